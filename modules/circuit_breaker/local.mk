@@ -1,0 +1,1 @@
+# modules/circuit_breaker

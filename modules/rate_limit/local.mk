@@ -1,0 +1,1 @@
+# modules/rate_limit

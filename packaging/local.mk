@@ -1,0 +1,1 @@
+# Installed files that are not programs.

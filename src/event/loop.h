@@ -1,0 +1,78 @@
+/*
+ * loop: one thread's event loop on libevent, with what libevent leaves to its user: idempotent watches, lazy timers, work at
+ * the end of a turn, and deferred freeing. Nothing here may be touched from another thread except through a mailbox.
+ *
+ * A turn: wait -> clock_update -> events and timers -> end-of-turn tasks (flushes) -> deferred frees.
+ */
+#ifndef EVENT_LOOP_H
+#define EVENT_LOOP_H
+
+#include "../base/clock.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop;
+
+struct loop *loop_new(const char *name); /* name: for logs and the watchdog; copied */
+void loop_free(struct loop *l);
+void loop_run(struct loop *l);           /* until loop_stop */
+void loop_stop(struct loop *l);          /* from the loop's own thread */
+struct loop *loop_current(void);         /* the loop running on this thread, or NULL */
+/* When the turn now running began; another thread may ask (watchdog, weir_loop_lag_seconds). 0 while waiting. */
+nsec_t loop_turn_started(const struct loop *l);
+nsec_t loop_lag_max(struct loop *l);     /* longest turn since the last call; resets. Any thread. */
+
+/* --- watch: a file descriptor's readiness, edge-triggered, registered once for the descriptor's life. --- */
+#define WATCH_READ 1u
+#define WATCH_WRITE 2u
+
+struct watch {
+    struct loop *loop;
+    int fd;               /* -1 while closed */
+    void (*on_ready)(struct watch *w, unsigned events); /* WATCH_READ and/or WATCH_WRITE; errors raise both */
+    void *impl;           /* libevent's event */
+};
+
+/* The fd must be non-blocking; the watch does not own it. on_ready may come until watch_close. 0, or -1 with errno. */
+int watch_open(struct watch *w, struct loop *l, int fd, void (*on_ready)(struct watch *, unsigned));
+/* Same, level-triggered and for reading only (listeners: a partial accept loop must not lose a wake-up). */
+int watch_open_level(struct watch *w, struct loop *l, int fd, void (*on_ready)(struct watch *, unsigned));
+void watch_pause(struct watch *w);       /* level-triggered watches only; idempotent */
+void watch_resume(struct watch *w);      /* idempotent */
+void watch_close(struct watch *w);       /* idempotent; no on_ready after this. Before close(fd). */
+
+/* --- timer: embedded, one shot. Moving a deadline later costs a store: the armed event fires early and re-arms itself. --- */
+struct timer {
+    struct loop *loop;
+    void (*on_fire)(struct timer *t);
+    nsec_t deadline;      /* 0: not set */
+    nsec_t armed;         /* what libevent was told; 0: nothing */
+    void *impl;
+};
+
+void timer_init(struct timer *t, struct loop *l, void (*on_fire)(struct timer *));
+void timer_set(struct timer *t, nsec_t deadline);   /* monotonic; replaces an earlier setting */
+void timer_after(struct timer *t, nsec_t delay);
+void timer_clear(struct timer *t);                  /* idempotent */
+static inline bool timer_is_set(const struct timer *t) { return t->deadline != 0; }
+void timer_fini(struct timer *t);                   /* before its memory goes */
+
+/* --- task: a function run once at the end of this turn. Adding it twice is adding it once. --- */
+struct task {
+    void (*run)(struct task *t);
+    struct task *next;
+    bool queued;
+};
+void loop_at_turn_end(struct loop *l, struct task *t); /* tasks added by tasks run in the same turn, at most 1000 rounds */
+void task_cancel(struct loop *l, struct task *t);      /* idempotent */
+
+/* Frees `p` by `fn` when no event of this turn can reach it any more. close() never frees inline. */
+void loop_defer_free(struct loop *l, void (*fn)(void *), void *p);
+
+/* --- signal: delivered on this loop's thread. */
+struct signal_watch;
+struct signal_watch *signal_watch_new(struct loop *l, int signo, void (*fn)(int signo, void *arg), void *arg);
+void signal_watch_free(struct signal_watch *s);
+
+#endif

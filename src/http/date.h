@@ -1,0 +1,9 @@
+/* date: IMF-fixdate (RFC 9110 5.6.7), formatted once a second per thread. */
+#ifndef HTTP_DATE_H
+#define HTTP_DATE_H
+
+#include "../base/slice.h"
+
+struct slice http_date_now(void); /* 29 bytes; valid until the thread's next call in another second */
+
+#endif

@@ -1,0 +1,18 @@
+# Unit tests mirror src/; tests/system is pytest against the real daemon.
+if HAVE_CMOCKA
+include $(top_srcdir)/tests/unit/base/local.mk
+include $(top_srcdir)/tests/unit/conf/local.mk
+include $(top_srcdir)/tests/unit/http/local.mk
+include $(top_srcdir)/tests/unit/event/local.mk
+include $(top_srcdir)/tests/unit/stats/local.mk
+include $(top_srcdir)/tests/unit/net/local.mk
+include $(top_srcdir)/tests/unit/session/local.mk
+include $(top_srcdir)/tests/unit/upstream/local.mk
+include $(top_srcdir)/tests/unit/store/local.mk
+include $(top_srcdir)/tests/unit/observe/local.mk
+include $(top_srcdir)/tests/unit/policy/local.mk
+include $(top_srcdir)/tests/unit/proxy/local.mk
+include $(top_srcdir)/tests/unit/admin/local.mk
+include $(top_srcdir)/tests/unit/daemon/local.mk
+endif
+TESTS += $(check_PROGRAMS)
