@@ -1,0 +1,94 @@
+/*
+ * conf: a configuration file as a checked, immutable tree. Syntax and types only: what the values mean is known by the directory whose
+ * rows declare them.
+ *
+ *     struct conf *c = conf_new();
+ *     conf_parse_file(c, "gateway.conf", ...)  lexer + raw tree, includes, ${env.*} and ${file:} resolved
+ *     conf_add_rows(c, rows)                   (modules add theirs between parse and check: `use` is read from the raw tree)
+ *     conf_check(c)                            every directive against its row: context, arity, types, bounds, duplicates, required
+ *     ... builders read values, report with conf_error ...
+ *     conf_errors(c) == 0                      or print conf_diagnostics
+ *
+ * `struct weir_conf` of the public ABI is one line (or block) of the tree.
+ */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include "../base/arena.h"
+#include "../base/clock.h"
+#include "../base/strbuf.h"
+
+#include <stdio.h>
+#include <weir/types.h>
+
+struct conf;
+
+struct conf *conf_new(void);
+void conf_free(struct conf *c);
+struct arena *conf_arena(struct conf *c); /* lives as long as c */
+
+/* Parses a file (or text with a name for messages) into the raw tree. 0, or -1: there are diagnostics. */
+int conf_parse_file(struct conf *c, const char *path);
+int conf_parse_text(struct conf *c, const char *name, struct slice text);
+/* Rows are borrowed for ever; end with name NULL. -1: a row of that name exists in an overlapping context (*clash says which). */
+int conf_add_rows(struct conf *c, const struct weir_directive *rows, const char *owner, const char **clash);
+/* A name that would exist had something been built in or loaded: the error for it says `hint` instead of "unknown". */
+void conf_add_hint(struct conf *c, const char *name, const char *hint);
+int conf_check(struct conf *c);
+
+/* --- diagnostics --- */
+/* arg: index of the argument the caret stands under; -1: the name. */
+void conf_error(const struct weir_conf *line, int arg, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void conf_warning(const struct weir_conf *line, int arg, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void conf_verror(const struct weir_conf *line, int arg, bool warning, const char *fmt, va_list ap);
+unsigned conf_errors(const struct conf *c);
+unsigned conf_warnings(const struct conf *c);
+/* All of them in order of file and line, in the contract's form. */
+void conf_diagnostics(const struct conf *c, struct strbuf *out);
+/* The nearest of `names` (NULL-terminated) for "did you mean"; NULL when nothing is near. */
+const char *conf_nearest(const char *word, const char *const *names);
+
+/* --- the tree --- */
+const struct weir_conf *conf_root(const struct conf *c);              /* the block "main" */
+const struct weir_conf *conf_first(const struct weir_conf *block);    /* its lines in order, includes spliced in */
+const struct weir_conf *conf_sibling(const struct weir_conf *line);
+const struct weir_conf *conf_parent(const struct weir_conf *line);
+const struct weir_conf *conf_find(const struct weir_conf *block, const char *name); /* first of that name; NULL: none */
+const struct weir_conf *conf_next(const struct weir_conf *line);      /* next of the same name in the same block */
+const char *conf_name(const struct weir_conf *line);
+const char *conf_at(const struct weir_conf *line);                    /* "gateway.conf:12", interned in the tree's arena */
+const struct weir_directive *conf_row(const struct weir_conf *line);  /* after conf_check */
+bool conf_is_off(const struct weir_conf *line);                       /* `NAME off;` of a policy */
+struct conf *conf_of(const struct weir_conf *line);
+
+/* --- values: typed by the row, after conf_check. Index past the end: 0 / empty. --- */
+unsigned conf_args(const struct weir_conf *line);
+struct slice conf_arg(const struct weir_conf *line, unsigned i);      /* text; NUL-terminated */
+bool conf_arg_quoted(const struct weir_conf *line, unsigned i);
+int64_t conf_int(const struct weir_conf *line, unsigned i);           /* INT SIZE DURATION BOOL; STATUS: low */
+int64_t conf_int_high(const struct weir_conf *line, unsigned i);      /* STATUS: high end of the range */
+double conf_percent(const struct weir_conf *line, unsigned i);
+void conf_rate(const struct weir_conf *line, unsigned i, uint64_t *count, nsec_t *per);
+struct slice conf_opt(const struct weir_conf *line, const char *key); /* or the row's default; p NULL: neither */
+int64_t conf_opt_int(const struct weir_conf *line, const char *key, int64_t otherwise);
+double conf_opt_percent(const struct weir_conf *line, const char *key, double otherwise);
+bool conf_opt_given(const struct weir_conf *line, const char *key);
+
+/* The first argument of directive NAME in a block, or its row's default. */
+int64_t conf_get_int(const struct weir_conf *block, const char *name);
+struct slice conf_get_str(const struct weir_conf *block, const char *name);
+double conf_get_percent(const struct weir_conf *block, const char *name);
+/* The line NAME in a block, or a line made from the row's default, or NULL when there is neither: read options of defaulted lines with it. */
+const struct weir_conf *conf_get(const struct weir_conf *block, const char *name);
+/* Absolute path of a file named on this line. */
+struct slice conf_path(const struct weir_conf *line, struct slice path);
+
+/* --- showing --- */
+/* The effective configuration with defaults; parses back to the same. Secrets as ***. */
+void conf_dump(const struct conf *c, struct strbuf *out);
+/* Text of `weir help` (all) or `weir help DIRECTIVE`; -1: no such directive (out then has suggestions). */
+int conf_help(struct conf *c, const char *directive, struct strbuf *out);
+/* The reference section of gateway.conf(5) in mdoc, from the rows. */
+void conf_reference(struct conf *c, struct strbuf *out);
+
+#endif
