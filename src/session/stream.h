@@ -1,0 +1,131 @@
+/*
+ * stream: one request and its response on a session, in a form that does not say which protocol carries it. Two kinds meet in the exchange:
+ * a down_stream (the client's side: requests come in) and an up_stream (the origin's side: requests go out).
+ *
+ * Bodies flow through iobufs with caps. The reader of a stream's `in` takes bytes out of it and calls `consumed`, which lets the
+ * session read more from its peer: a reader that does not take bytes stops the peer (back-pressure end to end). The writer hands bytes to
+ * `send`; when `room` says 0 it stops until on_writable.
+ *
+ * Nothing calls back from inside an op. All on one worker. Every callback may reset or release the stream.
+ */
+#ifndef SESSION_STREAM_H
+#define SESSION_STREAM_H
+
+#include "../base/iobuf.h"
+#include "../http/message.h"
+#include "../http/reason.h"
+#include "../net/conn.h"
+
+struct down_stream;
+struct up_stream;
+
+/* ------------------------------------------------------------------ downstream */
+
+struct down_events { /* what the exchange (or the admin handler) implements */
+    /* Bytes were added to s->in, or s->in_end was set (then s->trailers is complete). */
+    void (*on_body)(struct down_stream *s);
+    /* Room again after room was 0. */
+    void (*on_writable)(struct down_stream *s);
+    /* The client is gone, its body broke its framing, or a session deadline passed: no op but release may follow.
+     * reason: client_closed, bad_request (body framing), request_timeout (body too slow), body_aborted... */
+    void (*on_abort)(struct down_stream *s, enum reason_id reason, const char *detail);
+    /* The response is wholly written to the socket (or handed to the kernel). The stream is the owner's to release. */
+    void (*on_sent)(struct down_stream *s);
+};
+
+struct down_ops {
+    /* A 1xx head other than 101; may come any number of times before `respond`. */
+    void (*interim)(struct down_stream *s, const struct http_response *r);
+    /* The final head. body says what follows: BODY_NONE: the response ends here. Framing fields must not be in r->fields. `close`:
+     * no further request on this connection. Fields are copied out before it returns. */
+    void (*respond)(struct down_stream *s, const struct http_response *r, struct body_framing body, bool close);
+    /* Moves n bytes out of `from`; framing is added as promised in respond. */
+    void (*send)(struct down_stream *s, struct iobuf *from, size_t n);
+    size_t (*room)(const struct down_stream *s); /* bytes that `send` may take now; 0: wait for on_writable */
+    void (*end)(struct down_stream *s, const struct fields *trailers); /* trailers may be NULL; dropped where they cannot go */
+    /* After `consumed`, the session may read again. Sends 100 Continue first when the client waits for it and it was not yet sent. */
+    void (*consumed)(struct down_stream *s);
+    /* Asks for the body to begin: sends 100 Continue if expected. Called by the exchange once it wants the body. */
+    void (*want_body)(struct down_stream *s);
+    /* After a 101 respond: from now on raw bytes both ways (s->in, send, end = half-close). */
+    void (*upgraded)(struct down_stream *s);
+    /* Breaks off visibly: the connection is closed (h2: RST_STREAM) without a well-formed end. */
+    void (*reset)(struct down_stream *s);
+    /* The owner is done with s; the session goes on with the next request or closes. After on_sent, on_abort or reset. Unread request
+     * body is drained up to 64 KiB or costs the connection. */
+    void (*release)(struct down_stream *s);
+};
+
+struct down_stream {
+    const struct down_ops *ops;
+    const struct down_events *events; /* set by the handler in on_request */
+    void *user;                       /* the handler's */
+    struct http_request req;          /* valid until release */
+    struct arena arena;               /* dies at release; the exchange uses it for everything of its life */
+    struct iobuf in;                  /* request body that has arrived and was not taken; cap set by the session */
+    struct fields trailers;
+    bool in_end;                      /* the body is complete: `in` holds the rest */
+    bool is_tls;
+    const struct addr *peer, *local;  /* of the connection (PROXY protocol applied); valid until release */
+    const char *subject;              /* for logs */
+    nsec_t started;                   /* when the first byte of the head was seen */
+    uint64_t bytes_in, bytes_out;     /* on the wire, head included */
+    bool draining;                    /* the session wants to close: the answer should say Connection: close */
+};
+
+/* Who handles requests of a listener: the proxy, or admin. */
+struct down_handler {
+    /* The head is complete and well-formed. Sets s->events and s->user. Must later release s. */
+    void (*on_request)(struct down_stream *s, void *arg);
+    /* The head could not be accepted: answer with this reason's status and close. Sets s->events/user and responds as to any other request (s->req holds
+     * what was understood; method_text may be empty). */
+    void (*on_bad_request)(struct down_stream *s, enum reason_id reason, const char *detail, void *arg);
+    /* A session has begun (+1) or ended (-1), or gone idle/active: for gauges and drain. May be NULL. */
+    void (*on_session)(int begun_or_ended, void *arg);
+    void *arg;
+};
+
+/* ------------------------------------------------------------------ upstream */
+
+enum up_error {
+    UP_CLOSED_EARLY,   /* closed or reset before any response byte: on a reused connection this is the keep-alive race */
+    UP_RESET,          /* closed or reset after some response byte */
+    UP_BAD_RESPONSE,   /* what it sent is not HTTP, or ambiguous */
+    UP_HEAD_TOO_LARGE
+};
+
+struct up_events {
+    void (*on_interim)(struct up_stream *s, const struct http_response *r); /* 100, 102, 103 ...; not 101. At most 16 */
+    void (*on_head)(struct up_stream *s);        /* s->res is complete; valid until release */
+    void (*on_body)(struct up_stream *s);        /* bytes in s->in, or s->in_end */
+    void (*on_writable)(struct up_stream *s);
+    void (*on_error)(struct up_stream *s, enum up_error error, const char *detail); /* only release may follow */
+};
+
+struct up_ops {
+    /* target: origin-form. Framing fields must not be in r->fields. */
+    void (*request)(struct up_stream *s, const struct http_request *r, struct slice target, struct body_framing body);
+    void (*send)(struct up_stream *s, struct iobuf *from, size_t n);
+    size_t (*room)(const struct up_stream *s);
+    void (*end)(struct up_stream *s, const struct fields *trailers);
+    void (*consumed)(struct up_stream *s);
+    void (*upgraded)(struct up_stream *s);       /* after on_head with 101 */
+    /* Done. The connection goes back to its pool when both messages ended well and it may be kept; else it is closed. Any time. */
+    void (*release)(struct up_stream *s);
+};
+
+struct up_stream {
+    const struct up_ops *ops;
+    const struct up_events *events;   /* set by the owner before `request` */
+    void *user;
+    struct http_response res;         /* valid until release; slices and fields live in the owner's arena given at up_h1_open */
+    struct iobuf in;
+    struct fields trailers;
+    bool in_end;
+    bool reused;                      /* the connection has served a request before */
+    bool wrote;                       /* some byte of the request was given to the kernel */
+    bool responded;                   /* some byte of a response was seen */
+    uint64_t bytes_in, bytes_out;
+};
+
+#endif
