@@ -1,3 +1,17 @@
 noinst_LIBRARIES += src/base/libbase.a
-src_base_libbase_a_SOURCES =
+src_base_libbase_a_SOURCES = \
+	src/base/arena.c src/base/arena.h \
+	src/base/clock.c src/base/clock.h \
+	src/base/decision.c src/base/decision.h \
+	src/base/err.c src/base/err.h \
+	src/base/hash.c src/base/hash.h \
+	src/base/iobuf.c src/base/iobuf.h \
+	src/base/log.c src/base/log.h \
+	src/base/parse.c src/base/parse.h \
+	src/base/random.c src/base/random.h \
+	src/base/recycle.h \
+	src/base/slice.h \
+	src/base/strbuf.c src/base/strbuf.h \
+	src/base/utf8.c src/base/utf8.h \
+	src/base/xalloc.c src/base/xalloc.h
 src_base_libbase_a_CFLAGS = $(AM_CFLAGS)

@@ -16,11 +16,11 @@ struct log_site {
     unsigned lines, kept_back;
 };
 
-void log_set_level(enum log_level max);
+void log_set_level(enum log_level max); /* default: notice */
 enum log_level log_get_level(void);
 /* fd is borrowed; syslog when fd is -1. Default: 2. */
 void log_set_fd(int fd);
-/* Subject may be NULL. */
+/* The subject is shown in brackets; NULL: none. `site` NULL: no limit. Keeps errno, so that %m may be used. */
 void log_write(struct log_site *site, enum log_level level, const char *subject, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
