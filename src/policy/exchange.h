@@ -1,0 +1,76 @@
+/*
+ * weir_exchange: the part of an exchange that policies, variables and templates see. The proxy embeds it in its exchange (src/proxy/exchange.h);
+ * `weir explain` and test blocks make one of their own, with no connection behind it.
+ */
+#ifndef POLICY_EXCHANGE_H
+#define POLICY_EXCHANGE_H
+
+#include "../base/decision.h"
+#include "../event/loop.h"
+#include "../http/message.h"
+#include "../http/reason.h"
+#include "../net/addr.h"
+
+#include <weir/module.h>
+
+struct chain;
+struct policy_run;
+struct store;
+
+/* What only the proxy can do for a policy; filled in by it. */
+struct exchange_services {
+    bool (*upstream_healthy)(struct weir_exchange *x, struct slice upstream);
+    struct store *(*store_find)(struct weir_exchange *x, struct slice name);
+    struct weir_call *(*store_eval)(struct weir_exchange *x, struct weir_str store, const char *script, struct weir_str key,
+                                    const struct weir_str *args, unsigned n, weir_store_done done, void *arg);
+    void (*store_cancel)(struct weir_call *c);
+    /* A suspended chain may go on: called at the end of the turn after host->resume. */
+    void (*resumed)(struct weir_exchange *x);
+};
+
+struct header_edit { /* on the response to the client, kept until there is one */
+    enum { EDIT_SET, EDIT_ADD, EDIT_REMOVE } op;
+    struct slice name, value;
+    struct header_edit *next;
+};
+
+struct explain_variant {
+    struct slice upstream;
+    double share; /* percent */
+    struct explain_variant *next;
+};
+
+struct weir_exchange {
+    struct arena *arena;
+    struct loop *loop;
+    const struct exchange_services *services;
+    struct decision_log log;
+
+    struct http_request *req;          /* fields are edited in place: what the origin will get */
+    struct http_response *res;         /* NULL until there is one */
+    const struct addr *client;         /* after trusted_proxies */
+    bool client_tls;
+    struct slice id;                   /* X-Request-Id */
+    struct slice route_name;           /* empty: none yet */
+    struct slice upstream_name, endpoint_address;
+    nsec_t started;                    /* monotonic */
+    bool explaining;
+    struct slice explain_claims;       /* test blocks; p NULL: none */
+    struct explain_variant *variants;  /* where the split is random */
+
+    struct header_edit *edits, **edits_end;
+
+    struct slice target;               /* upstream named by a policy; empty: none */
+    /* Set by refuse/reply of an enforced policy. */
+    struct {
+        const struct reason *reason;   /* NULL: reply */
+        struct slice detail, content_type, body;
+        int status;
+        struct slice policy;           /* who */
+        const char *at;
+    } refusal;
+
+    struct policy_run *run;            /* chain.c: slots of the policies of the route and the upstream */
+};
+
+#endif
