@@ -2,7 +2,8 @@
  * loop: one thread's event loop on libevent, with what libevent leaves to its user: idempotent watches, lazy timers, work at
  * the end of a turn, and deferred freeing. Nothing here may be touched from another thread except through a mailbox.
  *
- * A turn: wait -> clock_update -> events and timers -> end-of-turn tasks (flushes) -> deferred frees.
+ * A turn: wait -> clock_update -> events -> timers -> end-of-turn tasks (flushes) -> deferred frees. Timers are good to a tenth of a
+ * millisecond as long as turns are short.
  */
 #ifndef EVENT_LOOP_H
 #define EVENT_LOOP_H
@@ -14,10 +15,11 @@
 
 struct loop;
 
-struct loop *loop_new(const char *name); /* name: for logs and the watchdog; copied */
-void loop_free(struct loop *l);
-void loop_run(struct loop *l);           /* until loop_stop */
-void loop_stop(struct loop *l);          /* from the loop's own thread */
+struct loop *loop_new(const char *name); /* name: for logs and the watchdog; copied. NULL with errno */
+void loop_free(struct loop *l);          /* after its watches, mailboxes and signals; runs the deferred frees */
+void loop_run(struct loop *l);           /* until loop_stop: this turn is finished first */
+void loop_stop(struct loop *l);          /* from the loop's own thread; before loop_run: that does one turn without waiting */
+const char *loop_name(const struct loop *l);
 struct loop *loop_current(void);         /* the loop running on this thread, or NULL */
 /* When the turn now running began; another thread may ask (watchdog, weir_loop_lag_seconds). 0 while waiting. */
 nsec_t loop_turn_started(const struct loop *l);
@@ -47,27 +49,28 @@ struct timer {
     struct loop *loop;
     void (*on_fire)(struct timer *t);
     nsec_t deadline;      /* 0: not set */
-    nsec_t armed;         /* what libevent was told; 0: nothing */
-    void *impl;
+    nsec_t armed;         /* when the loop looks at it; at or before the deadline, meaningless when slot is 0 */
+    uint32_t slot;        /* in the loop's heap of armed timers, from 1; 0: not armed */
 };
 
 void timer_init(struct timer *t, struct loop *l, void (*on_fire)(struct timer *));
-void timer_set(struct timer *t, nsec_t deadline);   /* monotonic; replaces an earlier setting */
+void timer_set(struct timer *t, nsec_t deadline);   /* monotonic; replaces an earlier setting. A past one fires next turn */
 void timer_after(struct timer *t, nsec_t delay);
-void timer_clear(struct timer *t);                  /* idempotent */
+void timer_clear(struct timer *t);                  /* idempotent; the loop still knows it: timer_fini before freeing */
 static inline bool timer_is_set(const struct timer *t) { return t->deadline != 0; }
 void timer_fini(struct timer *t);                   /* before its memory goes */
 
 /* --- task: a function run once at the end of this turn. Adding it twice is adding it once. --- */
 struct task {
     void (*run)(struct task *t);
-    struct task *next;
+    struct task *next, **link; /* while queued */
     bool queued;
 };
 void loop_at_turn_end(struct loop *l, struct task *t); /* tasks added by tasks run in the same turn, at most 1000 rounds */
 void task_cancel(struct loop *l, struct task *t);      /* idempotent */
 
-/* Frees `p` by `fn` when no event of this turn can reach it any more. close() never frees inline. */
+/* Frees `p` by `fn` when no event of this turn can reach it any more. close() never frees inline. Whoever asks has closed its
+ * watches, finished its timers and cancelled its tasks. */
 void loop_defer_free(struct loop *l, void (*fn)(void *), void *p);
 
 /* --- signal: delivered on this loop's thread. */

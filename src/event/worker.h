@@ -18,16 +18,17 @@ struct worker {
     void *user;            /* proxy's per-worker state */
 };
 
-/* Creates the service worker on the calling thread and n proxy workers (threads not started). 0 or -1. */
+/* Creates the service worker on the calling thread and n proxy workers (threads not started). 0, or -1 with errno. */
 int workers_init(unsigned n);
-/* Starts the threads; on_start runs first on each of them, on_stop last. */
+/* Starts the threads; on_start runs first on each of them, on_stop last: after all loops have ended and what was posted to this
+ * worker has run. Either may be NULL. */
 int workers_start(void (*on_start)(struct worker *), void (*on_stop)(struct worker *));
 void workers_stop(void);             /* posts a stop to each and joins; from the service thread */
-void workers_fini(void);
+void workers_fini(void);             /* what was posted too late runs here, on this thread */
 unsigned workers_count(void);        /* proxy workers, without the service loop */
 struct worker *worker_get(unsigned id);
 struct worker *worker_self(void);    /* NULL on a thread that is no worker */
 unsigned worker_self_id(void);       /* WORKER_SERVICE on any other thread */
-void worker_post(unsigned id, void (*fn)(void *), void *arg);
+void worker_post(unsigned id, void (*fn)(void *), void *arg); /* any thread; id <= workers_count() */
 
 #endif

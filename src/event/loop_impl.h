@@ -1,0 +1,51 @@
+/* loop_impl: the inside of a loop, for the files of this directory. */
+#ifndef EVENT_LOOP_IMPL_H
+#define EVENT_LOOP_IMPL_H
+
+#include "../base/recycle.h"
+#include "loop.h"
+
+#include <stddef.h>
+
+struct event_base;
+
+struct timer_entry {
+    nsec_t armed; /* copy of timer->armed, so that sifting stays in this array */
+    struct timer *timer;
+};
+
+/* Every armed timer of the loop in a binary heap, and one timerfd for the earliest of them. */
+struct timer_heap {
+    struct timer_entry *entries; /* owned; [0] is the earliest */
+    unsigned n, room;
+    nsec_t kernel; /* what the timerfd was told; 0: nothing */
+    struct watch watch;
+};
+
+struct deferred {
+    void (*fn)(void *);
+    void *p;
+};
+
+struct loop {
+    struct event_base *base;
+    nsec_t turn_started; /* atomic: written by the loop, read by anybody; 0 while waiting */
+    nsec_t lag_max;      /* atomic */
+    bool stop;
+    struct task *tasks, **tasks_end; /* queued for the end of this turn, oldest first; not owned */
+    struct deferred *deferred;
+    unsigned n_deferred, deferred_room;
+    struct timer_heap timers;
+    struct recycle events; /* libevent's structs of closed watches */
+    char name[32];
+};
+
+/* Reads the clock when this is the first event of the turn. Every callback from libevent comes through here. */
+void loop_turn_begin(struct loop *l);
+
+int timers_init(struct loop *l);
+void timers_fini(struct loop *l);
+void timers_run(struct loop *l); /* fires what is due */
+void timers_arm(struct loop *l); /* before waiting: tells the kernel when to wake us, if that changed for the sooner */
+
+#endif
