@@ -41,7 +41,8 @@ enum reason_id {
 const struct reason *reason_get(enum reason_id id);
 /* By code, module reasons included; NULL when unknown. */
 const struct reason *reason_find(const char *code);
-/* At module load, main thread, before any worker runs. Rows are borrowed for ever. -1 when a code exists with another meaning. */
+/* At module load, main thread, before any worker runs. Rows are borrowed for ever. -1 when a code exists with another
+ * meaning, or there is no room for more (256). */
 int reason_add(const struct reason *row);
 
 #endif

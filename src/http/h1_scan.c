@@ -1,0 +1,99 @@
+/* h1_scan: the end of a head, found by its line feeds. Each byte is looked at once, 64 at a time where the CPU has SSE2. */
+#include "h1_parse.h"
+#include "chars.h"
+
+static enum h1_result
+check_line(const struct h1_scan *s, size_t len, const struct h1_limits *limits, struct h1_error *err)
+{
+    if (s->lines == 0)
+        return len > limits->request_line ? h1_fail(err, REASON_URI_TOO_LONG, "a request line longer than the limit") : H1_MORE;
+    return len > limits->field ? h1_fail(err, REASON_HEADERS_TOO_LARGE, "a field longer than the limit") : H1_MORE;
+}
+
+/* A line feed at p[at]. */
+static enum h1_result
+end_line(struct h1_scan *s, const char *p, size_t at, const struct h1_limits *limits, struct h1_error *err)
+{
+    size_t len = at - s->line_start; /* with its CR */
+
+    if (len == 0 || p[at - 1] != '\r')
+        return h1_fail(err, REASON_BAD_REQUEST, "a line that ends without CR");
+    s->line_start = at + 1;
+    if (len == 1) {
+        if (s->lines == 0)
+            return h1_fail(err, REASON_BAD_REQUEST, "an empty line where a head should start");
+        return at + 1 > limits->head ? h1_fail(err, REASON_HEADERS_TOO_LARGE, "a head larger than the limit") : H1_DONE;
+    }
+    if (check_line(s, len - 1, limits, err) == H1_ERROR)
+        return H1_ERROR;
+    if (s->lines++ > limits->fields)
+        return h1_fail(err, REASON_HEADERS_TOO_LARGE, "more fields than the limit");
+    return H1_MORE;
+}
+
+#ifdef __SSE2__
+static inline uint64_t
+line_feeds(const char *p)
+{
+    const __m128i lf = _mm_set1_epi8('\n');
+    const __m128i *v = (const __m128i *)(const void *)p;
+    uint64_t mask = 0;
+
+    for (int i = 0; i < 4; i++)
+        mask |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128(v + i), lf)) << (16 * i);
+    return mask;
+}
+#endif
+
+/* Line by line from s->seen on; where the head does not end all of n is seen. */
+static enum h1_result
+scan_lines(struct h1_scan *s, const char *p, size_t n, const struct h1_limits *limits, struct h1_error *err)
+{
+    enum h1_result result = H1_MORE;
+    size_t i = s->seen;
+
+#ifdef __SSE2__
+    for (; n - i >= 64; i += 64) {
+        for (uint64_t mask = line_feeds(p + i); mask; mask &= mask - 1) {
+            result = end_line(s, p, i + (unsigned)__builtin_ctzll(mask), limits, err);
+            if (result != H1_MORE)
+                return result;
+        }
+    }
+#endif
+    while (result == H1_MORE) {
+        const char *lf = scan_char(p + i, p + n, '\n');
+
+        if (lf == p + n)
+            break;
+        i = (size_t)(lf - p) + 1;
+        result = end_line(s, p, i - 1, limits, err);
+    }
+    s->seen = n;
+    return result;
+}
+
+enum h1_result
+h1_find_head(struct h1_scan *s, const char *p, size_t n, const struct h1_limits *limits, size_t *head_len, struct h1_error *err)
+{
+    enum h1_result result;
+    size_t len;
+
+    if (n <= s->seen)
+        return H1_MORE;
+    if (s->seen == 0 && p[0] != '\r' && p[0] != '\n' && !char_is(p[0], CHAR_TOKEN))
+        return h1_fail(err, REASON_BAD_REQUEST, "a first byte that is not HTTP");
+    result = scan_lines(s, p, n, limits, err);
+    if (result == H1_DONE) {
+        *head_len = s->line_start;
+        return H1_DONE;
+    }
+    if (result == H1_ERROR)
+        return H1_ERROR;
+    len = n - s->line_start;
+    if (len && p[n - 1] == '\r')
+        len--;
+    if (check_line(s, len, limits, err) == H1_ERROR)
+        return H1_ERROR;
+    return n >= limits->head ? h1_fail(err, REASON_HEADERS_TOO_LARGE, "a head larger than the limit") : H1_MORE;
+}

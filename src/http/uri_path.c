@@ -1,0 +1,172 @@
+/* uri_path: the canonical form of a path. Nearly every path has it already, which one look at each byte tells. */
+#include "uri.h"
+#include "chars.h"
+
+static const struct uri_rules default_rules = { .encoded_slashes = URI_SLASHES_REFUSE };
+
+/* What a byte of the path stands for, once escapes are resolved. */
+enum piece { PIECE_LITERAL, PIECE_ESCAPED, PIECE_SLASH };
+
+struct rewrite {
+    struct slice in;
+    size_t at;
+    char *out;
+    size_t n;
+    size_t segment; /* where the segment that is being written starts in out, behind its slash */
+    const struct uri_rules *rules;
+};
+
+/* No escapes, nothing to encode, no "//", and no segment that starts with a dot. */
+static bool
+is_canonical(struct slice path, const struct uri_rules *rules)
+{
+    char before = 0;
+
+    for (size_t i = 0; i < path.n; i++) {
+        char c = path.p[i];
+
+        if (before == '/' && (c == '.' || (c == '/' && !rules->keep_double_slashes)))
+            return false;
+        if (c != '/' && !char_is(c, CHAR_PATH))
+            return false;
+        before = c;
+    }
+    return true;
+}
+
+/* Only '/' and '\' come here. */
+static const char *
+take_encoded_slash(const struct uri_rules *rules, unsigned char c, enum piece *piece)
+{
+    if (rules->encoded_slashes == URI_SLASHES_REFUSE)
+        return "an encoded slash or backslash in the path";
+    *piece = c == '/' && rules->encoded_slashes == URI_SLASHES_DECODE ? PIECE_SLASH : PIECE_ESCAPED;
+    return NULL;
+}
+
+static const char *
+take_escape(struct rewrite *w, unsigned char *c, enum piece *piece)
+{
+    int high, low;
+
+    if (w->in.n - w->at < 3)
+        return "an escape that is cut short in the path";
+    high = char_hex(w->in.p[w->at + 1]);
+    low = char_hex(w->in.p[w->at + 2]);
+    if (high < 0 || low < 0)
+        return "an escape that is not hexadecimal in the path";
+    w->at += 3;
+    *c = (unsigned char)(high * 16 + low);
+    if (*c < 0x20 || *c == 0x7f)
+        return "an encoded control byte in the path";
+    if (*c == '/' || *c == '\\')
+        return take_encoded_slash(w->rules, *c, piece);
+    *piece = char_is((char)*c, CHAR_UNRESERVED) ? PIECE_LITERAL : PIECE_ESCAPED;
+    return NULL;
+}
+
+static const char *
+take(struct rewrite *w, unsigned char *c, enum piece *piece)
+{
+    *c = (unsigned char)w->in.p[w->at];
+    if (*c == '%')
+        return take_escape(w, c, piece);
+    w->at++;
+    if (*c == '/') {
+        *piece = PIECE_SLASH;
+        return NULL;
+    }
+    if (*c <= 0x20 || *c >= 0x7f || *c == '\\' || *c == '#')
+        return "a byte that does not belong in a path";
+    *piece = char_is((char)*c, CHAR_PATH) ? PIECE_LITERAL : PIECE_ESCAPED;
+    return NULL;
+}
+
+/* "/a/b" with the cursor behind b's slash: back to behind a's. */
+static const char *
+pop_segment(struct rewrite *w)
+{
+    if (w->segment <= 1)
+        return "a path that leads above the root";
+    w->n = w->segment - 1;
+    while (w->out[w->n - 1] != '/')
+        w->n--;
+    w->segment = w->n;
+    return NULL;
+}
+
+/* At the end of a segment, before its slash. *drop: the segment is gone, and so is that slash. */
+static const char *
+end_segment(struct rewrite *w, bool *drop)
+{
+    const char *s = w->out + w->segment;
+    size_t n = w->n - w->segment;
+    size_t dots = n == 0 || s[0] != '.' ? 0 : n == 1 || s[1] != '.' ? 1 : 2;
+
+    *drop = false;
+    if (dots && n > dots && s[dots] == ';')
+        return "a dot segment with parameters in the path";
+    if (dots && n == dots) {
+        *drop = true;
+        w->n = w->segment;
+        return dots == 2 ? pop_segment(w) : NULL;
+    }
+    *drop = n == 0 && !w->rules->keep_double_slashes;
+    return NULL;
+}
+
+static void
+put_escaped(struct rewrite *w, unsigned char c)
+{
+    static const char digits[] = "0123456789ABCDEF";
+
+    w->out[w->n++] = '%';
+    w->out[w->n++] = digits[c >> 4];
+    w->out[w->n++] = digits[c & 15];
+}
+
+static const char *
+put_slash(struct rewrite *w)
+{
+    bool drop;
+    const char *wrong = end_segment(w, &drop);
+
+    if (!wrong && !drop) {
+        w->out[w->n++] = '/';
+        w->segment = w->n;
+    }
+    return wrong;
+}
+
+const char *
+uri_canonical_path(struct slice path, const struct uri_rules *rules, struct arena *arena, struct slice *out)
+{
+    struct rewrite w = { .in = path, .at = 1, .n = 1, .segment = 1, .rules = rules ? rules : &default_rules };
+    const char *wrong = NULL;
+    enum piece piece = PIECE_LITERAL;
+    unsigned char c;
+    bool drop;
+
+    *out = path;
+    if (path.n == 0 || path.p[0] != '/')
+        return "a path that does not start with a slash";
+    if (is_canonical(path, w.rules))
+        return NULL;
+    w.out = arena_alloc(arena, path.n * 3); /* every byte may become an escape */
+    w.out[0] = '/';
+    while (!wrong && w.at < path.n) {
+        wrong = take(&w, &c, &piece);
+        if (wrong)
+            break;
+        if (piece == PIECE_SLASH)
+            wrong = put_slash(&w);
+        else if (piece == PIECE_ESCAPED)
+            put_escaped(&w, c);
+        else
+            w.out[w.n++] = (char)c;
+    }
+    if (!wrong)
+        wrong = end_segment(&w, &drop);
+    *out = slice_of(w.out, w.n);
+    return wrong;
+}
