@@ -12,6 +12,7 @@ src_base_libbase_a_SOURCES = \
 	src/base/recycle.h \
 	src/base/slice.h \
 	src/base/strbuf.c src/base/strbuf.h \
+	src/base/thread.c src/base/thread.h \
 	src/base/utf8.c src/base/utf8.h \
 	src/base/xalloc.c src/base/xalloc.h
 src_base_libbase_a_CFLAGS = $(AM_CFLAGS)

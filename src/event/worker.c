@@ -3,7 +3,7 @@
 #include "worker.h"
 #include "../base/arena.h"
 #include "../base/iobuf.h"
-#include "../base/log.h"
+#include "../base/thread.h"
 #include "../base/xalloc.h"
 
 #include <errno.h>
@@ -25,6 +25,13 @@ static struct {
 } all = { .lock = PTHREAD_MUTEX_INITIALIZER, .all_left = PTHREAD_COND_INITIALIZER };
 
 static __thread struct worker *self;
+
+static void
+become(struct worker *w)
+{
+    self = w;
+    thread_number = w ? w->id : THREAD_NONE;
+}
 
 static int
 worker_open(struct worker *w, unsigned id)
@@ -65,7 +72,7 @@ workers_init(unsigned n)
             return -1;
         }
     }
-    self = &all.workers[WORKER_SERVICE];
+    become(&all.workers[WORKER_SERVICE]);
     return 0;
 }
 
@@ -86,7 +93,7 @@ worker_main(void *arg)
 {
     struct worker *w = arg;
 
-    self = w;
+    become(w);
     if (all.on_start)
         all.on_start(w);
     loop_run(w->loop);
@@ -99,7 +106,7 @@ worker_main(void *arg)
     loop_run(w->loop);
     arena_thread_fini();
     iobuf_thread_fini();
-    self = NULL;
+    become(NULL);
     return NULL;
 }
 
@@ -181,7 +188,7 @@ workers_fini(void)
     all.workers = NULL;
     all.threads = NULL;
     all.n = 0;
-    self = NULL;
+    become(NULL);
 }
 
 unsigned

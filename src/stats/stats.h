@@ -1,7 +1,7 @@
 /*
  * stats: declared metrics. A family has a name, a kind, a help line and label names; a series is a family with label values. Each
  * worker adds into its own shard without locks or atomics read-modify-write (relaxed stores by one writer); readers sum the
- * shards. Series live as long as the process unless dropped; the same family and values always give the same id, so that
+ * shards. Threads that are no worker (base/thread.h) share one more, with atomic additions. Before stats_init all is a no-op. Series live as long as the process unless dropped; the same family and values always give the same id, so that
  * counters survive reload.
  *
  * The number of series is capped (stats_set_cap, default 10000): past it a family's further label sets fold into one whose values are all "other".
@@ -32,7 +32,8 @@ struct stats_family *stats_family(const char *name, enum stats_kind kind, const 
                                   unsigned n_labels, const double *buckets, unsigned n_buckets);
 /* Finds or makes. Any thread (takes a lock): look a series up at load or once per worker, not per request. */
 stats_id stats_series(struct stats_family *f, const struct slice *values);
-/* Removes series whose label number `label` has `value`: when a route or upstream is gone for good. */
+/* Removes series whose label number `label` has `value`: when a route or upstream is gone for good and nobody adds to them any
+ * more. Their place is used again after a minute; somebody who still holds an id then does no worse than miscount. */
 void stats_drop(struct stats_family *f, unsigned label, struct slice value);
 
 /* Hot path; the calling worker's shard. */
@@ -41,12 +42,14 @@ void stats_gauge_add(stats_id id, int64_t n);     /* gauges summed over workers 
 void stats_gauge_set(stats_id id, double v);      /* gauges with one value; last writer wins */
 void stats_observe(stats_id id, double v);        /* histograms */
 
+/* Summed over the shards. Any thread (takes a lock). A histogram's counter value is its count. */
 uint64_t stats_counter_value(stats_id id);
 int64_t stats_gauge_value(stats_id id);
 
 /* Gauges computed on read; fn appends "name{labels} value\n" lines by stats_expose_*. Runs on the reading thread. */
 typedef void (*stats_collector)(struct strbuf *out, void *arg);
 void stats_add_collector(stats_collector fn, void *arg);
+void stats_del_collector(stats_collector fn, void *arg);
 void stats_expose_head(struct strbuf *out, const char *name, const char *type, const char *help);
 void stats_expose_value(struct strbuf *out, const char *name, const char *const *label_names, const struct slice *values,
                         unsigned n, double v);

@@ -1,0 +1,3 @@
+#include "thread.h"
+
+__thread unsigned thread_number = THREAD_NONE;
