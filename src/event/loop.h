@@ -28,11 +28,12 @@ nsec_t loop_lag_max(struct loop *l);     /* longest turn since the last call; re
 /* --- watch: a file descriptor's readiness, edge-triggered, registered once for the descriptor's life. --- */
 #define WATCH_READ 1u
 #define WATCH_WRITE 2u
+#define WATCH_CLOSED 4u /* the peer has ended its side (with WATCH_READ: bytes may still be queued before the end) */
 
 struct watch {
     struct loop *loop;
     int fd;               /* -1 while closed */
-    void (*on_ready)(struct watch *w, unsigned events); /* WATCH_READ and/or WATCH_WRITE; errors raise both */
+    void (*on_ready)(struct watch *w, unsigned events); /* WATCH_* bits; errors raise READ and WRITE */
     void *impl;           /* libevent's event */
 };
 

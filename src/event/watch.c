@@ -14,7 +14,8 @@ static void
 on_event(evutil_socket_t fd, short what, void *arg)
 {
     struct watch *w = arg;
-    unsigned events = (what & EV_READ ? WATCH_READ : 0) | (what & EV_WRITE ? WATCH_WRITE : 0);
+    unsigned events = (what & EV_READ ? WATCH_READ : 0) | (what & EV_WRITE ? WATCH_WRITE : 0) |
+                      (what & EV_CLOSED ? WATCH_CLOSED : 0);
 
     loop_turn_begin(w->loop);
     w->on_ready(w, events);
@@ -46,7 +47,7 @@ open_with(struct watch *w, struct loop *l, int fd, void (*on_ready)(struct watch
 int
 watch_open(struct watch *w, struct loop *l, int fd, void (*on_ready)(struct watch *, unsigned))
 {
-    return open_with(w, l, fd, on_ready, EV_READ | EV_WRITE | EV_ET | EV_PERSIST);
+    return open_with(w, l, fd, on_ready, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST);
 }
 
 int
