@@ -1,6 +1,10 @@
 /*
  * down_h1: an HTTP/1.x session with a client. Keep-alive and pipelining: requests are handled one at a time in order; bytes that came early stay
- * unread or buffered within the cap. Deadlines: head, body progress, idle, write progress. Every refusal of a head goes to the handler's on_bad_request.
+ * unread or buffered within a cap (the limit of a head plus 16 KiB). Deadlines: head, body progress, idle, write progress. Every refusal of a head
+ * goes to the handler's on_bad_request.
+ *
+ * A client that ends its side while an answer is due has left (on_abort), unless requests that it sent before that are
+ * still waiting behind this one: then all of them are answered.
  */
 #ifndef SESSION_DOWN_H1_H
 #define SESSION_DOWN_H1_H
@@ -10,7 +14,7 @@
 
 struct down_conf { /* of a listener, in a generation; a session copies what it needs when it begins a request */
     struct h1_limits limits;
-    nsec_t head_timeout, body_timeout, idle_timeout, write_timeout; /* body, write: without any progress */
+    nsec_t head_timeout, body_timeout, idle_timeout, write_timeout; /* body, write: without any progress. 0: none */
     uint64_t keepalive_requests;  /* 0: no bound */
     struct uri_rules uri;
 };
@@ -19,12 +23,13 @@ struct down_session;
 struct down_sessions; /* all sessions of one worker: idle list for drain, counts */
 
 struct down_sessions *down_sessions_new(struct loop *l);
+/* Aborts what there is; before the loop is freed, and not from a callback of a session. */
 void down_sessions_free(struct down_sessions *set);
 unsigned down_sessions_count(const struct down_sessions *set);
 /* Idle sessions are closed (a session whose client is about to send gets its one more answer with Connection: close), busy ones close after
  * their answer. New sessions from then on get Connection: close too. */
 void down_sessions_drain(struct down_sessions *set);
-/* Closes everything at once: the end of the drain's timeout. */
+/* Closes everything at once: the end of the drain's timeout. Open streams get on_abort (draining). */
 void down_sessions_abort(struct down_sessions *set);
 
 /* Takes over c. `handler` and `conf` must live until the session asks for newer ones: it calls `current(arg)` before each request, so that a session
@@ -34,6 +39,7 @@ struct down_source {
     const struct down_handler *(*handler)(void *arg);
     void *arg;
 };
+/* *source is copied; its functions are called until the session ends. */
 void down_h1_start(struct down_sessions *set, struct conn *c, const struct down_source *source);
 
 #endif

@@ -6,7 +6,10 @@
  * session read more from its peer: a reader that does not take bytes stops the peer (back-pressure end to end). The writer hands bytes to
  * `send`; when `room` says 0 it stops until on_writable.
  *
- * Nothing calls back from inside an op. All on one worker. Every callback may reset or release the stream.
+ * Nothing calls back from inside an op. All on one worker. Every callback may reset or release the stream; nothing comes after release.
+ *
+ * A message without a body (none, or a length of 0) has in_end set when its head is announced (on_request, on_head), and no
+ * on_body follows. Otherwise on_body comes at least once after the head; the last time with in_end.
  */
 #ifndef SESSION_STREAM_H
 #define SESSION_STREAM_H
@@ -22,37 +25,52 @@ struct up_stream;
 /* ------------------------------------------------------------------ downstream */
 
 struct down_events { /* what the exchange (or the admin handler) implements */
-    /* Bytes were added to s->in, or s->in_end was set (then s->trailers is complete). */
+    /* Bytes were added to s->in, or s->in_end was set (then s->trailers is complete). Body that arrived together with the head is in
+     * s->in (and in_end set, when it was all of it) already at on_request: for that part on_body is not called. */
     void (*on_body)(struct down_stream *s);
     /* Room again after room was 0. */
     void (*on_writable)(struct down_stream *s);
-    /* The client is gone, its body broke its framing, or a session deadline passed: no op but release may follow.
-     * reason: client_closed, bad_request (body framing), request_timeout (body too slow), body_aborted... */
+    /* The client is gone, its body broke its framing, or a session deadline passed. Comes at most once, and never after on_sent.
+     * reason: client_closed (closed, half-closed or reset while an answer was due; or it does not read: write timeout),
+     * bad_request (body framing) and request_timeout (body too slow), body_aborted (the owner sent another length than promised),
+     * draining (down_sessions_abort).
+     * Only release may follow, with one exception: after bad_request and request_timeout, when respond was not called yet, the
+     * owner may answer as usual before it releases; the session closes after that answer. */
     void (*on_abort)(struct down_stream *s, enum reason_id reason, const char *detail);
-    /* The response is wholly written to the socket (or handed to the kernel). The stream is the owner's to release. */
+    /* The response is wholly handed to the kernel (after `upgraded`: and the client has ended its side). The stream is the owner's
+     * to release; no other event comes after this one. */
     void (*on_sent)(struct down_stream *s);
 };
 
 struct down_ops {
     /* A 1xx head other than 101; may come any number of times before `respond`. */
     void (*interim)(struct down_stream *s, const struct http_response *r);
-    /* The final head. body says what follows: BODY_NONE: the response ends here. Framing fields must not be in r->fields. `close`:
-     * no further request on this connection. Fields are copied out before it returns. */
+    /* The final head. body says what follows: BODY_NONE: the response ends here. Framing and hop-by-hop fields in r->fields are left
+     * out, but for a Content-Length with BODY_NONE to HEAD or with 304. `close`: no further request on this connection. Fields are copied out
+     * before it returns.
+     * The answer to HEAD, 204 and 304 end with the head whatever `body` says (to HEAD it is written as for GET): what
+     * `send` is given then is dropped. BODY_NONE of any other answer is written as a length of 0. BODY_UNTIL_CLOSE goes to HTTP/1.1
+     * as chunked, BODY_CHUNKED to HTTP/1.0 until close. 101: the Upgrade field of r->fields, else of the request, is named; `upgraded`
+     * must follow. */
     void (*respond)(struct down_stream *s, const struct http_response *r, struct body_framing body, bool close);
-    /* Moves n bytes out of `from`; framing is added as promised in respond. */
+    /* Moves n bytes out of `from`, always all of them; framing is added as promised in respond. More than the promised length breaks
+     * the connection off (on_abort body_aborted). */
     void (*send)(struct down_stream *s, struct iobuf *from, size_t n);
     size_t (*room)(const struct down_stream *s); /* bytes that `send` may take now; 0: wait for on_writable */
-    void (*end)(struct down_stream *s, const struct fields *trailers); /* trailers may be NULL; dropped where they cannot go */
-    /* After `consumed`, the session may read again. Sends 100 Continue first when the client waits for it and it was not yet sent. */
+    /* trailers may be NULL; dropped where they cannot go. Less than the promised length breaks the connection off. Not needed after
+     * BODY_NONE; a second call does nothing. */
+    void (*end)(struct down_stream *s, const struct fields *trailers);
+    /* Bytes were taken out of s->in: the session may read again. Sends 100 Continue as want_body does. */
     void (*consumed)(struct down_stream *s);
-    /* Asks for the body to begin: sends 100 Continue if expected. Called by the exchange once it wants the body. */
+    /* Asks for the body to begin: sends 100 Continue when the client waits for it, nothing of the body has come, and neither an
+     * interim 100 nor the final head was sent. A final answer without it costs the connection. Called by the exchange once it wants the body. */
     void (*want_body)(struct down_stream *s);
     /* After a 101 respond: from now on raw bytes both ways (s->in, send, end = half-close). */
     void (*upgraded)(struct down_stream *s);
     /* Breaks off visibly: the connection is closed (h2: RST_STREAM) without a well-formed end. */
     void (*reset)(struct down_stream *s);
-    /* The owner is done with s; the session goes on with the next request or closes. After on_sent, on_abort or reset. Unread request
-     * body is drained up to 64 KiB or costs the connection. */
+    /* The owner is done with s; the session goes on with the next request or closes. After on_sent, on_abort or reset; at any other
+     * time it is a reset too. Unread request body is drained up to 64 KiB or costs the connection. */
     void (*release)(struct down_stream *s);
 };
 
@@ -73,15 +91,21 @@ struct down_stream {
     bool draining;                    /* the session wants to close: the answer should say Connection: close */
 };
 
+#define SESSION_BEGUN 1
+#define SESSION_ENDED (-1)
+#define SESSION_ACTIVE 2  /* bytes of a request have come */
+#define SESSION_IDLE (-2) /* the request is over and the next has not begun */
+
 /* Who handles requests of a listener: the proxy, or admin. */
 struct down_handler {
     /* The head is complete and well-formed. Sets s->events and s->user. Must later release s. */
     void (*on_request)(struct down_stream *s, void *arg);
-    /* The head could not be accepted: answer with this reason's status and close. Sets s->events/user and responds as to any other request (s->req holds
-     * what was understood; method_text may be empty). */
+    /* The head (or the body that came with it) could not be accepted: answer with this reason's status and close. Sets s->events/user and responds
+     * as to any other request. Of s->req only method, method_text and target are set, as far as they were understood, version and scheme;
+     * the slices may be empty. in_end is set. */
     void (*on_bad_request)(struct down_stream *s, enum reason_id reason, const char *detail, void *arg);
-    /* A session has begun (+1) or ended (-1), or gone idle/active: for gauges and drain. May be NULL. */
-    void (*on_session)(int begun_or_ended, void *arg);
+    /* For gauges; one of the SESSION_ changes. A session begins idle, and goes idle before it ends. May be NULL. */
+    void (*on_session)(int change, void *arg);
     void *arg;
 };
 
@@ -96,21 +120,25 @@ enum up_error {
 
 struct up_events {
     void (*on_interim)(struct up_stream *s, const struct http_response *r); /* 100, 102, 103 ...; not 101. At most 16 */
-    void (*on_head)(struct up_stream *s);        /* s->res is complete; valid until release */
+    /* s->res is complete, in the owner's arena. May come before the request is ended: sending may go on, or stop (the connection is
+     * not kept then). With 101 `upgraded` or release must follow. */
+    void (*on_head)(struct up_stream *s);
     void (*on_body)(struct up_stream *s);        /* bytes in s->in, or s->in_end */
     void (*on_writable)(struct up_stream *s);
     void (*on_error)(struct up_stream *s, enum up_error error, const char *detail); /* only release may follow */
 };
 
 struct up_ops {
-    /* target: origin-form. Framing fields must not be in r->fields. */
+    /* target: origin-form. Framing and hop-by-hop fields must not be in r->fields; r->upgrade (not empty) asks for an upgrade. Once per
+     * stream. BODY_NONE: the request ends here. All is copied out before it returns. */
     void (*request)(struct up_stream *s, const struct http_request *r, struct slice target, struct body_framing body);
     void (*send)(struct up_stream *s, struct iobuf *from, size_t n);
     size_t (*room)(const struct up_stream *s);
     void (*end)(struct up_stream *s, const struct fields *trailers);
     void (*consumed)(struct up_stream *s);
     void (*upgraded)(struct up_stream *s);       /* after on_head with 101 */
-    /* Done. The connection goes back to its pool when both messages ended well and it may be kept; else it is closed. Any time. */
+    /* Done. The connection goes back to its pool (on_idle, at the end of this turn) when both messages ended well and it may be kept;
+     * else it is closed (on_closed, likewise). Any time, once. */
     void (*release)(struct up_stream *s);
 };
 
