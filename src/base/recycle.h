@@ -38,7 +38,7 @@ struct recycle {
     unsigned n;
 };
 
-/* A block of `size` bytes with undefined content; every call on one recycle must name the same size. */
+/* A block of `size` bytes (at least a pointer's) with undefined content; every call on one recycle must name the same size. */
 static inline void *
 recycle_get(struct recycle *r, size_t size)
 {
@@ -46,7 +46,7 @@ recycle_get(struct recycle *r, size_t size)
 
     if (!block)
         return xmalloc(size);
-    mem_unpoison(block, size);
+    mem_unpoison(block + 1, size - sizeof(*block));
     r->blocks = block->next;
     r->n--;
     return block;
@@ -57,16 +57,16 @@ recycle_put(struct recycle *r, void *p, size_t size, unsigned max)
 {
     struct recycle_block *block = p;
 
+    mem_unpoison(p, size); /* an arena's chunk is poisoned where nothing was handed out */
     if (r->n >= max) {
-        mem_unpoison(p, size);
         free(p);
         return;
     }
-    mem_unpoison(block, sizeof(*block));
     block->next = r->blocks;
     r->blocks = block;
     r->n++;
-    mem_poison(block, size);
+    /* Not the link: the leak checker follows no pointer that lies in poisoned memory. */
+    mem_poison(block + 1, size - sizeof(*block));
 }
 
 static inline void
