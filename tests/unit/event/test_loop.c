@@ -1,0 +1,219 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../../../src/event/loop.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct loop *l;
+static char order[64];
+
+static void
+note(const char *s)
+{
+    assert_true(strlen(order) + strlen(s) < sizeof(order));
+    strcat(order, s);
+}
+
+/* One turn without waiting. */
+static void
+turn(void)
+{
+    loop_stop(l);
+    loop_run(l);
+}
+
+static void
+note_freed(void *p)
+{
+    note(p);
+}
+
+static struct task a, b, c;
+
+static void
+run_a(struct task *t)
+{
+    note("a");
+    loop_defer_free(l, note_freed, (void *)(uintptr_t) "F");
+    loop_at_turn_end(l, &c);
+}
+
+static void
+run_b(struct task *t)
+{
+    note("b");
+}
+
+static void
+run_c(struct task *t)
+{
+    note("c");
+}
+
+static void
+open_loop(void)
+{
+    l = loop_new("test");
+    assert_non_null(l);
+    order[0] = '\0';
+    a = (struct task){ .run = run_a };
+    b = (struct task){ .run = run_b };
+    c = (struct task){ .run = run_c };
+}
+
+static void
+tasks_run_once_in_order_before_frees(void **state)
+{
+    open_loop();
+    loop_at_turn_end(l, &a);
+    loop_at_turn_end(l, &b);
+    loop_at_turn_end(l, &a);
+    turn();
+    assert_string_equal(order, "abcF");
+    turn();
+    assert_string_equal(order, "abcF");
+    loop_free(l);
+}
+
+static void
+a_cancelled_task_does_not_run(void **state)
+{
+    open_loop();
+    loop_at_turn_end(l, &b);
+    loop_at_turn_end(l, &c);
+    task_cancel(l, &b);
+    task_cancel(l, &b);
+    loop_at_turn_end(l, &a); /* behind c, and c is queued already */
+    turn();
+    assert_string_equal(order, "cacF");
+    order[0] = '\0';
+    loop_at_turn_end(l, &b);
+    loop_at_turn_end(l, &c);
+    task_cancel(l, &c); /* the last one */
+    loop_at_turn_end(l, &c);
+    turn();
+    assert_string_equal(order, "bc");
+    loop_free(l);
+}
+
+static void
+run_cancel_b(struct task *t)
+{
+    note("x");
+    task_cancel(l, &b);
+    task_cancel(l, &c);
+}
+
+static void
+a_task_may_cancel_others_of_its_round(void **state)
+{
+    struct task x = { .run = run_cancel_b };
+
+    open_loop();
+    loop_at_turn_end(l, &x);
+    loop_at_turn_end(l, &b);
+    loop_at_turn_end(l, &c);
+    turn();
+    assert_string_equal(order, "x");
+    loop_at_turn_end(l, &b);
+    turn();
+    assert_string_equal(order, "xb");
+    loop_free(l);
+}
+
+static unsigned rounds;
+
+static void
+run_again(struct task *t)
+{
+    rounds++;
+    if (rounds < 1500)
+        loop_at_turn_end(l, t);
+    else
+        loop_stop(l);
+}
+
+/* And the loop does not sleep on what is left. */
+static void
+endless_tasks_leave_a_turn_after_a_thousand_rounds(void **state)
+{
+    struct task t = { .run = run_again };
+
+    open_loop();
+    rounds = 0;
+    loop_at_turn_end(l, &t);
+    turn();
+    assert_int_equal(rounds, 1000);
+    loop_run(l);
+    assert_int_equal(rounds, 1500);
+    loop_free(l);
+}
+
+static void
+free_and_defer_more(void *p)
+{
+    note(p);
+    loop_defer_free(l, note_freed, (void *)(uintptr_t) "2");
+}
+
+static void
+a_free_may_defer_another(void **state)
+{
+    open_loop();
+    loop_defer_free(l, free_and_defer_more, (void *)(uintptr_t) "1");
+    turn();
+    assert_string_equal(order, "12");
+    loop_defer_free(l, free_and_defer_more, (void *)(uintptr_t) "1");
+    loop_free(l);
+    assert_string_equal(order, "1212");
+}
+
+static void
+run_inside(struct task *t)
+{
+    nsec_t until = clock_precise() + 3 * NSEC_PER_MSEC;
+
+    assert_ptr_equal(loop_current(), l);
+    assert_true(loop_turn_started(l) != 0);
+    while (clock_precise() < until)
+        ;
+}
+
+static void
+a_turn_is_timed(void **state)
+{
+    struct task t = { .run = run_inside };
+    nsec_t lag;
+
+    open_loop();
+    loop_at_turn_end(l, &t);
+    turn();
+    assert_null(loop_current());
+    assert_true(loop_turn_started(l) == 0);
+    lag = loop_lag_max(l);
+    assert_true(lag >= 3 * NSEC_PER_MSEC);
+    assert_true(loop_lag_max(l) == 0);
+    assert_string_equal(loop_name(l), "test");
+    loop_free(l);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tasks_run_once_in_order_before_frees),
+        cmocka_unit_test(a_cancelled_task_does_not_run),
+        cmocka_unit_test(a_task_may_cancel_others_of_its_round),
+        cmocka_unit_test(endless_tasks_leave_a_turn_after_a_thousand_rounds),
+        cmocka_unit_test(a_free_may_defer_another),
+        cmocka_unit_test(a_turn_is_timed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
