@@ -1,6 +1,6 @@
 /*
  * token: from a field name to its id. The rows of FIELD_LIST are put into a hash table before main; the hash is chosen so that they fall
- * into different slots (the unit test says when a new row does not), and a row that collides goes into the next one.
+ * into different slots, and a row added later that does not takes the next free one.
  */
 #include "field.h"
 #include "chars.h"
