@@ -49,6 +49,7 @@ struct weir_exchange {
     struct http_request *req;          /* fields are edited in place: what the origin will get */
     struct http_response *res;         /* NULL until there is one */
     const struct addr *client;         /* after trusted_proxies */
+    struct slice client_ip;            /* text of the client's address; empty until exchange_client_ip made it */
     bool client_tls;
     struct slice id;                   /* X-Request-Id */
     struct slice route_name;           /* empty: none yet */
@@ -72,5 +73,8 @@ struct weir_exchange {
 
     struct policy_run *run;            /* chain.c: slots of the policies of the route and the upstream */
 };
+
+/* Text of the client's address without the port ("unix" for a unix peer); formatted once per exchange. variable.c */
+struct slice exchange_client_ip(struct weir_exchange *x);
 
 #endif

@@ -11,8 +11,10 @@
 #include <weir/module.h>
 
 struct module {
-    const struct weir_module *def;
+    const struct weir_module *def; /* as large as this weir knows it: an older module's missing members are zero */
     char *path;
+    unsigned index;                /* 0, 1, ... in order of loading */
+    const struct conf *used_by;    /* the configuration that is being (or was last) built with it; NULL: not used by it */
     struct module *next;
 };
 
@@ -24,7 +26,17 @@ extern const struct weir_directive policy_rows[];
 int modules_use(struct conf *c);
 /* One by name from a list of directories. NULL with *e: not found in ..., other ABI (says what to do), missing symbol, refused by its own load. */
 const struct module *module_load(const char *name, const struct slice *dirs, unsigned n_dirs, struct err *e);
-const struct module *modules_all(void);  /* loaded so far, in order of loading */
+const struct module *modules_all(void);  /* loaded so far, in order of loading. Any thread */
+unsigned modules_count(void);
+/* The module that declares this row; NULL: the core. */
+const struct module *module_of_row(const struct weir_directive *row);
 const struct weir_host *host_table(void);
+
+/* Who resolves names for host->fetch; service thread, before the first generation starts. NULL: nobody (names fail). */
+struct resolver;
+void host_set_resolver(struct resolver *r);
+
+/* Ends keyed states whose 60 s are over at `now`. The service loop may call it now and then; state_get and state_put do so too. */
+void state_sweep(int64_t now);
 
 #endif

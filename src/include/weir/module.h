@@ -171,7 +171,8 @@ struct weir_host {
     struct weir_call *(*fetch)(const struct weir_fetch_request *req, weir_fetch_done done, void *arg);
     void (*fetch_cancel)(struct weir_call *c);
     /* Runs a Lua script (EVALSHA, loaded on demand) with one key and up to 8 arguments on a named store. All calls of a loop turn go out in one write. done()
-     * comes within the store's timeout, also when it is down. The call dies silently with its exchange. */
+     * comes within the store's timeout, also when it is down. The call dies silently with its exchange. NULL: it cannot be sent (no such store, too
+     * many under way, `explaining`): done will not be called. */
     struct weir_call *(*store_eval)(struct weir_exchange *x, struct weir_str store, const char *script, struct weir_str key,
                                     const struct weir_str *args, unsigned n, weir_store_done done, void *arg);
 };

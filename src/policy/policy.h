@@ -1,0 +1,44 @@
+/* policy: one configured use of a module, as the files of this directory see it; chain.h is what others see. */
+#ifndef POLICY_POLICY_H
+#define POLICY_POLICY_H
+
+#include "chain.h"
+
+#include <uthash.h>
+
+enum policy_mode { POLICY_ENFORCE, POLICY_SHADOW, POLICY_OFF };
+
+struct weir_policy {
+    const struct module *module;
+    const struct weir_module *def;
+    const struct weir_conf *line, *root;
+    struct arena *arena;      /* of the generation: everything the module allocates for this policy */
+    struct slice name;        /* the directive: "jwt" */
+    struct slice scope;
+    const char *at;
+    enum policy_mode mode;
+    bool partial;             /* `percent` is below 100 */
+    uint64_t threshold;       /* an exchange whose hash is below it is selected */
+    uint64_t salt;            /* two policies of 50 % do not select the same half */
+    void *config;             /* the module's */
+    struct slice default_target;
+    bool broken;              /* errors were reported for it */
+    bool started, released;
+    UT_hash_handle hh;        /* in policy_scope.policies, by line */
+};
+
+const char *policy_mode_name(enum policy_mode m);
+
+static inline struct weir_str
+str_of_slice(struct slice s)
+{
+    return (struct weir_str){ s.p, s.n };
+}
+
+static inline struct slice
+slice_of_str(struct weir_str s)
+{
+    return slice_of(s.p, s.n);
+}
+
+#endif
