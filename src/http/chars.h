@@ -1,6 +1,6 @@
 /*
- * chars: the classes of bytes of RFC 9110 and RFC 3986, as one table, and searches over runs of bytes. The searches look at 16 bytes at a
- * time where the CPU has SSE2 (every x86-64) and never read outside [p, end).
+ * chars: the classes of bytes of RFC 9110 and RFC 3986, as one table, and searches over runs of bytes. The searches
+ * look at 16 bytes at a time where the CPU has SSE2 (every x86-64) and never read outside [p, end).
  */
 #ifndef HTTP_CHARS_H
 #define HTTP_CHARS_H
@@ -14,11 +14,11 @@
 #endif
 
 enum {
-    CHAR_TOKEN = 1,       /* tchar, RFC 9110 5.6.2 */
-    CHAR_UNRESERVED = 2,  /* RFC 3986 2.3 */
-    CHAR_PATH = 4,        /* pchar without '%': what stands unescaped in a path segment */
+    CHAR_TOKEN = 1,      /* tchar, RFC 9110 5.6.2 */
+    CHAR_UNRESERVED = 2, /* RFC 3986 2.3 */
+    CHAR_PATH = 4,       /* pchar without '%': what stands unescaped in a path segment */
     CHAR_HEX = 8,
-    CHAR_HOST = 16        /* of a DNS name as weir takes it: letters, digits, '-', '.', '_' */
+    CHAR_HOST = 16 /* of a DNS name as weir takes it: letters, digits, '-', '.', '_' */
 };
 
 extern const uint8_t char_class[256];
@@ -60,7 +60,7 @@ scan_target(const char *p, const char *end)
             return p + __builtin_ctz((unsigned)stop);
     }
 #endif
-    while (p < end && *p > 0x20 && *p < 0x7f)
+    while (p<end && * p> 0x20 && *p < 0x7f)
         p++;
     return p;
 }

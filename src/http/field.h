@@ -1,10 +1,10 @@
 /*
- * field: a list of header (or trailer) fields in order of arrival. Names and values are slices: into the head that was received, a
- * static string, or the exchange's arena; the list itself lives in an arena. Well-known names carry a token, so that looking one up
- * compares integers.
+ * field: a list of header (or trailer) fields in order of arrival. Names and values are slices: into the head that was
+ * received, a static string, or the exchange's arena; the list itself lives in an arena. Well-known names carry a
+ * token, so that looking one up compares integers.
  *
- * The list checks nothing: whoever adds a name or a value that did not come out of a parsed head asks field_is_token and
- * field_is_value first.
+ * The list checks nothing: whoever adds a name or a value that did not come out of a parsed head asks field_is_token
+ * and field_is_value first.
  */
 #ifndef HTTP_FIELD_H
 #define HTTP_FIELD_H
@@ -14,29 +14,35 @@
 
 #include <stdint.h>
 
-/* The names weir itself looks at, and the most frequent others (a known name needs no further check), in canonical spelling.
- * FIELD_OTHER for the rest. token.c makes a hash table of these rows; a name has at most 32 bytes. */
-#define FIELD_LIST(X)                                                                                                          \
-    X(HOST, "Host") X(CONTENT_LENGTH, "Content-Length") X(TRANSFER_ENCODING, "Transfer-Encoding") X(CONNECTION, "Connection")  \
-    X(UPGRADE, "Upgrade") X(TE, "TE") X(TRAILER, "Trailer") X(EXPECT, "Expect") X(KEEP_ALIVE, "Keep-Alive")                    \
-    X(PROXY_CONNECTION, "Proxy-Connection") X(PROXY_AUTHENTICATE, "Proxy-Authenticate")                                        \
-    X(PROXY_AUTHORIZATION, "Proxy-Authorization") X(PROXY_STATUS, "Proxy-Status") X(VIA, "Via") X(FORWARDED, "Forwarded")      \
-    X(X_FORWARDED_FOR, "X-Forwarded-For") X(X_FORWARDED_PROTO, "X-Forwarded-Proto") X(X_FORWARDED_HOST, "X-Forwarded-Host")    \
-    X(X_FORWARDED_PORT, "X-Forwarded-Port") X(X_FORWARDED_PREFIX, "X-Forwarded-Prefix") X(X_REAL_IP, "X-Real-IP")              \
-    X(X_REQUEST_ID, "X-Request-Id") X(TRACEPARENT, "traceparent") X(TRACESTATE, "tracestate")                                  \
-    X(AUTHORIZATION, "Authorization") X(COOKIE, "Cookie") X(SET_COOKIE, "Set-Cookie") X(DATE, "Date") X(SERVER, "Server")      \
-    X(CONTENT_TYPE, "Content-Type") X(LOCATION, "Location") X(ALLOW, "Allow") X(RETRY_AFTER, "Retry-After")                    \
-    X(WWW_AUTHENTICATE, "WWW-Authenticate") X(MAX_FORWARDS, "Max-Forwards") X(HTTP2_SETTINGS, "HTTP2-Settings")                \
-    X(CLIENT_CERT, "Client-Cert") X(USER_AGENT, "User-Agent") X(RATELIMIT, "RateLimit") X(RATELIMIT_POLICY, "RateLimit-Policy") \
-    X(ACCEPT, "Accept") X(ACCEPT_ENCODING, "Accept-Encoding") X(ACCEPT_LANGUAGE, "Accept-Language")                            \
-    X(ACCEPT_RANGES, "Accept-Ranges") X(AGE, "Age") X(CACHE_CONTROL, "Cache-Control") X(CONTENT_ENCODING, "Content-Encoding")  \
-    X(CONTENT_LANGUAGE, "Content-Language") X(CONTENT_RANGE, "Content-Range") X(ETAG, "ETag") X(EXPIRES, "Expires")            \
-    X(IDEMPOTENCY_KEY, "Idempotency-Key") X(IF_MATCH, "If-Match") X(IF_MODIFIED_SINCE, "If-Modified-Since")                    \
-    X(IF_NONE_MATCH, "If-None-Match") X(IF_RANGE, "If-Range") X(IF_UNMODIFIED_SINCE, "If-Unmodified-Since")                    \
-    X(LAST_MODIFIED, "Last-Modified") X(LINK, "Link") X(ORIGIN, "Origin") X(PRAGMA, "Pragma") X(PRIORITY, "Priority")          \
-    X(RANGE, "Range") X(REFERER, "Referer") X(SEC_WEBSOCKET_ACCEPT, "Sec-WebSocket-Accept")                                    \
-    X(SEC_WEBSOCKET_KEY, "Sec-WebSocket-Key") X(SEC_WEBSOCKET_VERSION, "Sec-WebSocket-Version")                                \
-    X(STRICT_TRANSPORT_SECURITY, "Strict-Transport-Security") X(VARY, "Vary") X(X_API_KEY, "X-API-Key")                        \
+/* The names weir itself looks at, and the most frequent others (a known name needs no further check), in canonical
+ * spelling. FIELD_OTHER for the rest. token.c makes a hash table of these rows; a name has at most 32 bytes. */
+/* clang-format off */
+#define FIELD_LIST(X)                                                                                       \
+    X(HOST, "Host") X(CONTENT_LENGTH, "Content-Length") X(TRANSFER_ENCODING, "Transfer-Encoding")           \
+    X(CONNECTION, "Connection") X(UPGRADE, "Upgrade") X(TE, "TE") X(TRAILER, "Trailer") X(EXPECT, "Expect") \
+    X(KEEP_ALIVE, "Keep-Alive") X(PROXY_CONNECTION, "Proxy-Connection")                                     \
+    X(PROXY_AUTHENTICATE, "Proxy-Authenticate") X(PROXY_AUTHORIZATION, "Proxy-Authorization")               \
+    X(PROXY_STATUS, "Proxy-Status") X(VIA, "Via") X(FORWARDED, "Forwarded")                                 \
+    X(X_FORWARDED_FOR, "X-Forwarded-For") X(X_FORWARDED_PROTO, "X-Forwarded-Proto")                         \
+    X(X_FORWARDED_HOST, "X-Forwarded-Host") X(X_FORWARDED_PORT, "X-Forwarded-Port")                         \
+    X(X_FORWARDED_PREFIX, "X-Forwarded-Prefix") X(X_REAL_IP, "X-Real-IP") X(X_REQUEST_ID, "X-Request-Id")   \
+    X(TRACEPARENT, "traceparent") X(TRACESTATE, "tracestate") X(AUTHORIZATION, "Authorization")             \
+    X(COOKIE, "Cookie") X(SET_COOKIE, "Set-Cookie") X(DATE, "Date") X(SERVER, "Server")                     \
+    X(CONTENT_TYPE, "Content-Type") X(LOCATION, "Location") X(ALLOW, "Allow") X(RETRY_AFTER, "Retry-After") \
+    X(WWW_AUTHENTICATE, "WWW-Authenticate") X(MAX_FORWARDS, "Max-Forwards")                                 \
+    X(HTTP2_SETTINGS, "HTTP2-Settings") X(CLIENT_CERT, "Client-Cert") X(USER_AGENT, "User-Agent")           \
+    X(RATELIMIT, "RateLimit") X(RATELIMIT_POLICY, "RateLimit-Policy") X(ACCEPT, "Accept")                   \
+    X(ACCEPT_ENCODING, "Accept-Encoding") X(ACCEPT_LANGUAGE, "Accept-Language")                             \
+    X(ACCEPT_RANGES, "Accept-Ranges") X(AGE, "Age") X(CACHE_CONTROL, "Cache-Control")                       \
+    X(CONTENT_ENCODING, "Content-Encoding") X(CONTENT_LANGUAGE, "Content-Language")                         \
+    X(CONTENT_RANGE, "Content-Range") X(ETAG, "ETag") X(EXPIRES, "Expires")                                 \
+    X(IDEMPOTENCY_KEY, "Idempotency-Key") X(IF_MATCH, "If-Match") X(IF_MODIFIED_SINCE, "If-Modified-Since") \
+    X(IF_NONE_MATCH, "If-None-Match") X(IF_RANGE, "If-Range") X(IF_UNMODIFIED_SINCE, "If-Unmodified-Since") \
+    X(LAST_MODIFIED, "Last-Modified") X(LINK, "Link") X(ORIGIN, "Origin") X(PRAGMA, "Pragma")               \
+    X(PRIORITY, "Priority") X(RANGE, "Range") X(REFERER, "Referer")                                         \
+    X(SEC_WEBSOCKET_ACCEPT, "Sec-WebSocket-Accept") X(SEC_WEBSOCKET_KEY, "Sec-WebSocket-Key")               \
+    X(SEC_WEBSOCKET_VERSION, "Sec-WebSocket-Version")                                                       \
+    X(STRICT_TRANSPORT_SECURITY, "Strict-Transport-Security") X(VARY, "Vary") X(X_API_KEY, "X-API-Key")     \
     X(X_CONTENT_TYPE_OPTIONS, "X-Content-Type-Options") X(X_POWERED_BY, "X-Powered-By")
 
 enum field_id {
@@ -46,6 +52,7 @@ enum field_id {
 #undef X
     FIELD_COUNT
 };
+/* clang-format on */
 
 struct field {
     struct slice name;  /* as received or written; compared without case */
@@ -59,30 +66,31 @@ struct fields {
     struct arena *arena;
 };
 
-enum field_id field_lookup(struct slice name);       /* any case */
-const char *field_name(enum field_id id);            /* canonical spelling for the wire: "Content-Length"; "" for FIELD_OTHER */
+enum field_id field_lookup(struct slice name); /* any case */
+const char *field_name(enum field_id id); /* canonical spelling for the wire: "Content-Length"; "" for FIELD_OTHER */
 struct slice field_name_slice(enum field_id id);
 
 void fields_init(struct fields *f, struct arena *arena);
-void fields_add(struct fields *f, struct slice name, struct slice value);      /* slices are kept, not copied */
-void fields_add_id(struct fields *f, enum field_id id, struct slice value);    /* not FIELD_OTHER */
+void fields_add(struct fields *f, struct slice name, struct slice value);   /* slices are kept, not copied */
+void fields_add_id(struct fields *f, enum field_id id, struct slice value); /* not FIELD_OTHER */
 /* For parsers that know the id of `name` already. */
 void fields_push(struct fields *f, struct slice name, struct slice value, enum field_id id);
 /* First field of that id or name, or NULL. Valid until the list changes. */
 struct field *fields_find(const struct fields *f, enum field_id id);
 struct field *fields_find_name(const struct fields *f, struct slice name);
-struct field *fields_next(const struct fields *f, const struct field *after);  /* the next of the same name */
+struct field *fields_next(const struct fields *f, const struct field *after); /* the next of the same name */
 /* Value of the first field of that id; empty: none, or empty. */
 struct slice fields_value(const struct fields *f, enum field_id id);
 unsigned fields_count(const struct fields *f, enum field_id id);
-unsigned fields_remove(struct fields *f, enum field_id id);                    /* all of them; returns how many */
+unsigned fields_remove(struct fields *f, enum field_id id); /* all of them; returns how many */
 unsigned fields_remove_name(struct fields *f, struct slice name);
-void fields_set(struct fields *f, struct slice name, struct slice value);      /* removes all of that name, adds one */
+void fields_set(struct fields *f, struct slice name, struct slice value); /* removes all of that name, adds one */
 void fields_set_id(struct fields *f, enum field_id id, struct slice value);
 /* A copy of the list (not of the bytes) in `arena`, so that one side can be changed. */
 void fields_copy(struct fields *to, const struct fields *from, struct arena *arena);
-/* Removes what belongs to one connection only (RFC 9110 7.6.1): Connection and every field it names but Host, Keep-Alive,
- * Proxy-Connection, Proxy-Authenticate, Proxy-Authorization, TE, Transfer-Encoding, Upgrade, HTTP2-Settings. */
+/* Removes what belongs to one connection only (RFC 9110 7.6.1): Connection and every field it names but Host,
+ * Keep-Alive, Proxy-Connection, Proxy-Authenticate, Proxy-Authorization, TE, Transfer-Encoding, Upgrade,
+ * HTTP2-Settings. */
 void fields_remove_hop_by_hop(struct fields *f);
 
 /* Is `token` a member of a comma-separated list field (any of its lines, any case)? */
@@ -91,10 +99,11 @@ bool fields_list_has(const struct fields *f, enum field_id id, struct slice toke
  * quoted string does not separate. */
 bool field_list_next(struct slice *rest, struct slice *member);
 
-bool field_is_token(struct slice s);         /* RFC 9110 5.6.2, not empty */
-bool field_is_value(struct slice s);         /* RFC 9110 5.5: no control bytes but HTAB; no CR, LF, NUL */
+bool field_is_token(struct slice s); /* RFC 9110 5.6.2, not empty */
+bool field_is_value(struct slice s); /* RFC 9110 5.5: no control bytes but HTAB; no CR, LF, NUL */
 
-/* The value of cookie NAME (RFC 6265 4.2), first match over all Cookie lines; false: none. Quotes are part of the value. */
+/* The value of cookie NAME (RFC 6265 4.2), first match over all Cookie lines; false: none. Quotes are part of the
+ * value. */
 bool cookie_find(const struct fields *f, struct slice name, struct slice *value);
 
 #endif

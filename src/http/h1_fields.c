@@ -1,4 +1,5 @@
-/* h1_fields: field lines (RFC 9112 5). One pass: name up to the colon, value up to the first control byte, which must be CR. */
+/* h1_fields: field lines (RFC 9112 5). One pass: name up to the colon, value up to the first control byte, which must
+ * be CR. */
 #include "h1_parse.h"
 #include "chars.h"
 

@@ -6,7 +6,7 @@
 
 /* What the framing rules need to know of the fields, gathered while they are read. */
 struct h1_marks {
-    unsigned hosts, lengths, codings, upgrades; /* how many lines of each */
+    unsigned hosts, lengths, codings, upgrades;                    /* how many lines of each */
     struct slice host, length, coding, upgrade, keep_alive_params; /* value of the last one */
     unsigned connection_members;
     bool close, keep_alive, names_upgrade; /* members of Connection */
@@ -27,7 +27,8 @@ h1_fail(struct h1_error *err, enum reason_id reason, const char *text)
 enum h1_result h1_parse_fields(struct fields *f, struct h1_marks *m, const char **p, const char *end,
                                const struct h1_limits *limits, struct h1_error *err);
 
-/* h1_framing.c: Content-Length and Transfer-Encoding (RFC 9112 6.1, 6.3). NULL when good; *known: one of them was there. */
+/* h1_framing.c: Content-Length and Transfer-Encoding (RFC 9112 6.1, 6.3). NULL when good; *known: one of them was
+ * there. */
 const char *h1_frame(const struct h1_marks *m, enum http_version version, struct body_framing *body, bool *known);
 bool h1_persistent(const struct h1_marks *m, enum http_version version); /* RFC 9112 9.3 */
 /* "HTTP/1.0" or "HTTP/1.1" at p, of 8 bytes; 0: neither. */

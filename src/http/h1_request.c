@@ -9,7 +9,8 @@ bad(struct h1_error *err, const char *text)
 
 /* method SP target SP version CRLF (RFC 9112 3), with exactly one space each. */
 static enum h1_result
-parse_request_line(struct http_request *r, const char **p, const char *end, const struct h1_limits *limits, struct h1_error *err)
+parse_request_line(struct http_request *r, const char **p, const char *end, const struct h1_limits *limits,
+                   struct h1_error *err)
 {
     const char *start = *p, *s = start;
 
@@ -37,7 +38,8 @@ parse_request_line(struct http_request *r, const char **p, const char *end, cons
     return H1_MORE;
 }
 
-/* The Host field counts for origin-form; else the target's authority replaces it (RFC 9112 3.2.2), but it must be sound all the same. */
+/* The Host field counts for origin-form; else the target's authority replaces it (RFC 9112 3.2.2), but it must be sound
+ * all the same. */
 static const char *
 take_host(struct http_request *r, const struct h1_marks *m, struct arena *arena)
 {
@@ -96,14 +98,14 @@ apply_marks(struct http_request *r, const struct h1_marks *m, struct arena *aren
 }
 
 enum h1_result
-h1_parse_request(struct http_request *r, const char *p, size_t n, const struct h1_limits *limits, const struct uri_rules *uri,
-                 struct arena *arena, struct h1_error *err)
+h1_parse_request(struct http_request *r, const char *p, size_t n, const struct h1_limits *limits,
+                 const struct uri_rules *uri, struct arena *arena, struct h1_error *err)
 {
     struct slice scheme = r->scheme;
-    struct h1_marks marks = { 0 };
+    struct h1_marks marks = {0};
     const char *end = p + n, *wrong;
 
-    *r = (struct http_request){ .scheme = scheme, .port = -1 };
+    *r = (struct http_request){.scheme = scheme, .port = -1};
     fields_init(&r->fields, arena);
     if (n > limits->head)
         return h1_fail(err, REASON_HEADERS_TOO_LARGE, "a head larger than the limit");

@@ -22,9 +22,11 @@ parse_status(const char *p)
     return p[0] == '0' ? 0 : (p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0');
 }
 
-/* version SP status SP [reason] CRLF (RFC 9112 4). The second space is often left out with the reason, which cannot be misread. */
+/* version SP status SP [reason] CRLF (RFC 9112 4). The second space is often left out with the reason, which cannot be
+ * misread. */
 static enum h1_result
-parse_status_line(struct http_response *r, const char **p, const char *end, const struct h1_limits *limits, struct h1_error *err)
+parse_status_line(struct http_response *r, const char **p, const char *end, const struct h1_limits *limits,
+                  struct h1_error *err)
 {
     const char *s = *p, *stop;
 
@@ -60,9 +62,9 @@ take_body(struct http_response *r, enum http_method method, bool framed)
         /* 304 may tell a length. With 1xx and 204 it is against RFC 9110 8.6, and a body might well follow. */
         if (r->status != 304 && announced)
             r->keep_alive = false;
-        r->body = (struct body_framing){ .kind = BODY_NONE };
+        r->body = (struct body_framing){.kind = BODY_NONE};
     } else if (method == METHOD_HEAD) {
-        r->body = (struct body_framing){ .kind = BODY_NONE };
+        r->body = (struct body_framing){.kind = BODY_NONE};
     } else if (!framed) {
         r->body.kind = BODY_UNTIL_CLOSE;
         r->keep_alive = false;
@@ -85,14 +87,14 @@ keep_alive_timeout(struct slice params)
 }
 
 enum h1_result
-h1_parse_response(struct http_response *r, const char *p, size_t n, const struct h1_limits *limits, enum http_method method,
-                  struct arena *arena, struct h1_error *err)
+h1_parse_response(struct http_response *r, const char *p, size_t n, const struct h1_limits *limits,
+                  enum http_method method, struct arena *arena, struct h1_error *err)
 {
-    struct h1_marks marks = { 0 };
+    struct h1_marks marks = {0};
     const char *end = p + n, *wrong;
     bool framed;
 
-    *r = (struct http_response){ 0 };
+    *r = (struct http_response){0};
     fields_init(&r->fields, arena);
     if (n > limits->head)
         return bad(err, "a head larger than the limit");

@@ -1,4 +1,5 @@
-/* h1_scan: the end of a head, found by its line feeds. Each byte is looked at once, 64 at a time where the CPU has SSE2. */
+/* h1_scan: the end of a head, found by its line feeds. Each byte is looked at once, 64 at a time where the CPU has
+ * SSE2. */
 #include "h1_parse.h"
 #include "chars.h"
 
@@ -6,7 +7,8 @@ static enum h1_result
 check_line(const struct h1_scan *s, size_t len, const struct h1_limits *limits, struct h1_error *err)
 {
     if (s->lines == 0)
-        return len > limits->request_line ? h1_fail(err, REASON_URI_TOO_LONG, "a request line longer than the limit") : H1_MORE;
+        return len > limits->request_line ? h1_fail(err, REASON_URI_TOO_LONG, "a request line longer than the limit")
+                                          : H1_MORE;
     return len > limits->field ? h1_fail(err, REASON_HEADERS_TOO_LARGE, "a field longer than the limit") : H1_MORE;
 }
 
@@ -74,7 +76,8 @@ scan_lines(struct h1_scan *s, const char *p, size_t n, const struct h1_limits *l
 }
 
 enum h1_result
-h1_find_head(struct h1_scan *s, const char *p, size_t n, const struct h1_limits *limits, size_t *head_len, struct h1_error *err)
+h1_find_head(struct h1_scan *s, const char *p, size_t n, const struct h1_limits *limits, size_t *head_len,
+             struct h1_error *err)
 {
     enum h1_result result;
     size_t len;

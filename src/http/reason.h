@@ -1,7 +1,7 @@
 /*
- * reason: the table of every reason for which weir itself answers or ends an exchange. Status, title, Proxy-Status error
- * (RFC 9209 2.3), metric label, log level and whether the connection must close all come from one row.
- * Modules add rows for their own reasons at load.
+ * reason: the table of every reason for which weir itself answers or ends an exchange. Status, title, Proxy-Status
+ * error (RFC 9209 2.3), metric label, log level and whether the connection must close all come from one row. Modules
+ * add rows for their own reasons at load.
  */
 #ifndef HTTP_REASON_H
 #define HTTP_REASON_H
@@ -18,17 +18,18 @@ struct reason {
 };
 
 /* Core reasons, by name; the table is in reason.c. */
-#define REASON_LIST(X)                                                                                                \
-    X(NO_ROUTE, no_route) X(METHOD_NOT_ALLOWED, method_not_allowed) X(BAD_REQUEST, bad_request)                       \
-    X(URI_TOO_LONG, uri_too_long) X(HEADERS_TOO_LARGE, headers_too_large) X(BODY_TOO_LARGE, body_too_large)           \
-    X(REQUEST_TIMEOUT, request_timeout) X(NO_HEALTHY_ENDPOINT, no_healthy_endpoint)                                   \
-    X(OVERFLOW_CONNECTIONS, overflow_connections) X(OVERFLOW_PENDING, overflow_pending)                               \
-    X(OVERFLOW_REQUESTS, overflow_requests) X(DRAINING, draining) X(CONNECT_FAILED, connect_failed)                   \
-    X(UPSTREAM_RESET, upstream_reset) X(UPSTREAM_BAD_RESPONSE, upstream_bad_response)                                 \
-    X(UPSTREAM_TLS_ERROR, upstream_tls_error) X(CONNECT_TIMEOUT, connect_timeout)                                     \
-    X(UPSTREAM_TIMEOUT, upstream_timeout) X(BODY_ABORTED, body_aborted) X(CLIENT_CLOSED, client_closed)               \
-    X(LOOP_DETECTED, loop_detected) X(EXPECTATION_FAILED, expectation_failed)                                         \
-    X(VERSION_NOT_SUPPORTED, version_not_supported) X(STORE_UNAVAILABLE, store_unavailable)                           \
+/* clang-format off */
+#define REASON_LIST(X)                                                                                      \
+    X(NO_ROUTE, no_route) X(METHOD_NOT_ALLOWED, method_not_allowed) X(BAD_REQUEST, bad_request)             \
+    X(URI_TOO_LONG, uri_too_long) X(HEADERS_TOO_LARGE, headers_too_large) X(BODY_TOO_LARGE, body_too_large) \
+    X(REQUEST_TIMEOUT, request_timeout) X(NO_HEALTHY_ENDPOINT, no_healthy_endpoint)                         \
+    X(OVERFLOW_CONNECTIONS, overflow_connections) X(OVERFLOW_PENDING, overflow_pending)                     \
+    X(OVERFLOW_REQUESTS, overflow_requests) X(DRAINING, draining) X(CONNECT_FAILED, connect_failed)         \
+    X(UPSTREAM_RESET, upstream_reset) X(UPSTREAM_BAD_RESPONSE, upstream_bad_response)                       \
+    X(UPSTREAM_TLS_ERROR, upstream_tls_error) X(CONNECT_TIMEOUT, connect_timeout)                           \
+    X(UPSTREAM_TIMEOUT, upstream_timeout) X(BODY_ABORTED, body_aborted) X(CLIENT_CLOSED, client_closed)     \
+    X(LOOP_DETECTED, loop_detected) X(EXPECTATION_FAILED, expectation_failed)                               \
+    X(VERSION_NOT_SUPPORTED, version_not_supported) X(STORE_UNAVAILABLE, store_unavailable)                 \
     X(POLICY_ERROR, policy_error) X(UPGRADE_REFUSED, upgrade_refused)
 
 enum reason_id {
@@ -37,6 +38,7 @@ enum reason_id {
 #undef X
     REASON_COUNT
 };
+/* clang-format on */
 
 const struct reason *reason_get(enum reason_id id);
 /* By code, module reasons included; NULL when unknown. */

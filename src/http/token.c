@@ -1,6 +1,6 @@
 /*
- * token: from a field name to its id. The rows of FIELD_LIST are put into a hash table before main; the hash is chosen so that they fall
- * into different slots, and a row added later that does not takes the next free one.
+ * token: from a field name to its id. The rows of FIELD_LIST are put into a hash table before main; the hash is chosen
+ * so that they fall into different slots, and a row added later that does not takes the next free one.
  */
 #include "field.h"
 #include "chars.h"
@@ -12,17 +12,20 @@
 
 struct row {
     char lower[NAME_MAX_LEN];
-    char fold[NAME_MAX_LEN]; /* 0x20 where a letter stands: (byte | fold) == lower is equality without case, and exact */
+    /* 0x20 where a letter stands: (byte | fold) == lower is equality without case, and exact. */
+    char fold[NAME_MAX_LEN];
     const char *name;
     uint8_t len;
 };
 
+/* clang-format off */
 static struct row rows[FIELD_COUNT] = {
-    [FIELD_OTHER] = { .name = "" },
-#define X(id, text) [FIELD_##id] = { .name = text, .len = sizeof(text) - 1 },
+    [FIELD_OTHER] = {.name = ""},
+#define X(id, text) [FIELD_##id] = {.name = text, .len = sizeof(text) - 1},
     FIELD_LIST(X)
 #undef X
 };
+/* clang-format on */
 
 #define X(id, text) static_assert(sizeof(text) - 1 <= NAME_MAX_LEN, text " is longer than a row");
 FIELD_LIST(X)
@@ -31,8 +34,8 @@ static_assert(FIELD_COUNT < 256 && FIELD_COUNT < SLOTS / 2, "the slots hold byte
 
 static uint8_t slots[SLOTS];
 
-/* The length and four letters tell the known names apart; bit 5 is set so that case does not count. The factors were searched for so that
- * no two rows of today share a slot. */
+/* The length and four letters tell the known names apart; bit 5 is set so that case does not count. The factors were
+ * searched for so that no two rows of today share a slot. */
 static inline unsigned
 name_hash(const char *p, size_t n)
 {

@@ -23,7 +23,8 @@ check_ipv6(struct slice inside)
     return NULL;
 }
 
-/* Only what names are made of in practice: RFC 3986 lets in more, which no resolver knows and each origin reads in its own way. */
+/* Only what names are made of in practice: RFC 3986 lets in more, which no resolver knows and each origin reads in its
+ * own way. */
 static const char *
 check_name(struct slice *host)
 {
@@ -122,7 +123,7 @@ parse_path_query(struct http_request *r, struct slice s, const struct uri_rules 
 static bool
 cut_scheme(struct slice *rest, struct slice *scheme)
 {
-    static const struct slice known[] = { { "http", 4 }, { "https", 5 } };
+    static const struct slice known[] = {{"http", 4}, {"https", 5}};
 
     for (unsigned i = 0; i < 2; i++) {
         struct slice k = known[i];

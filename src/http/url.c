@@ -90,7 +90,8 @@ query_find(struct slice query, struct slice name, struct arena *arena, struct sl
         const char *equals = scan_char(query.p, amp, '=');
 
         if (equals > query.p && decoded_equals(slice_of(query.p, (size_t)(equals - query.p)), name)) {
-            *value = equals < amp ? uri_decode(slice_of(equals + 1, (size_t)(amp - equals) - 1), true, arena) : SLICE_NONE;
+            *value =
+                equals < amp ? uri_decode(slice_of(equals + 1, (size_t)(amp - equals) - 1), true, arena) : SLICE_NONE;
             return true;
         }
         query = slice_from(query, (size_t)(amp - query.p) + 1);

@@ -37,13 +37,13 @@ test_bodies_in_any_pieces(void **state)
         const char *text, *body;
         size_t rest;
     } rows[] = {
-        { "0\r\n\r\n", "", 2 },
-        { "5\r\nhello\r\n0\r\n\r\n", "hello", 2 },
-        { "5\r\nhello\r\n6\r\n world\r\n000\r\nTrailer: x\r\n\r\n", "hello world", 14 },
-        { "5;a=b\r\nhello\r\n0;last\r\n\r\nGET", "hello", 5 },
-        { "5;a=\"b\tc\"\r\nhello\r\n0\r\n", "hello", 0 },
-        { "A\r\n0123456789\r\n00000000000000a\r\n0123456789\r\n0\r\n\r\n", "01234567890123456789", 2 },
-        { "4\r\n\r\n\r\n\r\n0\r\n\r\n", "\r\n\r\n", 2 },
+        {"0\r\n\r\n", "", 2},
+        {"5\r\nhello\r\n0\r\n\r\n", "hello", 2},
+        {"5\r\nhello\r\n6\r\n world\r\n000\r\nTrailer: x\r\n\r\n", "hello world", 14},
+        {"5;a=b\r\nhello\r\n0;last\r\n\r\nGET", "hello", 5},
+        {"5;a=\"b\tc\"\r\nhello\r\n0\r\n", "hello", 0},
+        {"A\r\n0123456789\r\n00000000000000a\r\n0123456789\r\n0\r\n\r\n", "01234567890123456789", 2},
+        {"4\r\n\r\n\r\n\r\n0\r\n\r\n", "\r\n\r\n", 2},
     };
     struct h1_error err;
     char out[128];
@@ -74,14 +74,44 @@ static void
 test_bad_framing(void **state)
 {
     static const struct slice bad[] = {
-#define S(s) { s, sizeof(s) - 1 }
-        S("\r\n"), S("x\r\n"), S("-1\r\n"), S("+5\r\nhello\r\n"), S(" 5\r\nhello\r\n"), S("5 \r\nhello\r\n"),
-        S("5\t\r\nhello\r\n"), S("0x5\r\nhello\r\n"), S("0X5\r\nhello\r\n"), S("5,5\r\nhello\r\n"), S("5\nhello\r\n"),
-        S("5\r\rhello"), S("5\rhello\r\n"), S("5\r\nhello\n"), S("5\r\nhellohello\r\n"), S("5\r\nhello\r0\r\n"),
-        S("5\r\nhello0\r\n\r\n"), S("5\r\nhell\r\n0\r\n"), S("5;a\nhello\r\n"), S("5;a\rb\r\nhello"), S("5;\x01\r\nhello"),
-        S("5;a\x7f\r\n"), S("5;\0\r\nhello"), S(";\r\n"), S("g\r\n"), S("5.0\r\nhello"), S("_5\r\n"), S("5_0\r\n"), S("\n5\r\n"),
-        S("5 ;a\r\nhello"), S("10000000000000000\r\n"), S("8000000000000000\r\n"), S("ffffffffffffffff\r\n"),
-        S("00000000000000005\r\n"), S("0\n\r\n"), S("0 \r\n"), S("0;a\n"),
+#define S(s) {s, sizeof(s) - 1}
+        S("\r\n"),
+        S("x\r\n"),
+        S("-1\r\n"),
+        S("+5\r\nhello\r\n"),
+        S(" 5\r\nhello\r\n"),
+        S("5 \r\nhello\r\n"),
+        S("5\t\r\nhello\r\n"),
+        S("0x5\r\nhello\r\n"),
+        S("0X5\r\nhello\r\n"),
+        S("5,5\r\nhello\r\n"),
+        S("5\nhello\r\n"),
+        S("5\r\rhello"),
+        S("5\rhello\r\n"),
+        S("5\r\nhello\n"),
+        S("5\r\nhellohello\r\n"),
+        S("5\r\nhello\r0\r\n"),
+        S("5\r\nhello0\r\n\r\n"),
+        S("5\r\nhell\r\n0\r\n"),
+        S("5;a\nhello\r\n"),
+        S("5;a\rb\r\nhello"),
+        S("5;\x01\r\nhello"),
+        S("5;a\x7f\r\n"),
+        S("5;\0\r\nhello"),
+        S(";\r\n"),
+        S("g\r\n"),
+        S("5.0\r\nhello"),
+        S("_5\r\n"),
+        S("5_0\r\n"),
+        S("\n5\r\n"),
+        S("5 ;a\r\nhello"),
+        S("10000000000000000\r\n"),
+        S("8000000000000000\r\n"),
+        S("ffffffffffffffff\r\n"),
+        S("00000000000000005\r\n"),
+        S("0\n\r\n"),
+        S("0 \r\n"),
+        S("0;a\n"),
 #undef S
     };
     struct h1_error err;
@@ -130,8 +160,8 @@ test_extensions_are_capped_per_chunk(void **state)
 }
 
 static enum h1_result
-trailers(struct arena *arena, const char *text, size_t n, const struct h1_limits *limits, struct fields *f, size_t *used,
-         struct h1_error *err)
+trailers(struct arena *arena, const char *text, size_t n, const struct h1_limits *limits, struct fields *f,
+         size_t *used, struct h1_error *err)
 {
     fields_init(f, arena);
     return chunked_trailers(text, n, limits, f, used, err);
@@ -160,11 +190,33 @@ test_trailers(void **state)
 static void
 test_refused_trailers(void **state)
 {
-    static const char *const bad[] = { "Content-Length: 5", "Transfer-Encoding: chunked", "Content_Length: 5", "Host: a", "Trailer: x",
-                                       "Connection: close", "Upgrade: h2c", "TE: x", "Authorization: Bearer x", "Cookie: a=b",
-                                       "Set-Cookie: a=b", "Proxy-Authorization: x", "WWW-Authenticate: x", "X-Forwarded-For: 1.2.3.4",
-                                       "Forwarded: for=x", "Content-Type: x", "Content-Encoding: gzip", "Content-Range: x", "Expect: x",
-                                       "X-Request-Id: x", "Client-Cert: x", "A : b", " A: b", ": b", "A\x01: b", "A: b\x01", "A" };
+    static const char *const bad[] = {"Content-Length: 5",
+                                      "Transfer-Encoding: chunked",
+                                      "Content_Length: 5",
+                                      "Host: a",
+                                      "Trailer: x",
+                                      "Connection: close",
+                                      "Upgrade: h2c",
+                                      "TE: x",
+                                      "Authorization: Bearer x",
+                                      "Cookie: a=b",
+                                      "Set-Cookie: a=b",
+                                      "Proxy-Authorization: x",
+                                      "WWW-Authenticate: x",
+                                      "X-Forwarded-For: 1.2.3.4",
+                                      "Forwarded: for=x",
+                                      "Content-Type: x",
+                                      "Content-Encoding: gzip",
+                                      "Content-Range: x",
+                                      "Expect: x",
+                                      "X-Request-Id: x",
+                                      "Client-Cert: x",
+                                      "A : b",
+                                      " A: b",
+                                      ": b",
+                                      "A\x01: b",
+                                      "A: b\x01",
+                                      "A"};
     struct h1_error err;
     struct fields f;
     char text[64];
@@ -185,7 +237,7 @@ test_refused_trailers(void **state)
 static void
 test_trailer_limits(void **state)
 {
-    struct h1_limits limits = { .request_line = 10, .field = 10, .head = 40, .fields = 2 };
+    struct h1_limits limits = {.request_line = 10, .field = 10, .head = 40, .fields = 2};
     struct h1_error err;
     struct fields f;
     size_t used;
@@ -197,7 +249,9 @@ test_trailer_limits(void **state)
     assert_int_equal(trailers(*state, "A: 1\r\nB: 1\r\nC: 1\r\n\r\n", 20, &limits, &f, &used, &err), H1_ERROR);
     assert_int_equal(err.reason, REASON_HEADERS_TOO_LARGE);
     limits.fields = 100;
-    assert_int_equal(trailers(*state, "A: 3456\r\nA: 3456\r\nA: 3456\r\nA: 3456\r\nA: 3456\r\n", 45, &limits, &f, &used, &err), H1_ERROR);
+    assert_int_equal(
+        trailers(*state, "A: 3456\r\nA: 3456\r\nA: 3456\r\nA: 3456\r\nA: 3456\r\n", 45, &limits, &f, &used, &err),
+        H1_ERROR);
     assert_int_equal(err.reason, REASON_HEADERS_TOO_LARGE);
 }
 

@@ -117,8 +117,16 @@ test_copies_are_independent(void **state)
 static void
 test_hop_by_hop_fields_go(void **state)
 {
-    static const char *const gone[] = { "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "TE",
-                                        "Transfer-Encoding", "Upgrade", "HTTP2-Settings", "X-Secret", "Cookie" };
+    static const char *const gone[] = {"Keep-Alive",
+                                       "Proxy-Connection",
+                                       "Proxy-Authenticate",
+                                       "Proxy-Authorization",
+                                       "TE",
+                                       "Transfer-Encoding",
+                                       "Upgrade",
+                                       "HTTP2-Settings",
+                                       "X-Secret",
+                                       "Cookie"};
     struct fields f;
 
     fields_init(&f, *state);
@@ -149,7 +157,7 @@ static void
 test_list_members(void **state)
 {
     struct slice rest = SLICE(" a ,,\t b;q=\"x,y\" , \"p\\\",q\",c,"), member;
-    static const char *const want[] = { "a", "b;q=\"x,y\"", "\"p\\\",q\"", "c" };
+    static const char *const want[] = {"a", "b;q=\"x,y\"", "\"p\\\",q\"", "c"};
 
     for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
         assert_true(field_list_next(&rest, &member));

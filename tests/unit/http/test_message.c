@@ -12,7 +12,8 @@ test_methods(void **state)
 static void
 test_methods_are_case_sensitive_and_whole(void **state)
 {
-    static const char *const other[] = { "", "get", "Get", "GE", "GETS", "P", "PUTT", "POS", "PATCHY", "HEAD ", "other", "PROPFIND" };
+    static const char *const other[] = {"",     "get", "Get",    "GE",    "GETS",  "P",
+                                        "PUTT", "POS", "PATCHY", "HEAD ", "other", "PROPFIND"};
 
     for (size_t i = 0; i < ARRAY_SIZE(other); i++)
         assert_int_equal(method_lookup(slice_str(other[i])), METHOD_OTHER);
@@ -23,10 +24,13 @@ test_idempotent_and_safe(void **state)
 {
     assert_true(method_idempotent(METHOD_GET) && method_idempotent(METHOD_PUT) && method_idempotent(METHOD_DELETE));
     assert_true(method_idempotent(METHOD_HEAD) && method_idempotent(METHOD_OPTIONS) && method_idempotent(METHOD_TRACE));
-    assert_false(method_idempotent(METHOD_POST) || method_idempotent(METHOD_PATCH) || method_idempotent(METHOD_CONNECT));
+    assert_false(method_idempotent(METHOD_POST) || method_idempotent(METHOD_PATCH) ||
+                 method_idempotent(METHOD_CONNECT));
     assert_false(method_idempotent(METHOD_OTHER));
-    assert_true(method_safe(METHOD_GET) && method_safe(METHOD_HEAD) && method_safe(METHOD_OPTIONS) && method_safe(METHOD_TRACE));
-    assert_false(method_safe(METHOD_PUT) || method_safe(METHOD_DELETE) || method_safe(METHOD_POST) || method_safe(METHOD_OTHER));
+    assert_true(method_safe(METHOD_GET) && method_safe(METHOD_HEAD) && method_safe(METHOD_OPTIONS) &&
+                method_safe(METHOD_TRACE));
+    assert_false(method_safe(METHOD_PUT) || method_safe(METHOD_DELETE) || method_safe(METHOD_POST) ||
+                 method_safe(METHOD_OTHER));
 }
 
 static void
@@ -48,7 +52,8 @@ test_statuses_without_a_body(void **state)
 {
     assert_true(status_has_no_body(100) && status_has_no_body(101) && status_has_no_body(199));
     assert_true(status_has_no_body(204) && status_has_no_body(304));
-    assert_false(status_has_no_body(200) || status_has_no_body(205) || status_has_no_body(303) || status_has_no_body(99));
+    assert_false(status_has_no_body(200) || status_has_no_body(205) || status_has_no_body(303) ||
+                 status_has_no_body(99));
 }
 
 int

@@ -30,65 +30,65 @@ test_default_rules(void **state)
     static const struct {
         const char *path, *want; /* NULL: refused */
     } rows[] = {
-        { "/", "/" },
-        { "/a/b.c/-_~!$&'()*+,;=:@", "/a/b.c/-_~!$&'()*+,;=:@" },
-        { "/%41%7a%2D%2e%5f%7E", "/Az-._~" },
-        { "/%2f", NULL },
-        { "/%5c", NULL },
-        { "/a%3ab%20%c3%a9", "/a%3Ab%20%C3%A9" },
-        { "/%25%34%31", "/%2541" },
-        { "/a|b{c}\"<>^`[]", "/a%7Cb%7Bc%7D%22%3C%3E%5E%60%5B%5D" },
-        { "//", "/" },
-        { "//a///b//", "/a/b/" },
-        { "/.", "/" },
-        { "/./", "/" },
-        { "/a/.", "/a/" },
-        { "/a/./b", "/a/b" },
-        { "/a/..", "/" },
-        { "/a/../", "/" },
-        { "/a/b/../c", "/a/c" },
-        { "/a/b/..", "/a/" },
-        { "/a//../b", "/b" },
-        { "/a/%2e%2E/b", "/b" },
-        { "/a/.%2e/b", "/b" },
-        { "/a/%2e/b", "/a/b" },
-        { "/a/...", "/a/..." },
-        { "/a/.b", "/a/.b" },
-        { "/a/..b", "/a/..b" },
-        { "/a/b..", "/a/b.." },
-        { "/a/b../c", "/a/b../c" },
-        { "/a;x/b", "/a;x/b" },
-        { "/a/...;x", "/a/...;x" },
-        { "/..", NULL },
-        { "/../a", NULL },
-        { "/a/../..", NULL },
-        { "/a/../../b", NULL },
-        { "/./..", NULL },
-        { "/%2e%2e/", NULL },
-        { "/a/..;/b", NULL },
-        { "/a/..;x=1/b", NULL },
-        { "/a/.;/b", NULL },
-        { "/a/%2e.;", NULL },
-        { "/%00", NULL },
-        { "/%0a", NULL },
-        { "/%1F", NULL },
-        { "/%7f", NULL },
-        { "/%", NULL },
-        { "/%4", NULL },
-        { "/%4g", NULL },
-        { "/%g4", NULL },
-        { "/% 1", NULL },
-        { "/%u0041", NULL },
-        { "/a%", NULL },
-        { "/a\\b", NULL },
-        { "/a#b", NULL },
-        { "/a b", NULL },
-        { "/a\tb", NULL },
-        { "/a\x7f", NULL },
-        { "/caf\xc3\xa9", NULL },
-        { "", NULL },
-        { "a", NULL },
-        { "*", NULL },
+        {"/", "/"},
+        {"/a/b.c/-_~!$&'()*+,;=:@", "/a/b.c/-_~!$&'()*+,;=:@"},
+        {"/%41%7a%2D%2e%5f%7E", "/Az-._~"},
+        {"/%2f", NULL},
+        {"/%5c", NULL},
+        {"/a%3ab%20%c3%a9", "/a%3Ab%20%C3%A9"},
+        {"/%25%34%31", "/%2541"},
+        {"/a|b{c}\"<>^`[]", "/a%7Cb%7Bc%7D%22%3C%3E%5E%60%5B%5D"},
+        {"//", "/"},
+        {"//a///b//", "/a/b/"},
+        {"/.", "/"},
+        {"/./", "/"},
+        {"/a/.", "/a/"},
+        {"/a/./b", "/a/b"},
+        {"/a/..", "/"},
+        {"/a/../", "/"},
+        {"/a/b/../c", "/a/c"},
+        {"/a/b/..", "/a/"},
+        {"/a//../b", "/b"},
+        {"/a/%2e%2E/b", "/b"},
+        {"/a/.%2e/b", "/b"},
+        {"/a/%2e/b", "/a/b"},
+        {"/a/...", "/a/..."},
+        {"/a/.b", "/a/.b"},
+        {"/a/..b", "/a/..b"},
+        {"/a/b..", "/a/b.."},
+        {"/a/b../c", "/a/b../c"},
+        {"/a;x/b", "/a;x/b"},
+        {"/a/...;x", "/a/...;x"},
+        {"/..", NULL},
+        {"/../a", NULL},
+        {"/a/../..", NULL},
+        {"/a/../../b", NULL},
+        {"/./..", NULL},
+        {"/%2e%2e/", NULL},
+        {"/a/..;/b", NULL},
+        {"/a/..;x=1/b", NULL},
+        {"/a/.;/b", NULL},
+        {"/a/%2e.;", NULL},
+        {"/%00", NULL},
+        {"/%0a", NULL},
+        {"/%1F", NULL},
+        {"/%7f", NULL},
+        {"/%", NULL},
+        {"/%4", NULL},
+        {"/%4g", NULL},
+        {"/%g4", NULL},
+        {"/% 1", NULL},
+        {"/%u0041", NULL},
+        {"/a%", NULL},
+        {"/a\\b", NULL},
+        {"/a#b", NULL},
+        {"/a b", NULL},
+        {"/a\tb", NULL},
+        {"/a\x7f", NULL},
+        {"/caf\xc3\xa9", NULL},
+        {"", NULL},
+        {"a", NULL},
+        {"*", NULL},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -98,8 +98,8 @@ test_default_rules(void **state)
 static void
 test_encoded_slashes(void **state)
 {
-    static const struct uri_rules keep = { .encoded_slashes = URI_SLASHES_KEEP };
-    static const struct uri_rules decode = { .encoded_slashes = URI_SLASHES_DECODE };
+    static const struct uri_rules keep = {.encoded_slashes = URI_SLASHES_KEEP};
+    static const struct uri_rules decode = {.encoded_slashes = URI_SLASHES_DECODE};
 
     canonical_is(*state, &keep, "/a%2fb%5cc", "/a%2Fb%5Cc");
     canonical_is(*state, &keep, "/a/%2e%2e%2fb", "/a/..%2Fb");
@@ -112,7 +112,7 @@ test_encoded_slashes(void **state)
 static void
 test_double_slashes_kept(void **state)
 {
-    static const struct uri_rules rules = { .keep_double_slashes = true };
+    static const struct uri_rules rules = {.keep_double_slashes = true};
 
     canonical_is(*state, &rules, "//a//b/", "//a//b/");
     canonical_is(*state, &rules, "//", "//");
@@ -150,8 +150,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        arena_test(test_default_rules),  arena_test(test_encoded_slashes),
-        arena_test(test_double_slashes_kept), arena_test(test_growth),
+        arena_test(test_default_rules),
+        arena_test(test_encoded_slashes),
+        arena_test(test_double_slashes_kept),
+        arena_test(test_growth),
         arena_test(test_a_canonical_path_is_not_copied),
     };
 
