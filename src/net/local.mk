@@ -1,3 +1,9 @@
 noinst_LIBRARIES += src/net/libnet.a
-src_net_libnet_a_SOURCES =
-src_net_libnet_a_CFLAGS = $(AM_CFLAGS)
+src_net_libnet_a_SOURCES = \
+	src/net/addr.c src/net/addr.h \
+	src/net/conn.c src/net/conn.h \
+	src/net/listener.c src/net/listener.h \
+	src/net/tcp.c src/net/tcp.h \
+	src/net/tls.c src/net/tls.h src/net/tls_ctx.h \
+	src/net/tls_conn.c src/net/tls_conn.h
+src_net_libnet_a_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS)

@@ -1,0 +1,518 @@
+#include "config.h" /* _GNU_SOURCE: accept4 */
+
+#include "listener.h"
+
+#include "../base/log.h"
+#include "../base/xalloc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ACCEPTS_PER_TURN 64
+#define ACCEPTS_AT_STOP 65536 /* more than any backlog */
+#define ACCEPT_PAUSE (100 * NSEC_PER_MSEC)
+
+struct listener_socket {
+    struct listener_socket *next; /* in `sockets` until it is closed */
+    struct addr addr;
+    unsigned refs;
+    bool ephemeral;               /* port 0 was asked for */
+    bool retired;
+    unsigned first, last;
+    dev_t dev;                    /* of a unix socket's file, so that no other's is removed */
+    ino_t ino;
+    int fds[];                    /* [last - first + 1]; -1 once its worker has closed it */
+};
+
+/* Every open one of the process. Generations are built and freed on other threads than the one that publishes them. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct listener_socket *sockets;
+
+static unsigned
+fds_count(const struct listener_socket *s)
+{
+    return s->last - s->first + 1;
+}
+
+/* ------------------------------------------------------------------ binding */
+
+static int
+bind_error(const struct addr *a, struct err *e)
+{
+    char text[ADDR_TEXT_MAX];
+    int sys = errno;
+
+    addr_format(a, text);
+    if (sys == EADDRINUSE && addr_is_unix(a))
+        err_set(e, ERR_SYSTEM, "%s: address already in use (another process answers there: stop it or choose another path)", text);
+    else if (sys == EADDRINUSE)
+        err_set(e, ERR_SYSTEM, "%s: address already in use (is another server, or another weir, running? `ss -ltnp sport = :%d` names it)",
+                text, addr_port(a));
+    else if (sys == EACCES && addr_is_unix(a))
+        err_set(e, ERR_SYSTEM, "%s: permission denied (uid %ld needs write access to the directory)", text, (long)geteuid());
+    else if (sys == EACCES)
+        err_set(e, ERR_SYSTEM, "%s: permission denied (a port below 1024 needs root or CAP_NET_BIND_SERVICE)", text);
+    else if (sys == EADDRNOTAVAIL)
+        err_set(e, ERR_SYSTEM, "%s: no interface of this host has this address (`ip addr` lists them)", text);
+    else if (sys == ENOENT && addr_is_unix(a))
+        err_set(e, ERR_SYSTEM, "%s: the directory does not exist (create it, or choose another path)", text);
+    else if (sys == EAFNOSUPPORT)
+        err_set(e, ERR_SYSTEM, "%s: this host has no support for this kind of address", text);
+    else
+        err_errno(e, "%s: cannot listen", text);
+    if (e)
+        e->sys = sys;
+    errno = sys;
+    return -1;
+}
+
+static int
+socket_new(const struct addr *a, bool shared)
+{
+    int fd = socket(a->u.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+
+    if (fd < 0 || addr_is_unix(a))
+        return fd;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (shared)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* what it accepts inherits it */
+    if (a->u.sa.sa_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)); /* [::]:80 and 0.0.0.0:80 may stand side by side */
+    return fd;
+}
+
+/* -1 with errno. */
+static int
+socket_bind(const struct addr *a, bool shared)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = addr_sockaddr(a, &sa);
+    int fd = socket_new(a, shared), sys;
+
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&sa, len) == 0)
+        return fd;
+    sys = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = sys;
+    return -1;
+}
+
+/* SO_REUSEPORT would let a second process of the same user take half of the connections in silence. So one bind without it comes first,
+ * unless a socket of this process has that port and would be in its way. Under the lock. */
+static int
+check_free(const struct addr *a)
+{
+    int fd;
+
+    if (addr_port(a) == 0)
+        return 0;
+    for (struct listener_socket *s = sockets; s; s = s->next)
+        if (addr_port(&s->addr) == addr_port(a))
+            return 0;
+    fd = socket_bind(a, false);
+    if (fd < 0)
+        return -1;
+    close(fd);
+    return 0;
+}
+
+static int
+open_tcp(struct listener_socket *s, int backlog)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof(sa);
+
+    if (check_free(&s->addr) < 0)
+        return -1;
+    for (unsigned i = 0; i < fds_count(s); i++) {
+        s->fds[i] = socket_bind(&s->addr, true);
+        if (s->fds[i] < 0)
+            return -1;
+        if (i == 0 && s->ephemeral) {
+            if (getsockname(s->fds[i], (struct sockaddr *)&sa, &len) < 0)
+                return -1;
+            addr_from_sockaddr(&s->addr, (struct sockaddr *)&sa, len);
+        }
+    }
+    /* After all are bound, so that a failure has accepted nothing. */
+    for (unsigned i = 0; i < fds_count(s); i++)
+        if (listen(s->fds[i], backlog) < 0)
+            return -1;
+    return 0;
+}
+
+/* Removes what a dead process left at the path. -1 with errno when something lives there. */
+static int
+remove_stale(const struct addr *a)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = addr_sockaddr(a, &sa);
+    struct stat st;
+    int fd, r;
+
+    if (lstat(a->path, &st) < 0)
+        return errno == ENOENT ? 0 : -1;
+    if (!S_ISSOCK(st.st_mode)) {
+        errno = EEXIST;
+        return -1;
+    }
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    r = connect(fd, (struct sockaddr *)&sa, len) < 0 ? errno : 0;
+    close(fd);
+    if (r == ECONNREFUSED)
+        return unlink(a->path);
+    errno = r == EACCES || r == EPERM ? r : EADDRINUSE;
+    return -1;
+}
+
+static int
+open_unix(struct listener_socket *s, int backlog)
+{
+    struct stat st;
+
+    if (remove_stale(&s->addr) < 0)
+        return -1;
+    s->fds[0] = socket_bind(&s->addr, false);
+    if (s->fds[0] < 0)
+        return -1;
+    /* Before listen, so that nobody gets in under the umask's mode. */
+    if (chmod(s->addr.path, 0660) < 0 || lstat(s->addr.path, &st) < 0)
+        return -1;
+    s->dev = st.st_dev;
+    s->ino = st.st_ino;
+    if (listen(s->fds[0], backlog) < 0)
+        return -1;
+    for (unsigned i = 1; i < fds_count(s); i++) {
+        s->fds[i] = fcntl(s->fds[0], F_DUPFD_CLOEXEC, 0);
+        if (s->fds[i] < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------ registry */
+
+static void
+unlink_own(const struct listener_socket *s)
+{
+    struct stat st;
+
+    if (s->ino && lstat(s->addr.path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino)
+        unlink(s->addr.path);
+}
+
+static void
+socket_free(struct listener_socket *s)
+{
+    if (addr_is_unix(&s->addr))
+        unlink_own(s);
+    for (unsigned i = 0; i < fds_count(s); i++)
+        if (s->fds[i] >= 0)
+            close(s->fds[i]);
+    free(s);
+}
+
+static struct listener_socket *
+find(const struct addr *a, unsigned first, unsigned last)
+{
+    for (struct listener_socket *s = sockets; s; s = s->next)
+        if (!s->retired && !s->ephemeral && s->first == first && s->last == last && addr_equal(&s->addr, a))
+            return s;
+    return NULL;
+}
+
+static struct listener_socket *
+socket_make(const struct addr *a, unsigned first, unsigned last, int backlog, struct err *e)
+{
+    unsigned n = last - first + 1;
+    struct listener_socket *s = xcalloc(1, sizeof(*s) + n * sizeof(s->fds[0]));
+    char text[ADDR_TEXT_MAX];
+
+    s->addr = *a;
+    s->refs = 1;
+    s->first = first;
+    s->last = last;
+    s->ephemeral = addr_port(a) == 0;
+    for (unsigned i = 0; i < n; i++)
+        s->fds[i] = -1;
+    if ((addr_is_unix(a) ? open_unix(s, backlog) : open_tcp(s, backlog)) == 0)
+        return s;
+    if (errno == EEXIST && addr_is_unix(a)) {
+        addr_format(a, text);
+        err_set(e, ERR_SYSTEM, "%s: the path exists and is not a socket (remove it, or choose another path)", text);
+    } else {
+        bind_error(a, e);
+    }
+    socket_free(s);
+    return NULL;
+}
+
+struct listener_socket *
+listener_open(const struct addr *a, unsigned first, unsigned last, int backlog, struct err *e)
+{
+    struct listener_socket *s;
+
+    pthread_mutex_lock(&lock);
+    s = addr_port(a) == 0 ? NULL : find(a, first, last);
+    if (s) {
+        s->refs++;
+    } else {
+        s = socket_make(a, first, last, backlog, e);
+        if (s) {
+            s->next = sockets;
+            sockets = s;
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    return s;
+}
+
+void
+listener_hold(struct listener_socket *s)
+{
+    pthread_mutex_lock(&lock);
+    s->refs++;
+    pthread_mutex_unlock(&lock);
+}
+
+void
+listener_put(struct listener_socket *s)
+{
+    struct listener_socket **at;
+    bool last;
+
+    if (!s)
+        return;
+    pthread_mutex_lock(&lock);
+    last = --s->refs == 0;
+    if (last) {
+        for (at = &sockets; *at != s; at = &(*at)->next)
+            ;
+        *at = s->next;
+        socket_free(s);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+void
+listener_retire(struct listener_socket *s)
+{
+    pthread_mutex_lock(&lock);
+    s->retired = true;
+    /* Its path is free for a successor; connections that are queued are still accepted. */
+    if (addr_is_unix(&s->addr)) {
+        unlink_own(s);
+        s->ino = 0;
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+const struct addr *
+listener_addr(const struct listener_socket *s)
+{
+    return &s->addr;
+}
+
+unsigned
+listener_first(const struct listener_socket *s)
+{
+    return s->first;
+}
+
+unsigned
+listener_last(const struct listener_socket *s)
+{
+    return s->last;
+}
+
+/* The worker's own slot; -1 when it has none. */
+static int
+slot_fd(struct listener_socket *s, unsigned worker)
+{
+    int fd;
+
+    if (worker < s->first || worker > s->last)
+        return -1;
+    pthread_mutex_lock(&lock);
+    fd = s->fds[worker - s->first];
+    pthread_mutex_unlock(&lock);
+    return fd;
+}
+
+static void
+slot_close(struct listener_socket *s, unsigned worker)
+{
+    pthread_mutex_lock(&lock);
+    close(s->fds[worker - s->first]);
+    s->fds[worker - s->first] = -1;
+    s->retired = true; /* it cannot serve this worker again */
+    pthread_mutex_unlock(&lock);
+}
+
+/* ------------------------------------------------------------------ accepting */
+
+struct acceptor {
+    struct watch watch;
+    struct timer pause;
+    struct worker *worker;
+    struct listener_socket *socket; /* a reference of its own */
+    acceptor_fn on_accept;
+    void *arg;
+    bool wildcard;                  /* the local address has to be asked for */
+    bool stopped;
+};
+
+static atomic_uint_fast64_t pauses;
+
+uint64_t
+acceptor_pauses(void)
+{
+    return atomic_load_explicit(&pauses, memory_order_relaxed);
+}
+
+static bool
+is_wildcard(const struct addr *a)
+{
+    if (addr_is_unix(a))
+        return false;
+    if (a->u.sa.sa_family == AF_INET)
+        return a->u.in.sin_addr.s_addr == htonl(INADDR_ANY);
+    return IN6_IS_ADDR_UNSPECIFIED(&a->u.in6.sin6_addr);
+}
+
+static void
+hand_over(struct acceptor *a, int fd, const struct addr *peer)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof(sa);
+    struct addr local = a->socket->addr;
+
+    if (a->wildcard && getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
+        addr_from_sockaddr(&local, (struct sockaddr *)&sa, len);
+    a->on_accept(fd, peer, &local, a->arg);
+}
+
+/* Errors of one connection that died in the queue; accept(2) also gives pending errors of the network here. */
+static bool
+concerns_one(int sys)
+{
+    return sys == ECONNABORTED || sys == EINTR || sys == EPROTO || sys == EPERM || sys == ENETDOWN || sys == ENOPROTOOPT ||
+           sys == EHOSTDOWN || sys == ENONET || sys == EHOSTUNREACH || sys == EOPNOTSUPP || sys == ENETUNREACH;
+}
+
+/* Up to `max` connections. 0: the queue is empty or max was reached; -1 with errno: accepting does not work now. */
+static int
+accept_some(struct acceptor *a, int fd, unsigned max)
+{
+    struct sockaddr_storage sa;
+    struct addr peer;
+
+    while (max-- && !a->stopped) {
+        socklen_t len = sizeof(sa);
+        int got = accept4(fd, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (got >= 0) {
+            addr_from_sockaddr(&peer, (struct sockaddr *)&sa, len);
+            hand_over(a, got, &peer);
+        } else if (errno == EAGAIN) {
+            return 0;
+        } else if (!concerns_one(errno)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Level-triggered: what is left in the queue wakes the worker again in the next turn. */
+static void
+acceptor_on_ready(struct watch *w, unsigned events)
+{
+    struct acceptor *a = (struct acceptor *)((char *)w - offsetof(struct acceptor, watch));
+    char text[ADDR_TEXT_MAX];
+    int sys;
+
+    if (accept_some(a, w->fd, ACCEPTS_PER_TURN) == 0 || a->stopped)
+        return;
+    sys = errno;
+    atomic_fetch_add_explicit(&pauses, 1, memory_order_relaxed);
+    addr_format(&a->socket->addr, text);
+    errno = sys;
+    log_warning("listener", "%s: accepting pauses for 100 ms: %m%s", text,
+                sys == EMFILE ? " (raise the limit of open files: LimitNOFILE= or ulimit -n)" : "");
+    watch_pause(w);
+    timer_after(&a->pause, ACCEPT_PAUSE);
+}
+
+static void
+acceptor_on_timer(struct timer *t)
+{
+    struct acceptor *a = (struct acceptor *)((char *)t - offsetof(struct acceptor, pause));
+
+    watch_resume(&a->watch);
+}
+
+struct acceptor *
+acceptor_start(struct worker *w, struct listener_socket *s, acceptor_fn on_accept, void *arg)
+{
+    struct acceptor *a;
+    char text[ADDR_TEXT_MAX];
+    int fd = slot_fd(s, w->id);
+
+    if (fd < 0) {
+        addr_format(&s->addr, text);
+        log_error("listener", "%s: worker %u has no socket for it", text, w->id);
+        return NULL;
+    }
+    a = xcalloc(1, sizeof(*a));
+    a->worker = w;
+    a->socket = s;
+    a->on_accept = on_accept;
+    a->arg = arg;
+    a->wildcard = is_wildcard(&s->addr);
+    timer_init(&a->pause, w->loop, acceptor_on_timer);
+    if (watch_open_level(&a->watch, w->loop, fd, acceptor_on_ready) < 0) {
+        addr_format(&s->addr, text);
+        log_error("listener", "%s: worker %u cannot watch it: %m", text, w->id);
+        free(a);
+        return NULL;
+    }
+    listener_hold(s);
+    return a;
+}
+
+void
+acceptor_set_arg(struct acceptor *a, void *arg)
+{
+    a->arg = arg;
+}
+
+struct listener_socket *
+acceptor_socket(const struct acceptor *a)
+{
+    return a->socket;
+}
+
+void
+acceptor_stop(struct acceptor *a)
+{
+    if (a->stopped)
+        return;
+    accept_some(a, a->watch.fd, ACCEPTS_AT_STOP);
+    a->stopped = true;
+    watch_close(&a->watch);
+    timer_fini(&a->pause);
+    slot_close(a->socket, a->worker->id);
+    listener_put(a->socket);
+    a->socket = NULL;
+    loop_defer_free(a->worker->loop, free, a);
+}

@@ -1,0 +1,102 @@
+#include "tcp.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#define SENDMSG_IOV_MAX 64
+
+ssize_t
+tcp_recv(struct conn *c, void *p, size_t n)
+{
+    ssize_t got;
+
+    if (c->blocked & CONN_READABLE)
+        return CONN_AGAIN;
+    do
+        got = recv(c->watch.fd, p, n, 0);
+    while (got < 0 && errno == EINTR);
+    if (got > 0) {
+        /* A short read has emptied the queue. Without the peer's FIN in sight, what comes next raises an event. */
+        if ((size_t)got < n && !c->closed_seen)
+            c->ready &= (unsigned char)~CONN_READABLE;
+        return got;
+    }
+    if (got == 0)
+        return CONN_EOF;
+    if (errno != EAGAIN)
+        return CONN_ERROR;
+    c->blocked |= CONN_READABLE;
+    c->ready &= (unsigned char)~CONN_READABLE;
+    return CONN_AGAIN;
+}
+
+ssize_t
+tcp_send(struct conn *c, const struct iovec *iov, int n)
+{
+    struct msghdr m = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)(n < SENDMSG_IOV_MAX ? n : SENDMSG_IOV_MAX) };
+    size_t want = 0;
+    ssize_t sent;
+
+    if (c->blocked & CONN_WRITABLE)
+        return CONN_AGAIN;
+    for (size_t i = 0; i < m.msg_iovlen; i++)
+        want += iov[i].iov_len;
+    do
+        sent = sendmsg(c->watch.fd, &m, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent >= 0) {
+        if ((size_t)sent < want)
+            c->ready &= (unsigned char)~CONN_WRITABLE;
+        return sent;
+    }
+    if (errno != EAGAIN)
+        return CONN_ERROR;
+    c->blocked |= CONN_WRITABLE;
+    c->ready &= (unsigned char)~CONN_WRITABLE;
+    return CONN_AGAIN;
+}
+
+static ssize_t
+plain_read(struct conn *c, void *p, size_t n)
+{
+    ssize_t got = tcp_recv(c, p, n);
+
+    if (got == CONN_EOF)
+        c->eof = true;
+    else if (got == CONN_ERROR)
+        return conn_fail(c, ERR_CLOSED, errno, "read");
+    return got;
+}
+
+static ssize_t
+plain_writev(struct conn *c, const struct iovec *iov, int n)
+{
+    ssize_t sent = tcp_send(c, iov, n);
+
+    return sent == CONN_ERROR ? conn_fail(c, ERR_CLOSED, errno, "write") : sent;
+}
+
+static unsigned
+plain_on_events(struct conn *c, unsigned events)
+{
+    unsigned told = events & CONN_READABLE;
+
+    /* Every event names all that is possible: room to write is news only after it was short. */
+    if ((events & CONN_WRITABLE) && !(c->ready & CONN_WRITABLE))
+        told |= CONN_WRITABLE;
+    c->ready |= (unsigned char)events;
+    return told;
+}
+
+static void
+plain_shutdown(struct conn *c)
+{
+    shutdown(c->watch.fd, SHUT_WR);
+}
+
+const struct conn_ops tcp_ops = {
+    .read = plain_read,
+    .writev = plain_writev,
+    .on_events = plain_on_events,
+    .shutdown = plain_shutdown,
+};
