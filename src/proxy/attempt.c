@@ -1,0 +1,330 @@
+/* One try against one endpoint: admission, endpoint, connection, request, and what its failure leads to. */
+#include "exchange.h"
+#include "../base/hash.h"
+#include "forward.h"
+#include "retry.h"
+#include "worker.h"
+
+static void on_interim(struct up_stream *us, const struct http_response *r);
+static void on_head(struct up_stream *us);
+static void on_error(struct up_stream *us, enum up_error error, const char *detail);
+
+static const struct up_events up_events = {
+    .on_interim = on_interim,
+    .on_head = on_head,
+    .on_body = pump_up_body,
+    .on_writable = pump_up_writable,
+    .on_error = on_error,
+};
+
+void
+attempt_settle(struct exchange *x, enum weir_result result, int status)
+{
+    if (!x->attempt_open)
+        return;
+    x->attempt_open = false;
+    x->upstream_duration = clock_now() - x->attempt_started;
+    struct cluster *c = x->target->cluster;
+    struct weir_outcome o = {
+        .size = sizeof o,
+        .result = result,
+        .status = status,
+        .duration_ns = x->upstream_duration,
+        .upstream = { c->name, strlen(c->name) },
+        .endpoint = { x->px.endpoint_address.p, x->px.endpoint_address.n },
+    };
+    chain_outcome(&x->px, x->target->chain, &o);
+    if (x->endpoint)
+        cluster_report(c, x->endpoint, result, status);
+    if (x->retry_counted) {
+        cluster_retry_done(c);
+        x->retry_counted = false;
+    }
+}
+
+void
+attempt_release(struct exchange *x)
+{
+    if (x->lease) {
+        lease_cancel(x->lease);
+        x->lease = NULL;
+    }
+    if (x->us) {
+        struct up_stream *us = x->us;
+        x->us = NULL;
+        us->ops->release(us);
+    }
+    if (x->endpoint) {
+        endpoint_put(x->endpoint);
+        x->endpoint = NULL;
+    }
+}
+
+enum step
+attempt_fail(struct exchange *x, enum weir_result result, enum reason_id reason, const char *detail)
+{
+    x->failure.result = result;
+    x->failure.reason = reason;
+    x->failure.detail = detail ? arena_slice(x->px.arena, slice_str(detail)) : SLICE_NONE;
+    x->failure.stale = false;
+    return STEP_ATTEMPT_FAILED;
+}
+
+/* ---- waiting for a connection ---- */
+
+static enum weir_result
+result_of(enum reason_id reason)
+{
+    switch (reason) {
+    case REASON_CONNECT_FAILED:
+    case REASON_UPSTREAM_TLS_ERROR:
+        return WEIR_RESULT_CONNECT_FAILED;
+    case REASON_CONNECT_TIMEOUT:
+        return WEIR_RESULT_CONNECT_TIMEOUT;
+    default:
+        return WEIR_RESULT_CANCELLED; /* weir's own limits are nobody's failure */
+    }
+}
+
+/* A lease may be answered inside pool_lease (an idle connection is at hand) or later; the walk goes on from where it is. */
+static void
+lease_answered(struct exchange *x, enum step next)
+{
+    x->lease = NULL;
+    if (x->leasing)
+        x->after_lease = next;
+    else
+        exchange_run(x, next);
+}
+
+static void
+on_lease_ready(struct up_session *u, void *arg)
+{
+    struct exchange *x = arg;
+    x->us = up_h1_open(u, x->px.arena, RESPONSE_BUFFER);
+    x->us->events = &up_events;
+    x->us->user = x;
+    lease_answered(x, STEP_SEND);
+}
+
+static void
+on_lease_failed(enum reason_id reason, const char *detail, void *arg)
+{
+    struct exchange *x = arg;
+    lease_answered(x, attempt_fail(x, result_of(reason), reason, detail));
+}
+
+static const struct lease_events lease_events = { on_lease_ready, on_lease_failed };
+
+static nsec_t
+attempt_deadline(const struct exchange *x)
+{
+    nsec_t per_try = x->target->cluster->retry.per_try_timeout;
+    nsec_t end = x->attempt_started + per_try;
+    return per_try && end < x->deadline ? end : x->deadline;
+}
+
+static enum step
+lease_connection(struct exchange *x)
+{
+    bool done = false;
+    x->leasing = true;
+    struct lease *l = pool_lease(x->worker->pool, x->target->cluster, x->endpoint, x->retried_stale, attempt_deadline(x),
+                                 &lease_events, x, &done);
+    x->leasing = false;
+    if (done)
+        return x->after_lease;
+    x->lease = l;
+    return STEP_WAIT;
+}
+
+static enum step
+admit(struct exchange *x)
+{
+    if (x->entered)
+        return STEP_WAIT;
+    if (!cluster_enter(x->target->cluster)) {
+        struct decision *d = decision_add(&x->px.log, "limits", x->px.upstream_name, VERDICT_REFUSE);
+        d->reason = "overflow_requests";
+        d->detail = slice_str(x->target->cluster->limits_detail);
+        d->at = x->target->cluster->limits_at;
+        return exchange_refuse(x, REASON_OVERFLOW_REQUESTS, "the upstream has as many requests as its limits allow");
+    }
+    x->entered = true;
+    return STEP_WAIT;
+}
+
+enum step
+step_attempt(struct exchange *x)
+{
+    struct target *t = x->target;
+    if (admit(x) == STEP_REFUSE)
+        return STEP_REFUSE;
+    x->attempts++;
+    x->attempt_started = clock_now();
+    if (chain_attempt(&x->px, t->chain) == CHAIN_REFUSED) {
+        x->attempts--;
+        x->reason = x->px.refusal.reason;
+        x->reason_detail = x->px.refusal.detail;
+        return STEP_REFUSE;
+    }
+    x->attempt_open = true;
+    if (x->attempts == 1 && t->hash_key) {
+        struct slice key = template_text(t->hash_key, &x->px);
+        x->pick.hash = hash_stable(key);
+    }
+    x->endpoint = cluster_pick(t->cluster, &x->pick);
+    struct decision *d = decision_add(&x->px.log, "endpoint", x->px.upstream_name, x->endpoint ? VERDICT_PASS : VERDICT_REFUSE);
+    d->at = t->cluster->at;
+    if (!x->endpoint) {
+        d->reason = "no_healthy_endpoint";
+        x->attempts--;
+        attempt_settle(x, WEIR_RESULT_CANCELLED, 0);
+        return exchange_refuse(x, REASON_NO_HEALTHY_ENDPOINT, "the upstream has no endpoint that can be used now");
+    }
+    x->px.endpoint_address = arena_slice(x->px.arena, slice_str(x->endpoint->address));
+    d->detail = x->px.endpoint_address;
+    timer_set(&x->timer, attempt_deadline(x));
+    return lease_connection(x);
+}
+
+static void
+send_replay(struct exchange *x)
+{
+    if (!x->replay.len)
+        return;
+    struct iobuf copy;
+    struct iovec iov[16];
+    iobuf_init(&copy, REPLAY_MAX);
+    int n = iobuf_iov(&x->replay, iov, 16);
+    for (int i = 0; i < n; i++)
+        iobuf_add(&copy, iov[i].iov_base, iov[i].iov_len);
+    x->us->ops->send(x->us, &copy, copy.len);
+    iobuf_fini(&copy);
+}
+
+enum step
+step_send(struct exchange *x)
+{
+    struct http_request *r = &x->ds->req;
+    forward_request(x);
+    x->us->ops->request(x->us, r, forward_target(x), r->body);
+    x->body_sent = r->body.kind == BODY_NONE;
+    send_replay(x);
+    if (!x->body_wanted) {
+        x->body_wanted = true;
+        x->ds->ops->want_body(x->ds);
+    }
+    pump_request(x);
+    return STEP_WAIT;
+}
+
+/* ---- events of the origin's side ---- */
+
+static void
+on_interim(struct up_stream *us, const struct http_response *r)
+{
+    struct exchange *x = us->user;
+    /* 100 is weir's own to give; HTTP/1.0 clients know no interim responses (RFC 9110 15.2). */
+    if (r->status != 100 && !x->head_sent && x->ds->req.version != HTTP_1_0)
+        x->ds->ops->interim(x->ds, r);
+}
+
+static void
+on_head(struct up_stream *us)
+{
+    exchange_run(us->user, STEP_RESPONSE);
+}
+
+static void
+on_error(struct up_stream *us, enum up_error error, const char *detail)
+{
+    struct exchange *x = us->user;
+    if (x->head_sent) {
+        /* The client must see that this is not the end: no last chunk, no full length. */
+        x->reason = reason_get(REASON_BODY_ABORTED);
+        struct decision *d = decision_add(&x->px.log, "upstream_body", x->px.upstream_name, VERDICT_ERROR);
+        d->reason = "body_aborted";
+        d->detail = arena_slice(x->px.arena, slice_str(detail));
+        attempt_release(x);
+        x->ds->ops->reset(x->ds);
+        exchange_run(x, STEP_FINISH);
+        return;
+    }
+    bool bad = error == UP_BAD_RESPONSE || error == UP_HEAD_TOO_LARGE;
+    bool stale = error == UP_CLOSED_EARLY && us->reused;
+    enum step next = attempt_fail(x, bad ? WEIR_RESULT_BAD_RESPONSE : WEIR_RESULT_RESET,
+                                  bad ? REASON_UPSTREAM_BAD_RESPONSE : REASON_UPSTREAM_RESET, detail);
+    x->failure.stale = stale;
+    exchange_run(x, next);
+}
+
+/* ---- after a failure ---- */
+
+static struct retry_answer
+ask_retry(struct exchange *x)
+{
+    struct retry_facts f = {
+        .method = x->ds->req.method,
+        .wrote = x->us && x->us->wrote,
+        .stale = x->failure.stale,
+        .stale_used = x->retried_stale,
+        .responded = x->head_sent,
+        .body_replayable = !x->replay_lost,
+        .attempts = x->attempts,
+        .left = x->deadline - clock_now(),
+        .result = x->failure.result,
+        .status = x->us && x->failure.result == WEIR_RESULT_ERROR_STATUS ? x->us->res.status : 0,
+    };
+    struct retry_answer a = retry_decide(&x->target->cluster->retry, &f);
+    if (a.again && a.budget && !cluster_retry_admit(x->target->cluster))
+        a = (struct retry_answer){ .why = "retry_budget" };
+    return a;
+}
+
+bool
+attempt_again(struct exchange *x, enum weir_result result, int status)
+{
+    struct retry_answer a = ask_retry(x);
+    if (!a.again && result == WEIR_RESULT_ERROR_STATUS)
+        return false;
+    struct decision *d = decision_add(&x->px.log, "attempt", x->px.upstream_name, VERDICT_ERROR);
+    d->reason = result == WEIR_RESULT_ERROR_STATUS ? "error_status" : reason_get(x->failure.reason)->code;
+    d->detail = x->failure.detail;
+    d->at = x->target->cluster->at;
+    d = decision_add(&x->px.log, "retry", x->px.upstream_name, a.again ? VERDICT_PASS : VERDICT_REFUSE);
+    d->reason = a.why;
+    d->at = x->target->cluster->at;
+    /* The stale connection says nothing about the endpoint's health. */
+    attempt_settle(x, a.again && a.fresh ? WEIR_RESULT_CANCELLED : result, status);
+    x->retry_counted = a.again && a.budget;
+    x->retried_stale = a.again && a.fresh;
+    attempt_release(x);
+    return a.again;
+}
+
+enum step
+step_attempt_failed(struct exchange *x)
+{
+    static const struct {
+        enum reason_id reason;
+        const char *text; /* for the client: no address in it */
+    } words[] = {
+        { REASON_CONNECT_FAILED, "the upstream could not be reached" },
+        { REASON_CONNECT_TIMEOUT, "the upstream did not accept a connection in time" },
+        { REASON_UPSTREAM_TLS_ERROR, "no trusted TLS connection to the upstream could be made" },
+        { REASON_UPSTREAM_RESET, "the upstream closed the connection before it answered" },
+        { REASON_UPSTREAM_TIMEOUT, "the upstream did not answer in time" },
+        { REASON_UPSTREAM_BAD_RESPONSE, "the upstream's answer is not valid HTTP" },
+        { REASON_OVERFLOW_CONNECTIONS, "all connections the upstream's limits allow are busy" },
+        { REASON_OVERFLOW_PENDING, "too many requests wait for a connection to the upstream" },
+    };
+    enum reason_id reason = x->failure.reason;
+    if (attempt_again(x, x->failure.result, 0))
+        return STEP_ATTEMPT;
+    const char *text = NULL;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (words[i].reason == reason)
+            text = words[i].text;
+    return exchange_refuse(x, reason, text);
+}

@@ -1,0 +1,309 @@
+#include "exchange.h"
+
+#include "forward.h"
+#include "metrics.h"
+#include "services.h"
+#include "worker.h"
+
+static enum step step_route(struct exchange *x);
+static enum step step_request_policies(struct exchange *x);
+static enum step step_target(struct exchange *x);
+static enum step step_finish(struct exchange *x);
+
+static const struct {
+    const char *name;
+    enum step (*run)(struct exchange *x);
+} steps[] = {
+    [STEP_ROUTE] = { "route", step_route },
+    [STEP_REQUEST_POLICIES] = { "request_policies", step_request_policies },
+    [STEP_TARGET] = { "target", step_target },
+    [STEP_ATTEMPT] = { "attempt", step_attempt },
+    [STEP_SEND] = { "send", step_send },
+    [STEP_ATTEMPT_FAILED] = { "attempt_failed", step_attempt_failed },
+    [STEP_RESPONSE] = { "response", step_response },
+    [STEP_RESPOND] = { "respond", step_respond },
+    [STEP_REFUSE] = { "refuse", step_refuse },
+    [STEP_FINISH] = { "finish", step_finish },
+};
+
+void
+exchange_run(struct exchange *x, enum step step)
+{
+    while (step != STEP_WAIT) {
+        bool last = step == STEP_FINISH;
+        x->waiting_in = step;
+        step = steps[step].run(x);
+        if (last)
+            return; /* x is gone */
+    }
+}
+
+enum step
+exchange_refuse(struct exchange *x, enum reason_id reason, const char *detail)
+{
+    x->reason = reason_get(reason);
+    x->reason_detail = slice_str(detail);
+    return STEP_REFUSE;
+}
+
+/* ---- events of the client's side ---- */
+
+/* The client left or broke its framing. What can still be answered is answered; the connection ends either way. */
+static void
+on_abort(struct down_stream *ds, enum reason_id reason, const char *detail)
+{
+    struct exchange *x = ds->user;
+    if (!x->reason)
+        x->reason = reason_get(reason);
+    struct decision *d = decision_add(&x->px.log, "downstream", SLICE_NONE, VERDICT_ERROR);
+    d->reason = reason_get(reason)->code;
+    d->detail = slice_str(detail);
+    attempt_settle(x, WEIR_RESULT_CANCELLED, 0);
+    attempt_release(x);
+    if ((reason == REASON_BAD_REQUEST || reason == REASON_REQUEST_TIMEOUT) && !x->head_sent) {
+        exchange_run(x, exchange_refuse(x, reason, detail));
+        return;
+    }
+    exchange_run(x, STEP_FINISH);
+}
+
+static void
+on_sent(struct down_stream *ds)
+{
+    exchange_run(ds->user, STEP_FINISH);
+}
+
+static const struct down_events down_events = {
+    .on_body = pump_down_body,
+    .on_writable = pump_down_writable,
+    .on_abort = on_abort,
+    .on_sent = on_sent,
+};
+
+/* The deadline: of the attempt or the whole request until the response head, of silence after it. */
+static void
+on_timer(struct timer *t)
+{
+    struct exchange *x = (struct exchange *)((char *)t - offsetof(struct exchange, timer));
+    if (x->head_sent) {
+        x->reason = reason_get(REASON_UPSTREAM_TIMEOUT);
+        struct decision *d = decision_add(&x->px.log, "idle_timeout", x->px.upstream_name, VERDICT_ERROR);
+        d->reason = x->tunnel ? "tunnel_idle" : "body_idle";
+        attempt_release(x);
+        x->ds->ops->reset(x->ds);
+        exchange_run(x, STEP_FINISH);
+        return;
+    }
+    if (x->attempt_open) {
+        exchange_run(x, attempt_fail(x, WEIR_RESULT_TIMEOUT, REASON_UPSTREAM_TIMEOUT, "no response head in time"));
+        return;
+    }
+    exchange_run(x, exchange_refuse(x, REASON_UPSTREAM_TIMEOUT, "the request's deadline passed before it could be sent"));
+}
+
+/* ---- beginning ---- */
+
+static struct exchange *
+exchange_new(struct proxy_worker *w, const struct listener *l, struct down_stream *ds)
+{
+    struct exchange *x = arena_zalloc(&ds->arena, sizeof *x);
+    x->worker = w;
+    x->gen = w->gen;
+    x->listener = l;
+    x->ds = ds;
+    x->px.arena = &ds->arena;
+    x->px.loop = w->worker->loop;
+    x->px.services = &proxy_services;
+    x->px.req = &ds->req;
+    x->px.started = ds->started;
+    x->px.edits_end = &x->px.edits;
+    x->px.client = ds->peer;
+    x->upstream_duration = -1;
+    decision_init(&x->px.log, &ds->arena);
+    iobuf_init(&x->replay, REPLAY_MAX);
+    timer_init(&x->timer, w->worker->loop, on_timer);
+    generation_hold(x->gen, w->worker->id);
+    ds->events = &down_events;
+    ds->user = x;
+    w->exchanges++;
+    return x;
+}
+
+void
+exchange_start(struct proxy_worker *w, const struct listener *l, struct down_stream *ds)
+{
+    exchange_run(exchange_new(w, l, ds), STEP_ROUTE);
+}
+
+void
+exchange_start_bad(struct proxy_worker *w, const struct listener *l, struct down_stream *ds, enum reason_id reason, const char *detail)
+{
+    struct exchange *x = exchange_new(w, l, ds);
+    forward_receive(x);
+    exchange_run(x, exchange_refuse(x, reason, detail));
+}
+
+/* ---- steps ---- */
+
+/* What a request may not ask of a gateway, whatever the route. */
+static const char *
+unacceptable(struct exchange *x, enum reason_id *reason)
+{
+    const struct http_request *r = &x->ds->req;
+    const struct field *expect = fields_find(&r->fields, FIELD_EXPECT);
+    *reason = REASON_EXPECTATION_FAILED;
+    if (expect && !slice_ieq(expect->value, SLICE("100-continue")))
+        return "the only expectation that can be met is 100-continue";
+    *reason = REASON_LOOP_DETECTED;
+    if (forward_loops(r))
+        return "this request has passed through here too many times";
+    return NULL;
+}
+
+static enum step
+step_route(struct exchange *x)
+{
+    struct http_request *r = &x->ds->req;
+    enum reason_id reason;
+    const char *wrong = unacceptable(x, &reason);
+    struct route_match m;
+
+    forward_receive(x);
+    if (wrong)
+        return exchange_refuse(x, reason, wrong);
+    if (r->method == METHOD_CONNECT || r->method == METHOD_TRACE) {
+        x->allow = SLICE("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
+        return exchange_refuse(x, REASON_METHOD_NOT_ALLOWED, "this method is not served by a gateway");
+    }
+    bool found = route_find(x->gen->routes, &x->px, &m);
+    x->route = m.route;
+    if (m.route)
+        x->px.route_name = m.route->name;
+    struct decision *d = decision_add(&x->px.log, "route", x->px.route_name,
+                                      found && !m.method_refused ? VERDICT_PASS : VERDICT_REFUSE);
+    d->at = m.route ? m.route->at : NULL;
+    if (!found) {
+        d->reason = "no_route";
+        return exchange_refuse(x, REASON_NO_ROUTE, "no route is configured for this host and path");
+    }
+    if (m.method_refused) {
+        d->reason = "method_not_allowed";
+        x->allow = m.allow;
+        return exchange_refuse(x, REASON_METHOD_NOT_ALLOWED, "this path does not accept this method");
+    }
+    x->deadline = clock_now() + x->route->timeout;
+    timer_set(&x->timer, x->deadline);
+    if (r->body.kind == BODY_LENGTH && r->body.length > x->route->max_body)
+        return exchange_refuse(x, REASON_BODY_TOO_LARGE, "the request body is larger than this route accepts");
+    chain_begin(&x->px, x->route->chain);
+    x->routed = true;
+    return STEP_REQUEST_POLICIES;
+}
+
+/* A policy's refusal, in the exchange's own terms. */
+static enum step
+refused_by_policy(struct exchange *x)
+{
+    x->reason = x->px.refusal.reason;
+    x->reason_detail = x->px.refusal.detail;
+    return STEP_REFUSE;
+}
+
+static enum step
+step_request_policies(struct exchange *x)
+{
+    switch (chain_request(&x->px)) {
+    case CHAIN_SUSPENDED:
+        return STEP_WAIT;
+    case CHAIN_REFUSED:
+        return refused_by_policy(x);
+    case CHAIN_PASS:
+        break;
+    }
+    if (x->route->action == ROUTE_RESPOND || x->route->action == ROUTE_REDIRECT)
+        return STEP_RESPOND;
+    return STEP_TARGET;
+}
+
+static enum step
+step_target(struct exchange *x)
+{
+    x->target = x->route->target;
+    switch (chain_target(&x->px)) {
+    case CHAIN_SUSPENDED:
+        return STEP_WAIT;
+    case CHAIN_REFUSED:
+        return refused_by_policy(x);
+    case CHAIN_PASS:
+        break;
+    }
+    if (x->px.target.n)
+        x->target = generation_target(x->gen, x->px.target);
+    if (!x->target)
+        return exchange_refuse(x, REASON_POLICY_ERROR, "no upstream was chosen");
+    x->px.upstream_name = slice_str(x->target->cluster->name);
+    return STEP_ATTEMPT;
+}
+
+void
+exchange_resumed(struct weir_exchange *px)
+{
+    struct exchange *x = (struct exchange *)px;
+    exchange_run(x, x->waiting_in);
+}
+
+/* ---- end ---- */
+
+static void
+write_log(struct exchange *x, nsec_t duration)
+{
+    const struct http_request *r = &x->ds->req;
+    char client[ADDR_TEXT_MAX];
+    struct access_record rec = {
+        .time_wall = clock_wall(),
+        .duration = duration,
+        .upstream_duration = x->upstream_duration,
+        .request_id = x->px.id,
+        .client = slice_of(client, addr_format_ip(x->px.client, client)),
+        .method = r->method_text,
+        .scheme = r->scheme,
+        .host = r->host,
+        .path = r->path,
+        .query = r->query,
+        .protocol = r->version == HTTP_1_0 ? SLICE("HTTP/1.0") : r->version == HTTP_2 ? SLICE("HTTP/2") : SLICE("HTTP/1.1"),
+        .status = x->status,
+        .bytes_in = x->ds->bytes_in,
+        .bytes_out = x->ds->bytes_out,
+        .upstream = x->px.upstream_name,
+        .endpoint = x->px.endpoint_address,
+        .route = x->px.route_name,
+        .attempts = x->attempts,
+        .reason = x->reason ? x->reason->code : NULL,
+        .why = &x->px.log,
+    };
+    access_log_write(x->gen->log, &rec);
+}
+
+static enum step
+step_finish(struct exchange *x)
+{
+    struct proxy_worker *w = x->worker;
+    struct generation *g = x->gen;
+    struct down_stream *ds = x->ds;
+    nsec_t duration = clock_now() - x->px.started;
+
+    attempt_settle(x, WEIR_RESULT_CANCELLED, 0);
+    attempt_release(x);
+    if (x->entered)
+        cluster_leave(x->target->cluster);
+    chain_finish(&x->px);
+    metrics_request(x->route ? x->route->stats : 0, ds->req.method, x->status, duration);
+    if (g->log)
+        write_log(x, duration);
+    timer_fini(&x->timer);
+    iobuf_fini(&x->replay);
+    w->exchanges--;
+    ds->ops->release(ds);
+    generation_put(g, w->worker->id, g == w->gen);
+    return STEP_WAIT;
+}

@@ -1,0 +1,120 @@
+/*
+ * exchange: one request and its response, from a complete head to the log line. It is a walk over named steps (exchange.c); each step either
+ * names the next one or waits for an event. Failures are steps too. `finish` runs exactly once.
+ *
+ * Memory: everything lives in the down_stream's arena and dies with its release. Owner of the down_stream, of at most one lease or
+ * up_stream at a time, and of one reference on its generation.
+ */
+#ifndef PROXY_EXCHANGE_H
+#define PROXY_EXCHANGE_H
+
+#include "../policy/chain.h"
+#include "../session/stream.h"
+#include "../upstream/pool.h"
+#include "generation.h"
+
+struct proxy_worker;
+
+enum step {
+    STEP_ROUTE,            /* find the route; validate what only the proxy can */
+    STEP_REQUEST_POLICIES, /* policies of the route: may refuse or suspend */
+    STEP_TARGET,           /* which upstream: the route's, or a policy's */
+    STEP_ATTEMPT,          /* admit, pick an endpoint, lease a connection */
+    STEP_SEND,             /* a connection is there: send the head, begin the body */
+    STEP_ATTEMPT_FAILED,   /* account for it, then retry or refuse */
+    STEP_RESPONSE,         /* the origin's head: retry on status, policies, forward */
+    STEP_RESPOND,          /* answer by the route itself: respond, redirect */
+    STEP_REFUSE,           /* answer with a reason */
+    STEP_FINISH,           /* record, metrics, log, release */
+    STEP_WAIT              /* not a step: an event will go on */
+};
+
+struct exchange {
+    struct weir_exchange px;          /* what policies see; first */
+    struct proxy_worker *worker;
+    struct generation *gen;           /* held */
+    const struct listener *listener;  /* of gen; NULL for admin */
+    struct down_stream *ds;           /* owned */
+    enum step waiting_in;             /* the step whose event is awaited: for logs and asserts */
+    struct timer timer;               /* the one deadline: the route's until the head, then idle; per-try shortens it */
+    nsec_t deadline;                  /* of the route, until the response head */
+    bool peer_trusted, routed, retried_stale;
+
+    const struct route *route;
+
+    /* upstream side */
+    struct target *target;
+    bool entered;                     /* counts among the upstream's active requests */
+    bool retry_counted;               /* holds a share of the retry budget */
+    struct pick pick;
+    struct endpoint_state *endpoint;  /* a reference while an attempt is on */
+    struct lease *lease;
+    bool leasing;                     /* inside pool_lease: its callbacks only note what comes next */
+    enum step after_lease;
+    struct up_stream *us;
+    bool attempt_open;                /* admitted by the attempt phase: outcome is owed */
+    unsigned attempts;
+    nsec_t attempt_started, upstream_duration;
+    struct { /* how the last attempt failed */
+        enum weir_result result;
+        enum reason_id reason;
+        struct slice detail;
+        bool stale;                   /* a reused connection closed before any byte of a response */
+    } failure;
+
+    /* request body */
+    bool body_wanted, body_sent;      /* 100-continue given; the end handed to the origin */
+    uint64_t body_seen;               /* bytes taken from the client */
+    struct iobuf replay;              /* what was sent, while another attempt may need it */
+    bool replay_lost;                 /* more was sent than can be replayed */
+
+    /* response */
+    struct http_response local;       /* answers made by weir */
+    bool head_sent, response_done, tunnel;
+    int status;                       /* of the answer; 0: none */
+    const struct reason *reason;      /* why weir answered or ended it; NULL: the origin answered */
+    struct slice reason_detail;       /* for the client: never an address */
+    struct slice allow;               /* Allow, with method_not_allowed */
+};
+
+/* What of a request body is kept for another attempt; more makes it unrepeatable. */
+#define REPLAY_MAX 65536
+/* How much of a response body waits for the client before the origin is no longer read. */
+#define RESPONSE_BUFFER 65536
+
+void exchange_start(struct proxy_worker *w, const struct listener *l, struct down_stream *ds);
+void exchange_start_bad(struct proxy_worker *w, const struct listener *l, struct down_stream *ds, enum reason_id reason,
+                        const char *detail);
+
+/* Walks from `step` until something must be awaited. The exchange may be gone when it returns. */
+void exchange_run(struct exchange *x, enum step step);
+
+/* exchange_services.resumed: a suspended policy chain goes on. */
+void exchange_resumed(struct weir_exchange *px);
+
+/* attempt.c: the steps on the origin's side. */
+enum step step_attempt(struct exchange *x);
+enum step step_send(struct exchange *x);
+enum step step_attempt_failed(struct exchange *x);
+void attempt_settle(struct exchange *x, enum weir_result result, int status); /* accounts for the open attempt, once */
+void attempt_release(struct exchange *x);  /* lets go of lease, stream and endpoint */
+/* Is another attempt made after this one? Records the decision, settles and releases the attempt unless an answer with that status goes to the client. */
+bool attempt_again(struct exchange *x, enum weir_result result, int status);
+enum step attempt_fail(struct exchange *x, enum weir_result result, enum reason_id reason, const char *detail);
+
+/* pump.c: bodies in both directions. */
+void pump_request(struct exchange *x);
+void pump_response(struct exchange *x);
+void pump_down_body(struct down_stream *ds);
+void pump_down_writable(struct down_stream *ds);
+void pump_up_body(struct up_stream *us);
+void pump_up_writable(struct up_stream *us);
+
+/* response.c */
+enum step step_response(struct exchange *x);
+/* reply.c */
+enum step step_respond(struct exchange *x);
+enum step step_refuse(struct exchange *x);
+enum step exchange_refuse(struct exchange *x, enum reason_id reason, const char *detail); /* -> STEP_REFUSE */
+
+#endif

@@ -1,0 +1,333 @@
+#include "forward.h"
+
+#include "../base/random.h"
+
+#include <ctype.h>
+
+#define VIA_NAME "weir"
+/* One more pass than any sane chain of gateways of this name has. */
+#define VIA_MAX 8
+
+static const enum field_id hop_by_hop[] = {
+    FIELD_CONNECTION, FIELD_KEEP_ALIVE, FIELD_PROXY_CONNECTION, FIELD_TE, FIELD_TRANSFER_ENCODING, FIELD_UPGRADE, FIELD_TRAILER,
+    FIELD_PROXY_AUTHORIZATION, FIELD_HTTP2_SETTINGS,
+};
+
+/* A Connection field must not be a way to take a field away from policies or from the origin. */
+static bool
+may_be_nominated(struct slice name)
+{
+    switch (field_lookup(name)) {
+    case FIELD_HOST: case FIELD_CONTENT_LENGTH: case FIELD_AUTHORIZATION: case FIELD_COOKIE: case FIELD_SET_COOKIE: case FIELD_VIA:
+    case FIELD_FORWARDED: case FIELD_X_FORWARDED_FOR: case FIELD_X_FORWARDED_PROTO: case FIELD_X_FORWARDED_HOST:
+    case FIELD_X_FORWARDED_PORT: case FIELD_X_FORWARDED_PREFIX: case FIELD_X_REAL_IP: case FIELD_X_REQUEST_ID:
+    case FIELD_TRACEPARENT: case FIELD_TRACESTATE: case FIELD_DATE: case FIELD_CONTENT_TYPE: case FIELD_EXPECT:
+    case FIELD_MAX_FORWARDS: case FIELD_CLIENT_CERT: case FIELD_PROXY_STATUS: case FIELD_RATELIMIT: case FIELD_RATELIMIT_POLICY:
+    case FIELD_RETRY_AFTER: case FIELD_WWW_AUTHENTICATE:
+        return false;
+    default:
+        return true;
+    }
+}
+
+static void
+drop_hop_by_hop(struct fields *f)
+{
+    for (const struct field *c = fields_find(f, FIELD_CONNECTION); c; c = fields_find(f, FIELD_CONNECTION)) {
+        struct slice rest = c->value, name;
+        fields_remove(f, FIELD_CONNECTION);
+        while (field_list_next(&rest, &name))
+            if (may_be_nominated(name))
+                fields_remove_name(f, name);
+    }
+    for (size_t i = 0; i < sizeof hop_by_hop / sizeof *hop_by_hop; i++)
+        fields_remove(f, hop_by_hop[i]);
+}
+
+static void
+drop_underscores(struct fields *f)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < f->n; i++)
+        if (f->v[i].id != FIELD_OTHER || !memchr(f->v[i].name.p, '_', f->v[i].name.n))
+            f->v[kept++] = f->v[i];
+    f->n = kept;
+}
+
+/* "TE: trailers" is the one hop-by-hop promise that may be renewed to the origin: weir forwards trailers. */
+static bool
+takes_trailers(const struct http_request *r)
+{
+    return fields_list_has(&r->fields, FIELD_TE, SLICE("trailers"));
+}
+
+/* One member of X-Forwarded-For: an address, perhaps with a port. */
+static bool
+parse_hop(struct slice text, struct addr *a)
+{
+    struct err e;
+    if (addr_parse_ip(text, a) == 0)
+        return true;
+    return addr_parse(text, a, &e) == 0 && a->u.sa.sa_family != AF_UNIX;
+}
+
+/* The rightmost address that is not one of our own proxies: everything left of it was written by strangers. */
+static const struct addr *
+client_behind(struct exchange *x, const struct addr *peer)
+{
+    const struct generation *g = x->gen;
+    struct slice hops[32], rest, member;
+    unsigned n = 0;
+    for (const struct field *f = fields_find(&x->ds->req.fields, FIELD_X_FORWARDED_FOR); f;
+         f = fields_next(&x->ds->req.fields, f)) {
+        rest = f->value;
+        while (field_list_next(&rest, &member)) {
+            if (n == 32) {
+                memmove(hops, hops + 1, sizeof hops - sizeof *hops);
+                n--;
+            }
+            hops[n++] = member;
+        }
+    }
+    const struct addr *best = peer;
+    while (n > 0) {
+        struct addr *a = arena_zalloc(&x->ds->arena, sizeof *a);
+        if (!parse_hop(hops[--n], a))
+            break;
+        best = a;
+        if (!cidr_match(g->trusted, g->n_trusted, a))
+            break;
+    }
+    return best;
+}
+
+static void
+put_hex(char *out, uint64_t v)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (int i = 15; i >= 0; i--, v >>= 4)
+        out[i] = digits[v & 15];
+}
+
+static bool
+good_id(struct slice s)
+{
+    if (s.n == 0 || s.n > 128)
+        return false;
+    for (size_t i = 0; i < s.n; i++)
+        if (!isalnum((unsigned char)s.p[i]) && !strchr("-_.:+/=@", s.p[i]))
+            return false;
+    return true;
+}
+
+static struct slice
+request_id(struct exchange *x)
+{
+    const struct field *f = x->peer_trusted ? fields_find(&x->ds->req.fields, FIELD_X_REQUEST_ID) : NULL;
+    if (f && good_id(f->value))
+        return f->value;
+    char *id = arena_alloc(&x->ds->arena, 32);
+    put_hex(id, random_u64());
+    put_hex(id + 16, random_u64());
+    return slice_of(id, 32);
+}
+
+void
+forward_receive(struct exchange *x)
+{
+    struct http_request *r = &x->ds->req;
+    const struct generation *g = x->gen;
+
+    x->peer_trusted = g->n_trusted && cidr_match(g->trusted, g->n_trusted, x->ds->peer);
+    x->px.client = x->peer_trusted ? client_behind(x, x->ds->peer) : x->ds->peer;
+    x->px.client_tls = x->ds->is_tls;
+    if (x->peer_trusted) {
+        const struct field *proto = fields_find(&r->fields, FIELD_X_FORWARDED_PROTO);
+        if (proto && (slice_ieq(proto->value, SLICE("https")) || slice_ieq(proto->value, SLICE("http")))) {
+            r->scheme = proto->value.n == 5 ? SLICE("https") : SLICE("http");
+            x->px.client_tls = proto->value.n == 5;
+        }
+    }
+    x->px.id = request_id(x);
+    if (slice_ieq(r->upgrade, SLICE("h2c")))
+        r->upgrade = SLICE_NONE; /* not offered to origins; the request goes on as HTTP/1.1 (RFC 9113 3.1) */
+    bool trailers = takes_trailers(r);
+    drop_hop_by_hop(&r->fields);
+    if (trailers)
+        fields_add_id(&r->fields, FIELD_TE, SLICE("trailers"));
+    fields_remove(&r->fields, FIELD_EXPECT); /* weir answers it itself, once the origin is at hand */
+    fields_remove(&r->fields, FIELD_CLIENT_CERT);
+    fields_remove(&r->fields, FIELD_CONTENT_LENGTH); /* framing is written anew from r->body */
+    if (!g->underscores)
+        drop_underscores(&r->fields);
+}
+
+/* version-traceid-parentid-flags (W3C Trace Context 3.2). */
+static bool
+good_traceparent(struct slice s)
+{
+    if (s.n < 55 || (s.n > 55 && s.p[55] != '-') || s.p[2] != '-' || s.p[35] != '-' || s.p[52] != '-')
+        return false;
+    if (s.p[0] == 'f' && s.p[1] == 'f')
+        return false;
+    bool trace = false, parent = false;
+    for (size_t i = 0; i < 55; i++) {
+        char c = s.p[i];
+        if (i == 2 || i == 35 || i == 52)
+            continue;
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return false;
+        if (c != '0' && i > 2 && i < 35)
+            trace = true;
+        if (c != '0' && i > 35 && i < 52)
+            parent = true;
+    }
+    return trace && parent;
+}
+
+/* The client's trace goes on with weir as the parent; whether it is sampled is for trusted proxies to say. */
+static void
+set_traceparent(struct exchange *x)
+{
+    struct fields *f = &x->ds->req.fields;
+    const struct field *in = fields_find(f, FIELD_TRACEPARENT);
+    bool good = in && fields_count(f, FIELD_TRACEPARENT) == 1 && good_traceparent(in->value);
+    char *out = arena_alloc(&x->ds->arena, 55);
+
+    memcpy(out, "00-", 3);
+    if (good) {
+        memcpy(out + 3, in->value.p + 3, 32);
+    } else {
+        put_hex(out + 3, random_u64() | 1);
+        put_hex(out + 19, random_u64());
+        fields_remove(f, FIELD_TRACESTATE);
+    }
+    out[35] = '-';
+    put_hex(out + 36, random_u64() | 1);
+    memcpy(out + 52, good && x->peer_trusted && (in->value.p[54] & 1) ? "-01" : "-00", 3);
+    fields_set_id(f, FIELD_TRACEPARENT, slice_of(out, 55));
+}
+
+static struct slice
+join(struct arena *a, const struct slice *parts, unsigned n)
+{
+    size_t len = 0;
+    for (unsigned i = 0; i < n; i++)
+        len += parts[i].n;
+    char *p = arena_alloc(a, len + 1), *out = p;
+    for (unsigned i = 0; i < n; i++) {
+        if (parts[i].n)
+            memcpy(out, parts[i].p, parts[i].n);
+        out += parts[i].n;
+    }
+    return slice_of(p, len);
+}
+
+/* All lines of a list field, what a trusted peer wrote, with one more member behind them. */
+static void
+append_member(struct exchange *x, enum field_id id, struct slice member)
+{
+    struct fields *f = &x->ds->req.fields;
+    struct slice all = SLICE_NONE;
+    if (x->peer_trusted)
+        for (const struct field *l = fields_find(f, id); l; l = fields_next(f, l))
+            all = all.n ? join(f->arena, (struct slice[]){ all, SLICE(", "), l->value }, 3) : l->value;
+    fields_set_id(f, id, all.n ? join(f->arena, (struct slice[]){ all, SLICE(", "), member }, 3) : member);
+}
+
+static void
+set_forwarded(struct exchange *x)
+{
+    struct http_request *r = &x->ds->req;
+    struct fields *f = &r->fields;
+    struct arena *a = &x->ds->arena;
+    char *ip = arena_alloc(a, ADDR_TEXT_MAX);
+    struct slice peer = slice_of(ip, addr_format_ip(x->ds->peer, ip));
+    bool v6 = memchr(peer.p, ':', peer.n), unix_peer = x->ds->peer->u.sa.sa_family == AF_UNIX;
+    bool quote_host = memchr(r->authority.p ? r->authority.p : "", ':', r->authority.n);
+
+    append_member(x, FIELD_X_FORWARDED_FOR, unix_peer ? SLICE("unknown") : peer);
+    struct slice element[] = {
+        unix_peer ? SLICE("for=unknown") : v6 ? SLICE("for=\"[") : SLICE("for="), unix_peer ? SLICE_NONE : peer,
+        v6 && !unix_peer ? SLICE("]\"") : SLICE_NONE, r->authority.n ? (quote_host ? SLICE(";host=\"") : SLICE(";host=")) : SLICE_NONE,
+        r->authority, r->authority.n && quote_host ? SLICE("\"") : SLICE_NONE, SLICE(";proto="), r->scheme,
+    };
+    append_member(x, FIELD_FORWARDED, join(a, element, sizeof element / sizeof *element));
+
+    if (!x->peer_trusted || !fields_find(f, FIELD_X_FORWARDED_PROTO))
+        fields_set_id(f, FIELD_X_FORWARDED_PROTO, r->scheme);
+    if (!x->peer_trusted || !fields_find(f, FIELD_X_FORWARDED_HOST)) {
+        fields_remove(f, FIELD_X_FORWARDED_HOST);
+        if (r->authority.n)
+            fields_add_id(f, FIELD_X_FORWARDED_HOST, r->authority);
+    }
+    if (!x->peer_trusted) {
+        fields_remove(f, FIELD_X_FORWARDED_PORT);
+        fields_remove(f, FIELD_X_FORWARDED_PREFIX);
+        fields_remove(f, FIELD_X_REAL_IP);
+    }
+}
+
+static void
+set_host(struct exchange *x)
+{
+    struct http_request *r = &x->ds->req;
+    struct slice host = r->authority;
+    const struct target *t = x->target;
+    if (t->cluster->host_header_endpoint && x->endpoint)
+        host = slice_str(x->endpoint->authority);
+    else if (t->host_header)
+        host = template_text(t->host_header, &x->px);
+    fields_set_id(&r->fields, FIELD_HOST, host);
+}
+
+void
+forward_request(struct exchange *x)
+{
+    struct fields *f = &x->ds->req.fields;
+    set_host(x);
+    if (x->attempts > 1)
+        return;
+    set_forwarded(x);
+    fields_add_id(f, FIELD_VIA, x->ds->req.version == HTTP_1_0 ? SLICE("1.0 " VIA_NAME) : SLICE("1.1 " VIA_NAME));
+    fields_set_id(f, FIELD_X_REQUEST_ID, x->px.id);
+    set_traceparent(x);
+}
+
+struct slice
+forward_target(struct exchange *x)
+{
+    const struct http_request *r = &x->ds->req;
+    struct slice path = r->path, cut = x->route->strip_prefix;
+    if (cut.n && slice_starts(path, cut) && (path.n == cut.n || path.p[cut.n] == '/'))
+        path = path.n == cut.n ? SLICE("/") : slice_from(path, cut.n);
+    if (!r->has_query)
+        return path;
+    /* The common case: path and query stand side by side in the request line. */
+    if (path.p + path.n + 1 == r->query.p && path.p[path.n] == '?')
+        return slice_of(path.p, path.n + 1 + r->query.n);
+    return join(&x->ds->arena, (struct slice[]){ path, SLICE("?"), r->query }, 3);
+}
+
+void
+forward_response(struct exchange *x, struct http_response *r)
+{
+    struct fields *f = &r->fields;
+    drop_hop_by_hop(f);
+    fields_remove(f, FIELD_PROXY_AUTHENTICATE);
+    fields_set_id(f, FIELD_X_REQUEST_ID, x->px.id);
+    fields_add_id(f, FIELD_VIA, SLICE("1.1 " VIA_NAME));
+}
+
+bool
+forward_loops(const struct http_request *r)
+{
+    unsigned passes = 0;
+    for (const struct field *f = fields_find(&r->fields, FIELD_VIA); f; f = fields_next(&r->fields, f)) {
+        struct slice rest = f->value, member;
+        while (field_list_next(&rest, &member))
+            if (slice_ends(member, SLICE(" " VIA_NAME)) && ++passes >= VIA_MAX)
+                return true;
+    }
+    return false;
+}

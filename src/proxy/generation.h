@@ -1,0 +1,91 @@
+/*
+ * generation: one loaded configuration, complete and immutable, published to each worker as one pointer. An exchange holds the generation it began with;
+ * the last holder's release lets the service thread free it. What must outlive it (health, breakers, buckets, metrics,
+ * connections) is keyed by identity elsewhere and only referenced from here.
+ */
+#ifndef PROXY_GENERATION_H
+#define PROXY_GENERATION_H
+
+#include "../event/worker.h"
+#include "../http/h1.h"
+#include "../net/listener.h"
+#include "../observe/access_log.h"
+#include "../session/down_h1.h"
+#include "../store/store.h"
+#include "../upstream/cluster.h"
+#include "route.h"
+
+struct target {             /* an upstream with the policies written in it */
+    struct cluster *cluster;
+    struct chain *chain;
+    struct template *hash_key;    /* balance hash */
+    struct template *host_header;
+};
+
+struct listener {
+    const char *name, *at;
+    struct down_conf down;
+    struct tls_server *tls;         /* NULL: plain */
+    struct listener_socket **sockets;
+    const struct weir_conf **binds; /* the line of each socket */
+    unsigned n_sockets;
+    unsigned max_connections;       /* process-wide */
+};
+
+struct generation {
+    uint64_t id;                    /* 1, 2, ... */
+    nsec_t loaded_at;               /* wall */
+    struct conf *conf;
+    struct arena arena;
+    struct policy_scope scope;      /* every policy, configured once */
+
+    struct listener *listeners;
+    unsigned n_listeners;
+    struct target **targets;
+    unsigned n_targets;
+    struct store **stores;
+    unsigned n_stores;
+    struct route_table *routes;
+    struct access_log *log;         /* NULL: off */
+    struct cidr *trusted;
+    unsigned n_trusted;
+    bool underscores;               /* header names with '_' are kept */
+    nsec_t drain_lag, drain_timeout;
+
+    _Atomic unsigned holders[WORKER_MAX]; /* exchanges; each written by its own worker only */
+    _Atomic unsigned workers_on;    /* workers that have it as their current one */
+    void (*on_unused)(struct generation *g); /* service thread, once retired and without holders */
+    struct generation *next_retired;
+};
+
+/* Rows of the proxy's own directives. */
+extern const struct weir_directive proxy_rows[];
+extern const struct weir_directive listener_rows[];
+
+/* From a checked tree; takes over `conf`, also when it fails. NULL: conf's diagnostics say why (printed by the caller before: `diag`). Opens nothing on the network. */
+struct generation *generation_build(struct conf *conf, uint64_t id);
+/* Frees it and its configuration. No worker may hold it. */
+void generation_free(struct generation *g);
+/* Binds what is not bound yet. -1: reported at the `bind` lines. Service thread. */
+int generation_bind(struct generation *g);
+
+static inline void
+generation_hold(struct generation *g, unsigned worker)
+{
+    atomic_store_explicit(&g->holders[worker], atomic_load_explicit(&g->holders[worker], memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+/* current: it is still the generation that this worker gives to new exchanges. */
+void generation_put(struct generation *g, unsigned worker, bool current);
+/* A worker has taken a newer one as its current one. */
+void generation_leave(struct generation *g);
+unsigned generation_holders(const struct generation *g);
+/* Called on the service thread when a newer one was published; on_unused comes when nobody is left. */
+void generation_retire(struct generation *g, void (*on_unused)(struct generation *));
+/* Those retired and still held, newest first; service thread. */
+struct generation *generation_retired(void);
+
+struct target *generation_target(const struct generation *g, struct slice upstream);
+struct store *generation_store(const struct generation *g, struct slice name);
+
+#endif

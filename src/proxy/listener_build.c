@@ -1,0 +1,112 @@
+#include "listener_build.h"
+
+#include "../base/xalloc.h"
+
+#include <sys/socket.h>
+
+static void
+read_limits(struct listener *l, const struct weir_conf *block)
+{
+    const struct weir_conf *limits = conf_get(block, "limits"), *timeouts = conf_get(block, "timeouts");
+    struct down_conf *d = &l->down;
+
+    d->limits = (struct h1_limits){
+        .request_line = (unsigned)conf_get_int(limits, "request_line"),
+        .field = (unsigned)conf_get_int(limits, "field"),
+        .head = (unsigned)conf_get_int(limits, "head"),
+        .fields = (unsigned)conf_get_int(limits, "fields"),
+    };
+    d->keepalive_requests = (uint64_t)conf_get_int(limits, "requests");
+    l->max_connections = (unsigned)conf_get_int(limits, "connections");
+    d->head_timeout = conf_get_int(timeouts, "head");
+    d->body_timeout = conf_get_int(timeouts, "body");
+    d->idle_timeout = conf_get_int(timeouts, "idle");
+    d->write_timeout = conf_get_int(timeouts, "write");
+}
+
+static void
+read_tls(struct listener *l, const struct weir_conf *block)
+{
+    const struct weir_conf *tls = conf_find(block, "tls");
+    if (!tls)
+        return;
+    const struct weir_conf *cert = conf_find(tls, "certificate"), *key = conf_find(tls, "key");
+    for (; cert && key; cert = conf_next(cert), key = conf_next(key)) {
+        struct err e;
+        const char *cert_file = conf_path(cert, conf_arg(cert, 0)).p, *key_file = conf_path(key, conf_arg(key, 0)).p;
+        bool good = l->tls ? tls_server_add(l->tls, cert_file, key_file, &e) == 0
+                           : (l->tls = tls_server_new(cert_file, key_file, &e)) != NULL;
+        if (!good)
+            conf_error(cert, 0, "%s", e.text);
+    }
+    if (cert)
+        conf_error(cert, -1, "this certificate has no `key` line of its own");
+    else if (key)
+        conf_error(key, -1, "this key has no `certificate` line of its own");
+}
+
+static void
+check_bind(const struct weir_conf *line)
+{
+    struct addr a;
+    struct err e;
+    if (addr_parse(conf_arg(line, 0), &a, &e) != 0)
+        conf_error(line, 0, "%s", e.text);
+}
+
+static void
+build_one(struct generation *g, struct listener *l, const struct weir_conf *block)
+{
+    unsigned n = 0;
+    l->name = conf_arg(block, 0).p;
+    l->at = conf_at(block);
+    read_limits(l, block);
+    read_tls(l, block);
+    for (const struct weir_conf *b = conf_find(block, "bind"); b; b = conf_next(b), n++)
+        check_bind(b);
+    l->sockets = arena_zalloc(&g->arena, n * sizeof *l->sockets);
+    l->binds = arena_zalloc(&g->arena, n * sizeof *l->binds);
+    for (const struct weir_conf *b = conf_find(block, "bind"); b; b = conf_next(b))
+        l->binds[l->n_sockets++] = b;
+}
+
+void
+listeners_build(struct generation *g)
+{
+    const struct weir_conf *root = conf_root(g->conf);
+    unsigned n = 0;
+    for (const struct weir_conf *b = conf_find(root, "listener"); b; b = conf_next(b))
+        n++;
+    g->listeners = arena_zalloc(&g->arena, n * sizeof *g->listeners);
+    for (const struct weir_conf *b = conf_find(root, "listener"); b; b = conf_next(b))
+        build_one(g, &g->listeners[g->n_listeners++], b);
+}
+
+int
+generation_bind(struct generation *g)
+{
+    for (unsigned i = 0; i < g->n_listeners; i++) {
+        struct listener *l = &g->listeners[i];
+        for (unsigned k = 0; k < l->n_sockets; k++) {
+            struct addr a;
+            struct err e = { 0 };
+            if (addr_parse(conf_arg(l->binds[k], 0), &a, &e) != 0 ||
+                !(l->sockets[k] = listener_open(&a, 1, workers_count(), SOMAXCONN, &e)))
+                conf_error(l->binds[k], 0, "%s", e.text);
+        }
+    }
+    return conf_errors(g->conf) ? -1 : 0;
+}
+
+void
+listeners_free(struct generation *g)
+{
+    for (unsigned i = 0; i < g->n_listeners; i++) {
+        struct listener *l = &g->listeners[i];
+        for (unsigned k = 0; k < l->n_sockets; k++)
+            if (l->sockets[k])
+                listener_put(l->sockets[k]);
+        if (l->tls)
+            tls_server_put(l->tls);
+    }
+}

@@ -1,0 +1,10 @@
+/* listener_build: the listeners of a generation: limits and deadlines from the tree, TLS contexts, and sockets bound before it is published. */
+#ifndef PROXY_LISTENER_BUILD_H
+#define PROXY_LISTENER_BUILD_H
+
+#include "generation.h"
+
+void listeners_build(struct generation *g); /* errors go to the tree's diagnostics; binds nothing */
+void listeners_free(struct generation *g);
+
+#endif

@@ -1,0 +1,140 @@
+/* Bodies: chunks move from one stream to the other as far as the receiver has room; a receiver without room stops the sender. */
+#include "exchange.h"
+
+/* Another attempt may need what is sent now: kept while it is small, given up beyond that. */
+static void
+keep_for_replay(struct exchange *x, size_t n)
+{
+    struct iovec iov[16];
+    if (x->replay_lost || x->tunnel)
+        return;
+    bool may_retry = x->us->reused || x->target->cluster->retry.attempts > 1;
+    if (!may_retry || x->replay.len + n > REPLAY_MAX) {
+        x->replay_lost = true;
+        iobuf_fini(&x->replay);
+        return;
+    }
+    int pieces = iobuf_iov(&x->ds->in, iov, 16);
+    for (int i = 0; i < pieces && n > 0; i++) {
+        size_t take = iov[i].iov_len < n ? iov[i].iov_len : n;
+        iobuf_add(&x->replay, iov[i].iov_base, take);
+        n -= take;
+    }
+}
+
+static bool
+body_within_cap(struct exchange *x)
+{
+    return x->tunnel || x->body_seen + x->ds->in.len <= x->route->max_body;
+}
+
+static void
+refuse_body(struct exchange *x)
+{
+    struct decision *d = decision_add(&x->px.log, "max_body", x->px.route_name, VERDICT_REFUSE);
+    d->reason = "body_too_large";
+    d->at = x->route->at;
+    attempt_settle(x, WEIR_RESULT_CANCELLED, 0);
+    attempt_release(x);
+    if (!x->head_sent) {
+        exchange_run(x, exchange_refuse(x, REASON_BODY_TOO_LARGE, "the request body is larger than this route accepts"));
+        return;
+    }
+    x->reason = reason_get(REASON_BODY_TOO_LARGE);
+    x->ds->ops->reset(x->ds);
+    exchange_run(x, STEP_FINISH);
+}
+
+static void
+keep_alive_in_silence(struct exchange *x)
+{
+    if (x->head_sent)
+        timer_set(&x->timer, clock_now() + x->route->idle_timeout);
+}
+
+void
+pump_request(struct exchange *x)
+{
+    struct down_stream *ds = x->ds;
+    while (x->us && !x->body_sent) {
+        size_t n = ds->in.len;
+        if (n == 0) {
+            if (!ds->in_end)
+                return;
+            x->body_sent = true;
+            x->us->ops->end(x->us, ds->trailers.n ? &ds->trailers : NULL);
+            return;
+        }
+        size_t room = x->us->ops->room(x->us);
+        if (room == 0)
+            return;
+        if (n > room)
+            n = room;
+        keep_for_replay(x, n);
+        x->body_seen += n;
+        x->us->ops->send(x->us, &ds->in, n);
+        ds->ops->consumed(ds);
+        keep_alive_in_silence(x);
+    }
+}
+
+void
+pump_response(struct exchange *x)
+{
+    struct up_stream *us = x->us;
+    while (us && !x->response_done) {
+        size_t n = us->in.len;
+        if (n == 0) {
+            if (!us->in_end)
+                return;
+            x->response_done = true;
+            x->ds->ops->end(x->ds, us->trailers.n ? &us->trailers : NULL);
+            attempt_release(x);
+            return;
+        }
+        size_t room = x->ds->ops->room(x->ds);
+        if (room == 0)
+            return;
+        if (n > room)
+            n = room;
+        x->ds->ops->send(x->ds, &us->in, n);
+        us->ops->consumed(us);
+        keep_alive_in_silence(x);
+    }
+}
+
+void
+pump_down_body(struct down_stream *ds)
+{
+    struct exchange *x = ds->user;
+    if (x->response_done) {
+        iobuf_fini(&ds->in); /* nobody wants it any more */
+        ds->ops->consumed(ds);
+        return;
+    }
+    if (x->route && !body_within_cap(x)) {
+        refuse_body(x);
+        return;
+    }
+    pump_request(x);
+}
+
+void
+pump_down_writable(struct down_stream *ds)
+{
+    pump_response(ds->user);
+}
+
+void
+pump_up_body(struct up_stream *us)
+{
+    struct exchange *x = us->user;
+    if (x->head_sent)
+        pump_response(x);
+}
+
+void
+pump_up_writable(struct up_stream *us)
+{
+    pump_request(us->user);
+}

@@ -1,0 +1,45 @@
+#include "retry.h"
+
+static bool
+listed(const struct retry_conf *c, const struct retry_facts *f)
+{
+    switch (f->result) {
+    case WEIR_RESULT_CONNECT_FAILED:
+    case WEIR_RESULT_CONNECT_TIMEOUT:
+        return c->on & RETRY_ON_CONNECT_FAILURE;
+    case WEIR_RESULT_RESET:
+    case WEIR_RESULT_BAD_RESPONSE:
+        return c->on & RETRY_ON_RESET;
+    case WEIR_RESULT_TIMEOUT:
+        return c->on & RETRY_ON_TIMEOUT;
+    default:
+        return f->status >= 100 && f->status < 900 && (c->status[(f->status - 100) / 8] >> ((f->status - 100) % 8) & 1);
+    }
+}
+
+/*
+ * A request that may have been delivered is repeated only when its method is idempotent (RFC 9110 9.2.2): a POST that reached the origin is
+ * never sent twice, whatever `on` lists.
+ */
+struct retry_answer
+retry_decide(const struct retry_conf *c, const struct retry_facts *f)
+{
+    struct retry_answer no = { .why = "not_retried" };
+
+    if (f->responded)
+        return (no.why = "response_begun", no);
+    if (f->left <= 0)
+        return (no.why = "deadline", no);
+    if (!f->body_replayable)
+        return (no.why = "body_too_large_to_replay", no);
+    if (f->wrote && !method_idempotent(f->method))
+        return (no.why = "not_idempotent", no);
+    /* The keep-alive race costs nobody an error: once, on a fresh connection, outside any budget. */
+    if (f->stale && !f->stale_used)
+        return (struct retry_answer){ .again = true, .fresh = true, .why = "stale_connection" };
+    if (!listed(c, f))
+        return (no.why = "not_listed", no);
+    if (f->attempts >= c->attempts)
+        return (no.why = "attempts_used", no);
+    return (struct retry_answer){ .again = true, .budget = true, .why = "retry" };
+}

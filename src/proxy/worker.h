@@ -1,0 +1,35 @@
+/*
+ * proxy_worker: what one worker thread owns: its current generation, sessions, connection pool and acceptors. Everything here is touched by that worker's thread
+ * only; the service thread reaches it by messages.
+ */
+#ifndef PROXY_WORKER_H
+#define PROXY_WORKER_H
+
+#include "generation.h"
+#include "../session/down_h1.h"
+#include "../upstream/pool.h"
+
+struct proxy_worker {
+    struct worker *worker;
+    struct generation *gen;           /* current; one of its workers_on */
+    struct down_sessions *sessions;
+    struct pool *pool;
+    struct proxy_listener *listeners; /* one per open address */
+    unsigned exchanges;               /* in flight */
+    bool draining;
+};
+
+/* On the worker's thread, first and last. */
+void proxy_worker_start(struct worker *w);
+void proxy_worker_stop(struct worker *w);
+
+/* Service thread: hands a built and bound generation to every worker; done() runs there once all have it. */
+void proxy_publish(struct generation *g, void (*done)(struct generation *g));
+/* Service thread: listeners stop accepting, idle sessions close, busy ones after their answer. */
+void proxy_drain(void);
+/* Service thread: what is still open is closed. */
+void proxy_abort(void);
+/* Client connections over all workers; any thread. */
+unsigned proxy_sessions(void);
+
+#endif
