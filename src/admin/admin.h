@@ -1,0 +1,32 @@
+/*
+ * admin: the admin listener on the service loop: health, readiness, metrics, JSON views and operations (all of them contract). It knows the proxy; what only
+ * the daemon can do or tell comes through admin_services.
+ */
+#ifndef ADMIN_ADMIN_H
+#define ADMIN_ADMIN_H
+
+#include "../proxy/generation.h"
+
+extern const struct weir_directive admin_rows[]; /* admin { bind ... } */
+
+struct admin_reload { /* the last reload */
+    bool ok;
+    nsec_t at;        /* wall; 0: none yet */
+    char message[512];
+};
+
+struct admin_services { /* service thread */
+    struct generation *(*generation)(void);                        /* the current one; NULL while starting */
+    void (*reload)(void (*done)(bool ok, const char *message, void *arg), void *arg);
+    void (*drain)(void);
+    bool (*draining)(void);
+    const struct admin_reload *(*last_reload)(void);
+    nsec_t (*started_at)(void);                                     /* wall */
+};
+
+/* Binds the admin addresses of g (a change of them at reload opens and closes what differs). -1: reported at the `bind` lines of g's configuration. */
+int admin_follow(struct generation *g);
+void admin_init(const struct admin_services *services);
+void admin_fini(void);
+
+#endif
