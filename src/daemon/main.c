@@ -1,0 +1,55 @@
+/* weir: the program's words. */
+#include "command.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct command commands[] = {
+    { "run", "[-c FILE] [--no-supervisor]", "serve in the foreground", command_run },
+    { "check", "[-c FILE] [--dump]", "check a configuration; --dump shows it with all defaults", command_check },
+    { "explain", "[-c FILE] METHOD URL [-H 'NAME: VALUE']... [--json]", "say what would happen to a request, and why",
+      command_explain },
+    { "reload", "[--admin ADDRESS]", "let the running daemon load its configuration anew", command_reload },
+    { "drain", "[--admin ADDRESS]", "let the running daemon finish its work and end", command_drain },
+    { "status", "[--admin ADDRESS]", "show the state of the running daemon", command_status },
+    { "demo", "[--once]", "run a complete demonstration on loopback", command_demo },
+    { "version", "", "print the version", command_version },
+    { "help", "[DIRECTIVE]", "explain the commands, or a directive of gateway.conf", command_help },
+    { 0 },
+};
+
+int
+command_usage(const struct command *self, const char *wrong, const char *word)
+{
+    if (wrong)
+        fprintf(stderr, "weir %s: %s%s%s\n", self->name, wrong, word ? " " : "", word ? word : "");
+    fprintf(stderr, "usage: weir %s %s\n", self->name, self->usage);
+    return EXIT_USAGE;
+}
+
+static int
+unknown(const char *word)
+{
+    fprintf(stderr, "weir: no command `%s`; `weir help` lists them\n", word);
+    return EXIT_USAGE;
+}
+
+int
+main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        fprintf(stderr, "usage: weir COMMAND [ARGUMENTS]; `weir help` lists the commands\n");
+        return EXIT_USAGE;
+    }
+    const char *word = argv[1];
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)
+        word = "version";
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        word = "help";
+    for (const struct command *c = commands; c->name; c++)
+        if (strcmp(c->name, word) == 0)
+            return c->run(c, argc - 1, argv + 1);
+    return unknown(word);
+}
