@@ -2,7 +2,8 @@
  * decision: the record of why. Every step that decides something about an exchange appends one row; the access log's
  * `why`, `weir explain`, the metrics and the error body read these rows and nothing else.
  *
- * Adding a row costs a few stores: all strings are borrowed from the generation, a static table, or the exchange's arena.
+ * Adding a row costs a few stores: all strings are borrowed from the generation, a static table, or the exchange's
+ * arena.
  */
 #ifndef BASE_DECISION_H
 #define BASE_DECISION_H

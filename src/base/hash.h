@@ -1,5 +1,5 @@
-/* hash: SipHash-1-3 under a key drawn at start (never the same twice), so that hostile keys cannot collide on purpose; and a
- * fixed-key form for hashes that must agree between processes (balancing, canary). */
+/* hash: SipHash-1-3 under a key drawn at start (never the same twice), so that hostile keys cannot collide on purpose;
+ * and a fixed-key form for hashes that must agree between processes (balancing, canary). */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 

@@ -7,8 +7,8 @@
 #include <stdio.h>
 
 #define IOBUF_CACHE_MAX 128u /* 2 MiB per thread */
-/* Up to this many bytes are copied into room that is there anyway rather than moved with their chunk; otherwise a peer that
- * sends single bytes would fill a buffer with nearly empty chunks, and the cap would not cap memory. */
+/* Up to this many bytes are copied into room that is there anyway rather than moved with their chunk; otherwise a peer
+ * that sends single bytes would fill a buffer with nearly empty chunks, and the cap would not cap memory. */
 #define IOBUF_COPY_MAX 4096u
 
 /* Only the last chunk of an iobuf may be empty, and only between reserve and commit. */

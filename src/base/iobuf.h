@@ -34,7 +34,8 @@ iobuf_room(const struct iobuf *b)
 
 /* Free, contiguous space at the end for a read; at least `min` (<= IOBUF_CHUNK_SIZE) bytes. *n: how much there is. */
 char *iobuf_reserve(struct iobuf *b, size_t min, size_t *n);
-/* That many of the reserved bytes are data now. With 0 an empty chunk goes back, so that an idle buffer holds no memory. */
+/* That many of the reserved bytes are data now. With 0 an empty chunk goes back, so that an idle buffer holds no
+ * memory. */
 void iobuf_commit(struct iobuf *b, size_t n);
 
 void iobuf_add(struct iobuf *b, const void *p, size_t n);

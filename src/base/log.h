@@ -1,8 +1,8 @@
 /*
  * log: the operator's log on stderr (or a file, or syslog), one line each, safe to call from every thread:
  *     2026-11-21T03:23:39.123Z warning [conn 17 10.0.0.9:5311] text
- * A line carries its subject so that one grep shows one life. Control bytes are escaped; lines are cut at 2 KiB; the same
- * call site is limited to 20 lines a second, then says how many it kept back.
+ * A line carries its subject so that one grep shows one life. Control bytes are escaped; lines are cut at 2 KiB; the
+ * same call site is limited to 20 lines a second, then says how many it kept back.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

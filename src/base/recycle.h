@@ -38,7 +38,8 @@ struct recycle {
     unsigned n;
 };
 
-/* A block of `size` bytes (at least a pointer's) with undefined content; every call on one recycle must name the same size. */
+/* A block of `size` bytes (at least a pointer's) with undefined content; every call on one recycle must name the same
+ * size. */
 static inline void *
 recycle_get(struct recycle *r, size_t size)
 {

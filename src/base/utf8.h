@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Length (2 to 4) of the valid multi-byte character at p, 0 when there is none. Overlong forms, surrogates, code points past
- * U+10FFFF are not valid. */
+/* Length (2 to 4) of the valid multi-byte character at p, 0 when there is none. Overlong forms, surrogates, code
+ * points past U+10FFFF are not valid. */
 unsigned utf8_multibyte(const char *p, size_t n);
 /* The same, but 0 for the control characters U+0080 to U+009F too, which some terminals obey. */
 unsigned utf8_printable(const char *p, size_t n);

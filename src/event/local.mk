@@ -6,5 +6,6 @@ src_event_libevent_a_SOURCES = \
 	src/event/signal.c \
 	src/event/timer.c \
 	src/event/watch.c \
+	src/event/watchdog.c src/event/watchdog.h \
 	src/event/worker.c src/event/worker.h
 src_event_libevent_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)

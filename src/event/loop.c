@@ -23,19 +23,20 @@ on_libevent_log(int severity, const char *msg)
         log_debug("libevent", "%s", msg);
 }
 
-/* Without locks: nothing of a base is touched by another thread. Without libevent's timers (timer.c has its own) its time cache is
- * of no use and would cost a clock read per turn. Without the change list: a descriptor is registered once, so there is nothing
- * to merge, and an error of epoll_ctl is known at once. */
+/* Without locks: nothing of a base is touched by another thread. Without libevent's timers (timer.c has its own) its
+ * time cache is of no use and would cost a clock read per turn. Without the change list: a descriptor is registered
+ * once, so there is nothing to merge, and an error of epoll_ctl is known at once. */
 static struct event_base *
 base_new(void)
 {
+    const int flags = EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_NO_CACHE_TIME | EVENT_BASE_FLAG_IGNORE_ENV;
     struct event_config *cfg = event_config_new();
     struct event_base *base = NULL;
 
     if (!cfg)
         return NULL;
     event_set_log_callback(on_libevent_log);
-    if (event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_NO_CACHE_TIME | EVENT_BASE_FLAG_IGNORE_ENV) == 0 &&
+    if (event_config_set_flag(cfg, flags) == 0 &&
         event_config_require_features(cfg, EV_FEATURE_ET | EV_FEATURE_O1) == 0)
         base = event_base_new_with_config(cfg);
     event_config_free(cfg);

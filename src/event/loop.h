@@ -1,9 +1,10 @@
 /*
- * loop: one thread's event loop on libevent, with what libevent leaves to its user: idempotent watches, lazy timers, work at
- * the end of a turn, and deferred freeing. Nothing here may be touched from another thread except through a mailbox.
+ * loop: one thread's event loop on libevent, with what libevent leaves to its user: idempotent watches, lazy timers,
+ * work at the end of a turn, and deferred freeing. Nothing here may be touched from another thread except through a
+ * mailbox.
  *
- * A turn: wait -> clock_update -> events -> timers -> end-of-turn tasks (flushes) -> deferred frees. Timers are good to a tenth of a
- * millisecond as long as turns are short.
+ * A turn: wait -> clock_update -> events -> timers -> end-of-turn tasks (flushes) -> deferred frees. Timers are good
+ * to a tenth of a millisecond as long as turns are short.
  */
 #ifndef EVENT_LOOP_H
 #define EVENT_LOOP_H
@@ -18,7 +19,8 @@ struct loop;
 struct loop *loop_new(const char *name); /* name: for logs and the watchdog; copied. NULL with errno */
 void loop_free(struct loop *l);          /* after its watches, mailboxes and signals; runs the deferred frees */
 void loop_run(struct loop *l);           /* until loop_stop: this turn is finished first */
-void loop_stop(struct loop *l);          /* from the loop's own thread; before loop_run: that does one turn without waiting */
+/* From the loop's own thread. Before loop_run: that does one turn without waiting. */
+void loop_stop(struct loop *l);
 const char *loop_name(const struct loop *l);
 struct loop *loop_current(void);         /* the loop running on this thread, or NULL */
 /* When the turn now running began; another thread may ask (watchdog, weir_loop_lag_seconds). 0 while waiting. */
@@ -45,7 +47,8 @@ void watch_pause(struct watch *w);       /* level-triggered watches only; idempo
 void watch_resume(struct watch *w);      /* idempotent */
 void watch_close(struct watch *w);       /* idempotent; no on_ready after this. Before close(fd). */
 
-/* --- timer: embedded, one shot. Moving a deadline later costs a store: the armed event fires early and re-arms itself. --- */
+/* --- timer: embedded, one shot. Moving a deadline later costs a store: the armed event fires early and re-arms
+ * itself. --- */
 struct timer {
     struct loop *loop;
     void (*on_fire)(struct timer *t);
@@ -55,7 +58,8 @@ struct timer {
 };
 
 void timer_init(struct timer *t, struct loop *l, void (*on_fire)(struct timer *));
-void timer_set(struct timer *t, nsec_t deadline);   /* monotonic; replaces an earlier setting. A past one fires next turn */
+/* Monotonic; replaces an earlier setting. One in the past fires in the next turn. */
+void timer_set(struct timer *t, nsec_t deadline);
 void timer_after(struct timer *t, nsec_t delay);
 void timer_clear(struct timer *t);                  /* idempotent; the loop still knows it: timer_fini before freeing */
 static inline bool timer_is_set(const struct timer *t) { return t->deadline != 0; }
@@ -67,11 +71,12 @@ struct task {
     struct task *next, **link; /* while queued */
     bool queued;
 };
-void loop_at_turn_end(struct loop *l, struct task *t); /* tasks added by tasks run in the same turn, at most 1000 rounds */
+/* Tasks added by tasks run in the same turn, at most 1000 rounds of them. */
+void loop_at_turn_end(struct loop *l, struct task *t);
 void task_cancel(struct loop *l, struct task *t);      /* idempotent */
 
-/* Frees `p` by `fn` when no event of this turn can reach it any more. close() never frees inline. Whoever asks has closed its
- * watches, finished its timers and cancelled its tasks. */
+/* Frees `p` by `fn` when no event of this turn can reach it any more. close() never frees inline. Whoever asks has
+ * closed its watches, finished its timers and cancelled its tasks. */
 void loop_defer_free(struct loop *l, void (*fn)(void *), void *p);
 
 /* --- signal: delivered on this loop's thread. */

@@ -96,7 +96,8 @@ mailbox_post(struct mailbox *m, void (*fn)(void *arg), void *arg)
     do
         msg->next = before;
     while (!__atomic_compare_exchange_n(&m->newest, &before, msg, 1, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
-    /* msg is the receiver's now. Only the first of a burst wakes it: whoever follows before it takes them finds it awake. */
+    /* msg is the receiver's now. Only the first of a burst wakes it: whoever follows before it takes them finds it
+     * awake. */
     if (!before) {
         while (write(m->watch.fd, &one, sizeof(one)) < 0 && errno == EINTR)
             ;

@@ -1,6 +1,6 @@
 /*
- * mailbox: the only way to make another loop's thread do something. Messages run in order of posting on the receiving loop.
- * Bounded only by memory: what is posted per event is bounded by its senders.
+ * mailbox: the only way to make another loop's thread do something. Messages run in order of posting on the receiving
+ * loop. Bounded only by memory: what is posted per event is bounded by its senders.
  */
 #ifndef EVENT_MAILBOX_H
 #define EVENT_MAILBOX_H

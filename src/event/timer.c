@@ -1,6 +1,7 @@
 /*
- * Timers are kept here rather than in libevent: its cheap clock ticks every 4 ms, which is too coarse for a store's deadline of 5 ms, and
- * its precise one sets a timerfd before every wait. Here the timerfd is set only when the earliest armed moment comes sooner.
+ * Timers are kept here rather than in libevent: its cheap clock ticks every 4 ms, which is too coarse for a store's
+ * deadline of 5 ms, and its precise one sets a timerfd before every wait. Here the timerfd is set only when the
+ * earliest armed moment comes sooner.
  */
 #include "../base/xalloc.h"
 #include "loop.h"

@@ -12,8 +12,8 @@ static const char *const type_names[] = {
     [STATS_HISTOGRAM] = "histogram",
 };
 
-/* In a help line only backslash and newline are special; in a label value the quote is too, and what is no text is shown as
- * the replacement character, because scrapers refuse the whole page for one bad byte. */
+/* In a help line only backslash and newline are special; in a label value the quote is too, and what is no text is
+ * shown as the replacement character, because scrapers refuse the whole page for one bad byte. */
 static void
 add_escaped(struct strbuf *out, struct slice s, bool quoted)
 {

@@ -1,6 +1,6 @@
 /*
- * Slots live in pages that never move once made, so that a writer needs no lock while a series is added. All shards have the same
- * pages; an id is the number of the first slot.
+ * Slots live in pages that never move once made, so that a writer needs no lock while a series is added. All shards
+ * have the same pages; an id is the number of the first slot.
  */
 #include "../base/clock.h"
 #include "../base/thread.h"
@@ -31,8 +31,9 @@ struct released {
 };
 STAILQ_HEAD(released_list, released);
 
-static struct shard *shards; /* [workers + 1] is the one of all other threads; after it the one for values that are set */
-static unsigned n_workers;   /* shards with a single writer, the service's included */
+/* Of the workers, then the one of all other threads, then the one for values that are set. */
+static struct shard *shards;
+static unsigned n_workers; /* shards with a single writer, the service's included */
 static struct owner **owners;
 static unsigned n_pages, next_slot;
 nsec_t shards_reuse_after = 60 * NSEC_PER_SEC;

@@ -110,6 +110,28 @@ family_find(const char *name)
     return NULL;
 }
 
+static bool
+name_valid(const char *name)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+
+    return *name && !(*name >= '0' && *name <= '9') && name[strspn(name, letters)] == '\0';
+}
+
+static bool
+declaration_valid(const char *name, const char *const *label_names, unsigned n_labels, unsigned n_buckets)
+{
+    unsigned i;
+
+    if (!name_valid(name) || n_labels > STATS_LABELS_MAX || n_buckets > STATS_BUCKETS_MAX)
+        return false;
+    for (i = 0; i < n_labels; i++) {
+        if (!name_valid(label_names[i]))
+            return false;
+    }
+    return true;
+}
+
 static struct stats_family *
 family_new(const char *name, enum stats_kind kind, const char *help)
 {
@@ -123,20 +145,24 @@ family_new(const char *name, enum stats_kind kind, const char *help)
 }
 
 struct stats_family *
-stats_family(const char *name, enum stats_kind kind, const char *help, const char *const *label_names, unsigned n_labels,
-             const double *buckets, unsigned n_buckets)
+stats_family(const char *name, enum stats_kind kind, const char *help, const char *const *label_names,
+             unsigned n_labels, const double *buckets, unsigned n_buckets)
 {
     struct stats_family *f;
     unsigned i;
 
+    if (!declaration_valid(name, label_names, n_labels, n_buckets))
+        return NULL;
     stats_lock();
     f = family_find(name);
-    if (!f) {
+    if (f && (f->kind != kind || f->n_labels != n_labels)) {
+        f = NULL;
+    } else if (!f) {
         f = family_new(name, kind, help);
-        f->n_labels = n_labels < STATS_LABELS_MAX ? n_labels : STATS_LABELS_MAX;
+        f->n_labels = n_labels;
         for (i = 0; i < f->n_labels; i++)
             f->label_names[i] = xstrdup(label_names[i]);
-        f->n_buckets = kind != STATS_HISTOGRAM ? 0 : n_buckets < STATS_BUCKETS_MAX ? n_buckets : STATS_BUCKETS_MAX;
+        f->n_buckets = kind == STATS_HISTOGRAM ? n_buckets : 0;
         for (i = 0; i < f->n_buckets; i++)
             f->buckets[i] = buckets[i];
     }
@@ -239,7 +265,7 @@ stats_series(struct stats_family *f, const struct slice *values)
     stats_id id;
 
     stats_lock();
-    if (reg.open) {
+    if (reg.open && f) {
         s = series_find(f, values, f->n_labels == 0 || reg.n_series < reg.cap);
         if (!s)
             s = other_series(f);
@@ -254,7 +280,7 @@ stats_drop(struct stats_family *f, unsigned label, struct slice value)
 {
     struct series *s, *next;
 
-    if (label >= f->n_labels)
+    if (!f || label >= f->n_labels)
         return;
     stats_lock();
     HASH_ITER(hh, f->series, s, next) {

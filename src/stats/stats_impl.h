@@ -12,7 +12,8 @@
 #define HASH_FUNCTION(key, len, hashv) ((hashv) = (unsigned)hash_slice(slice_of((const char *)(key), (len))))
 #include <uthash.h>
 
-/* A counter or gauge takes one slot; a histogram one for each bucket, one for +Inf, and one for the sum (a double's bits). */
+/* A counter or gauge takes one slot; a histogram one for each bucket, one for +Inf, and one for the sum (a double's
+ * bits). */
 #define STATS_SLOTS_MAX (STATS_BUCKETS_MAX + 2)
 
 struct series {

@@ -84,7 +84,8 @@ static void
 what_is_no_text_is_escaped(void **state)
 {
     log_notice("a\nb", "x\r\n2026 error forged\x1b[0m \xc3\xbc \xff \xc2\x9b");
-    assert_string_equal(logged() + 24, " notice [a\\nb] x\\x0d\\n2026 error forged\\x1b[0m \xc3\xbc \\xff \\xc2\\x9b\n");
+    assert_string_equal(logged() + 24,
+                        " notice [a\\nb] x\\x0d\\n2026 error forged\\x1b[0m \xc3\xbc \\xff \\xc2\\x9b\n");
 }
 
 static void

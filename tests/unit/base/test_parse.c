@@ -105,7 +105,8 @@ durations(void **state)
 static void
 rates(void **state)
 {
-    static const char *const bad[] = { "", "100", "/s", "100/", "100/ms", "100/10s", "1.5/s", "100/s/s", "100 /s", "-1/s" };
+    static const char *const bad[] = { "", "100", "/s", "100/", "100/ms", "100/10s", "1.5/s",
+                                       "100/s/s", "100 /s", "-1/s" };
     uint64_t count;
     unsigned i;
     nsec_t per;

@@ -27,3 +27,7 @@ check_PROGRAMS += tests/unit/event/test_signal
 tests_unit_event_test_signal_SOURCES = tests/unit/event/test_signal.c
 tests_unit_event_test_signal_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_event_test_signal_LDADD = $(LIBS_1_EVENT) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/event/test_watchdog
+tests_unit_event_test_watchdog_SOURCES = tests/unit/event/test_watchdog.c
+tests_unit_event_test_watchdog_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_event_test_watchdog_LDADD = $(LIBS_1_EVENT) $(CMOCKA_LIBS)

@@ -60,6 +60,27 @@ a_family_is_made_once(void **state)
 }
 
 static void
+a_declaration_that_does_not_fit_is_refused(void **state)
+{
+    const char *const bad_label[] = { "a-b" };
+    const char *const many[] = { "a", "b", "c", "d", "e", "f", "g" };
+    static const char *const bad[] = { "", "1a", "a b", "a-b", "a\n", "a{" };
+    unsigned i;
+
+    stats_init(0);
+    requests();
+    assert_null(stats_family("weir_requests_total", STATS_GAUGE, "R.", labels, 2, NULL, 0));
+    assert_null(stats_family("weir_requests_total", STATS_COUNTER, "R.", labels, 1, NULL, 0));
+    assert_null(stats_family("weir_l", STATS_COUNTER, "L.", bad_label, 1, NULL, 0));
+    assert_null(stats_family("weir_l", STATS_COUNTER, "L.", many, 7, NULL, 0));
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_null(stats_family(bad[i], STATS_COUNTER, "B.", NULL, 0, NULL, 0));
+    assert_int_equal(stats_series(NULL, NULL), 0);
+    stats_drop(NULL, 0, SLICE("x"));
+    stats_fini();
+}
+
+static void
 label_names_and_values_are_copied(void **state)
 {
     char name[] = "route", value[] = "one";
@@ -183,6 +204,7 @@ main(void)
         cmocka_unit_test(the_same_values_give_the_same_series),
         cmocka_unit_test(values_do_not_run_into_each_other),
         cmocka_unit_test(a_family_is_made_once),
+        cmocka_unit_test(a_declaration_that_does_not_fit_is_refused),
         cmocka_unit_test(label_names_and_values_are_copied),
         cmocka_unit_test(past_the_cap_all_fold_into_other),
         cmocka_unit_test(dropping_makes_room_under_the_cap),
