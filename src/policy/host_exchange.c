@@ -132,58 +132,68 @@ may_write(enum field_id id)
     }
 }
 
-/* Says in the record why a field was not written; the value is not shown, it may be a secret. */
-static bool
+/* The name to write, as it may be kept; empty when the field may not be written, and then the record says why. The value is not shown, it may be a
+ * secret. */
+static struct slice
 acceptable(struct weir_exchange *x, const char *name, struct slice value)
 {
     struct slice n = slice_str(name);
+    enum field_id id = field_lookup(n);
     const char *wrong = NULL;
 
-    if (!field_is_token(n))
+    if (run_in_shadow(x->run))
+        return SLICE_NONE;
+    if (id == FIELD_OTHER && !field_is_token(n))
         wrong = "this is not a field name";
-    else if (!may_write(field_lookup(n)))
+    else if (!may_write(id))
         wrong = "the framing of a message is not a policy's to change";
     else if (!field_is_value(value))
         wrong = "control bytes in the value";
-    if (!wrong)
-        return true;
-    run_record(x->run, VERDICT_ERROR, "header_refused")->detail = arena_printf(x->arena, "header `%s`: %s", name, wrong);
-    return false;
+    if (wrong) {
+        run_record(x->run, VERDICT_ERROR, "header_refused")->detail = arena_printf(x->arena, "header `%s`: %s", name, wrong);
+        return SLICE_NONE;
+    }
+    return id == FIELD_OTHER ? arena_slice(x->arena, n) : slice_str(field_name(id));
 }
 
 static void
 host_request_header_set(struct weir_exchange *x, const char *name, struct weir_str value)
 {
-    if (run_in_shadow(x->run) || !acceptable(x, name, slice_of_str(value)))
-        return;
-    fields_set(&x->req->fields, arena_slice(x->arena, slice_str(name)), arena_slice(x->arena, slice_of_str(value)));
+    struct slice n = acceptable(x, name, slice_of_str(value));
+
+    if (n.n)
+        fields_set(&x->req->fields, n, arena_slice(x->arena, slice_of_str(value)));
 }
 
 static void
 host_request_header_add(struct weir_exchange *x, const char *name, struct weir_str value)
 {
-    if (run_in_shadow(x->run) || !acceptable(x, name, slice_of_str(value)))
-        return;
-    fields_add(&x->req->fields, arena_slice(x->arena, slice_str(name)), arena_slice(x->arena, slice_of_str(value)));
+    struct slice n = acceptable(x, name, slice_of_str(value));
+
+    if (n.n)
+        fields_add(&x->req->fields, n, arena_slice(x->arena, slice_of_str(value)));
 }
 
 static void
 host_request_header_remove(struct weir_exchange *x, const char *name)
 {
-    if (!run_in_shadow(x->run) && acceptable(x, name, SLICE("")))
-        fields_remove_name(&x->req->fields, slice_str(name));
+    struct slice n = acceptable(x, name, SLICE(""));
+
+    if (n.n)
+        fields_remove_name(&x->req->fields, n);
 }
 
 static void
 edit(struct weir_exchange *x, int op, const char *name, struct slice value)
 {
+    struct slice n = acceptable(x, name, value);
     struct header_edit *e;
 
-    if (run_in_shadow(x->run) || !acceptable(x, name, value))
+    if (!n.n)
         return;
     e = arena_alloc(x->arena, sizeof(*e));
     e->op = op;
-    e->name = arena_slice(x->arena, slice_str(name));
+    e->name = n;
     e->value = arena_slice(x->arena, value);
     e->next = NULL;
     if (!x->edits)

@@ -1,0 +1,247 @@
+#include "access_line.h"
+
+#include "../base/utf8.h"
+
+#define ESCAPED_MAX 6 /* bytes that one byte may become: \u001f, \ufffd */
+
+#define LIT(p, text) (memcpy((p), text, sizeof(text) - 1), (p) + sizeof(text) - 1)
+
+/* ---- pieces ---- */
+
+/* Bytes that stand for themselves in a JSON string: printable ASCII but the quote and the backslash. */
+static inline bool
+plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+static char *
+put_u16(char *p, unsigned v)
+{
+    static const char hex[] = "0123456789abcdef";
+
+    *p++ = '\\';
+    *p++ = 'u';
+    *p++ = hex[v >> 12 & 15];
+    *p++ = hex[v >> 8 & 15];
+    *p++ = hex[v >> 4 & 15];
+    *p++ = hex[v & 15];
+    return p;
+}
+
+/* One character that is not plain; *n: how many bytes of s it takes. */
+static char *
+put_special(char *p, const unsigned char *s, size_t left, size_t *n)
+{
+    unsigned len;
+
+    *n = 1;
+    if (*s == '"' || *s == '\\') {
+        *p++ = '\\';
+        *p++ = (char)*s;
+        return p;
+    }
+    if (*s < 0x80)
+        return put_u16(p, *s);
+    len = utf8_multibyte((const char *)s, left);
+    if (!len)
+        return put_u16(p, 0xfffd);
+    *n = len;
+    if (len == 2 && s[0] == 0xc2 && s[1] < 0xa0)
+        return put_u16(p, s[1]); /* U+0080 to U+009F: control characters that some terminals obey */
+    memcpy(p, s, len);
+    return p + len;
+}
+
+static char *
+put_text(char *p, struct slice text)
+{
+    const unsigned char *s = (const unsigned char *)text.p, *end = s + text.n;
+    size_t n;
+
+    *p++ = '"';
+    while (s < end) {
+        if (plain(*s)) {
+            *p++ = (char)*s++;
+            continue;
+        }
+        p = put_special(p, s, (size_t)(end - s), &n);
+        s += n;
+    }
+    *p++ = '"';
+    return p;
+}
+
+static char *
+put_text_or_null(char *p, struct slice text)
+{
+    return text.n ? put_text(p, text) : LIT(p, "null");
+}
+
+static char *
+put_word(char *p, const char *s)
+{
+    return s ? put_text(p, slice_str(s)) : LIT(p, "null");
+}
+
+static char *
+put_number(char *p, uint64_t v)
+{
+    char digits[20];
+    unsigned n = 0;
+
+    do
+        digits[n++] = (char)('0' + v % 10);
+    while (v /= 10);
+    while (n)
+        *p++ = digits[--n];
+    return p;
+}
+
+static char *
+put_digits(char *p, unsigned v, unsigned n)
+{
+    for (unsigned i = n; i--; v /= 10)
+        p[i] = (char)('0' + v % 10);
+    return p + n;
+}
+
+/* Milliseconds with three decimals. */
+static char *
+put_ms(char *p, nsec_t d)
+{
+    uint64_t us = d > 0 ? (uint64_t)d / 1000 : 0;
+
+    p = put_number(p, us / 1000);
+    *p++ = '.';
+    return put_digits(p, (unsigned)(us % 1000), 3);
+}
+
+/* The calendar is worked out once per second and thread. */
+static char *
+put_time(char *p, nsec_t wall)
+{
+    static __thread int64_t second = -1;
+    static __thread char text[25];
+
+    if (wall / NSEC_PER_SEC != second) {
+        clock_iso(wall, text);
+        second = wall / NSEC_PER_SEC;
+    }
+    *p++ = '"';
+    memcpy(p, text, 20); /* up to the point before the milliseconds */
+    p = put_digits(p + 20, (unsigned)(wall % NSEC_PER_SEC / NSEC_PER_MSEC), 3);
+    return LIT(p, "Z\"");
+}
+
+/* ---- the line ---- */
+
+static char *
+put_decision(char *p, const struct decision *d)
+{
+    p = LIT(p, "{\"step\":");
+    p = put_word(p, d->step);
+    p = LIT(p, ",\"subject\":");
+    p = put_text_or_null(p, d->subject);
+    p = LIT(p, ",\"verdict\":");
+    p = put_word(p, verdict_name(d->verdict));
+    p = LIT(p, ",\"reason\":");
+    p = put_word(p, d->reason);
+    p = LIT(p, ",\"at\":");
+    p = put_word(p, d->at);
+    *p++ = '}';
+    return p;
+}
+
+static char *
+put_why(char *p, const struct decision_log *log)
+{
+    *p++ = '[';
+    for (unsigned i = 0; log && i < log->n; i++) {
+        if (i)
+            *p++ = ',';
+        p = put_decision(p, &log->rows[i]);
+    }
+    *p++ = ']';
+    return p;
+}
+
+static char *
+put_request(char *p, const struct access_record *r)
+{
+    p = LIT(p, "{\"time\":");
+    p = put_time(p, r->time_wall);
+    p = LIT(p, ",\"request_id\":");
+    p = put_text(p, r->request_id);
+    p = LIT(p, ",\"client\":");
+    p = put_text(p, r->client);
+    p = LIT(p, ",\"method\":");
+    p = put_text(p, r->method);
+    p = LIT(p, ",\"scheme\":");
+    p = put_text(p, r->scheme);
+    p = LIT(p, ",\"host\":");
+    p = put_text(p, r->host);
+    p = LIT(p, ",\"path\":");
+    p = put_text(p, r->path);
+    p = LIT(p, ",\"query\":");
+    p = put_text(p, r->query);
+    p = LIT(p, ",\"protocol\":");
+    return put_text(p, r->protocol);
+}
+
+static char *
+put_answer(char *p, const struct access_record *r)
+{
+    p = LIT(p, ",\"status\":");
+    p = put_number(p, r->status > 0 ? (uint64_t)r->status : 0);
+    p = LIT(p, ",\"bytes_in\":");
+    p = put_number(p, r->bytes_in);
+    p = LIT(p, ",\"bytes_out\":");
+    p = put_number(p, r->bytes_out);
+    p = LIT(p, ",\"duration_ms\":");
+    p = put_ms(p, r->duration);
+    p = LIT(p, ",\"upstream\":");
+    p = put_text_or_null(p, r->upstream);
+    p = LIT(p, ",\"endpoint\":");
+    p = put_text_or_null(p, r->endpoint);
+    p = LIT(p, ",\"attempts\":");
+    p = put_number(p, r->attempts);
+    p = LIT(p, ",\"upstream_ms\":");
+    p = r->upstream_duration < 0 ? LIT(p, "null") : put_ms(p, r->upstream_duration);
+    p = LIT(p, ",\"route\":");
+    p = put_text_or_null(p, r->route);
+    p = LIT(p, ",\"reason\":");
+    return put_word(p, r->reason);
+}
+
+char *
+access_line_write(char *p, const struct access_record *r)
+{
+    p = put_request(p, r);
+    p = put_answer(p, r);
+    p = LIT(p, ",\"why\":");
+    p = put_why(p, r->why);
+    return LIT(p, "}\n");
+}
+
+static size_t
+word_len(const char *s)
+{
+    return s ? strlen(s) : 0;
+}
+
+size_t
+access_line_bound(const struct access_record *r)
+{
+    size_t n = r->request_id.n + r->client.n + r->method.n + r->scheme.n + r->host.n + r->path.n + r->query.n + r->protocol.n +
+               r->upstream.n + r->endpoint.n + r->route.n + word_len(r->reason);
+    unsigned rows = r->why ? r->why->n : 0;
+
+    for (unsigned i = 0; i < rows; i++) {
+        const struct decision *d = &r->why->rows[i];
+
+        n += word_len(d->step) + d->subject.n + word_len(d->reason) + word_len(d->at);
+    }
+    /* 640: the keys, quotes and numbers of a line; 96: those of a row. */
+    return 640 + rows * 96u + n * ESCAPED_MAX;
+}

@@ -1,0 +1,41 @@
+/*
+ * sink: where log lines end up: a descriptor that is written without ever waiting. Writes of several threads do not mix: what a short write leaves is kept and goes out before
+ * anything else.
+ */
+#ifndef OBSERVE_SINK_H
+#define OBSERVE_SINK_H
+
+#include "../base/err.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum sink_kind {
+    SINK_WRITE, /* a regular file, or non-blocking */
+    SINK_SEND,  /* a socket: asked not to wait per call, for its flags are shared with others */
+    SINK_POLL   /* a pipe or terminal that could not be opened a second time: asked before each small write */
+};
+
+struct sink {
+    int fd;              /* owned */
+    enum sink_kind kind;
+    char *path;          /* owned; NULL: standard output or error */
+    pthread_mutex_t lock;
+    char *rest;          /* owned: the end of a short write */
+    size_t rest_n;
+};
+
+enum sink_result { SINK_TAKEN, SINK_LOCKED, SINK_BUSY, SINK_FAILED };
+
+/* fd 1 or 2. 0 or -1 with *e. */
+int sink_open_std(struct sink *s, int fd, struct err *e);
+int sink_open_file(struct sink *s, const char *path, struct err *e);
+void sink_close(struct sink *s);
+/* Opens its path anew, when it has one and (`always` or the file there is another one). 0 or -1 with *e: the old one is still used. */
+int sink_reopen(struct sink *s, bool always, struct err *e);
+/* All of it or nothing. LOCKED: another thread is writing, BUSY: the reader does not keep up: keep it and come again. FAILED: it is lost, errno says
+ * why. Any thread. */
+enum sink_result sink_write(struct sink *s, const char *p, size_t n);
+
+#endif
