@@ -1,6 +1,11 @@
 /*
- * pool: this worker's connections to endpoints, kept over generations and keyed by endpoint and TLS identity (SNI, CA, verification). Leasing hands out an idle
- * one (newest first), opens one, or waits in the upstream's pending queue while all `connections` are busy.
+ * pool: this worker's connections to endpoints, kept over generations and keyed by endpoint and TLS identity (SNI, CA,
+ * verification). Leasing hands out an idle one (newest first), opens one, or waits in the upstream's pending queue
+ * while all `connections` are busy.
+ *
+ * A connection lives and dies on one worker; what workers share of an upstream is counted in slots (slots.h). A
+ * connection that ends while requests wait on other workers gives its slot to the worker whose request has waited
+ * longest, by mailbox.
  */
 #ifndef UPSTREAM_POOL_H
 #define UPSTREAM_POOL_H
@@ -8,23 +13,29 @@
 #include "../session/up_h1.h"
 #include "cluster.h"
 
-struct pool;  /* one per worker */
+struct pool;  /* one per worker (and thread) */
 struct lease; /* one wait for a connection */
 
-struct pool *pool_new(struct loop *l);
+struct pool *
+pool_new(struct loop *l); /* on the loop's own thread, or before it runs; messages find the thread's newest pool */
+/* Pool's own thread. Waits are dropped without a call; connections in use end with their streams. */
 void pool_free(struct pool *p);
-/* Idle connections past their time go by a timer of the pool; idle ones of endpoints that left every cluster go at once. */
-void pool_drop_idle(struct pool *p); /* all of them: drain */
+/* Idle connections past their time go by a timer of the pool; idle ones of endpoints that left every cluster go at
+ * once. */
+void pool_drop_idle(struct pool *p);      /* all of them: drain */
+unsigned pool_idle(const struct pool *p); /* how many */
 
-/* reason: connect_failed connect_timeout upstream_tls_error overflow_connections overflow_pending. */
+/* reason: connect_failed connect_timeout upstream_tls_error overflow_connections overflow_pending. detail: valid during
+ * the call. */
 struct lease_events {
-    void (*on_ready)(struct up_session *u, void *arg);  /* idle: open a stream on it now (up_h1_open) */
+    void (*on_ready)(struct up_session *u, void *arg); /* idle: open a stream on it now (up_h1_open) */
     void (*on_failed)(enum reason_id reason, const char *detail, void *arg);
 };
-/* May call back before it returns when an idle connection is there (then the result is NULL and *done is true). fresh: do not reuse an idle one (retry after a stale
- * one). deadline: monotonic; the earlier of it and connect_timeout ends the wait. */
+/* May call back before it returns when an idle connection is there, or when it fails at once (then the result is NULL
+ * and *done is true). fresh: do not reuse an idle one (retry after a stale one). deadline: monotonic, 0: none; the
+ * earlier of it and connect_timeout ends the wait. c and e must live until then; events for ever. */
 struct lease *pool_lease(struct pool *p, struct cluster *c, struct endpoint_state *e, bool fresh, nsec_t deadline,
                          const struct lease_events *events, void *arg, bool *done);
-void lease_cancel(struct lease *l);
+void lease_cancel(struct lease *l); /* neither event comes after this */
 
 #endif

@@ -1,0 +1,27 @@
+/* balance: choosing one of the candidates a worker's view offers. No locks, no allocation. */
+#ifndef UPSTREAM_BALANCE_H
+#define UPSTREAM_BALANCE_H
+
+#include "cluster.h"
+#include "endpoint_set.h"
+
+/* A worker's view: the set of endpoints and this worker's own balancing state. */
+struct view {
+    struct endpoint_set *set; /* a reference */
+    int64_t *current;         /* smooth weighted round robin, by entry */
+    unsigned *candidates;     /* room for every entry */
+    unsigned offset;          /* where this worker begins, so that workers do not all begin with the same endpoint */
+    unsigned turn;            /* breaks ties of least_request in rotation */
+    nsec_t counted_at;        /* when panicking was last decided */
+    bool panicking;
+} __attribute__((aligned(64)));
+
+void view_init(struct view *v, unsigned worker);
+void view_set(struct view *v, struct endpoint_set *set); /* takes over the reference; NULL: empties it */
+
+#define BALANCE_EXACT_MAX 16 /* candidates up to which least_request compares all; above, two drawn at random */
+
+/* n >= 1 indexes into v->set->entries in v->candidates. Returns one of them. */
+unsigned balance_choose(enum balance b, struct view *v, unsigned n, uint64_t hash);
+
+#endif

@@ -1,0 +1,231 @@
+#include "health.h"
+#include "../base/log.h"
+#include "../base/random.h"
+#include "../base/xalloc.h"
+#include "../event/worker.h"
+#include "../session/fetch.h"
+#include "cluster_state.h"
+#include "endpoint_set.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BODY_MAX (1u << 20) /* of an answer to a probe; only its status is looked at */
+
+struct probe {
+    struct endpoint_state *e; /* a reference */
+    struct health_conf *conf; /* a reference */
+    struct fetch *fetch;      /* under way; NULL */
+    struct timer timer;       /* the next one */
+    struct health_count count;
+    struct probe *next;
+};
+
+struct health_conf *
+health_conf_new(void)
+{
+    struct health_conf *h = xcalloc(1, sizeof(*h));
+
+    h->refs = 1;
+    return h;
+}
+
+void
+health_conf_put(struct health_conf *h)
+{
+    if (!h || atomic_fetch_sub(&h->refs, 1) != 1)
+        return;
+    if (h->tls)
+        tls_client_put(h->tls);
+    free(h->path);
+    free(h->host);
+    free(h);
+}
+
+bool
+health_expects(const struct health_conf *h, int status)
+{
+    unsigned i;
+
+    for (i = 0; i < h->n_expect; i++) {
+        if (status >= h->expect[i].low && status <= h->expect[i].high)
+            return true;
+    }
+    return false;
+}
+
+bool
+health_feed(struct health_count *n, const struct health_conf *h, bool pass, bool *healthy)
+{
+    bool was = *healthy;
+
+    n->passes = pass ? n->passes + 1 : 0;
+    n->failures = pass ? 0 : n->failures + 1;
+    if (!n->decided) {
+        n->decided = true;
+        *healthy = pass;
+    } else if (pass && n->passes >= h->healthy) {
+        *healthy = true;
+    } else if (!pass && n->failures >= h->unhealthy) {
+        *healthy = false;
+    }
+    return *healthy != was;
+}
+
+/* A tenth more or less, so that the probes of many gateways do not march in step. */
+static nsec_t
+jittered(nsec_t interval)
+{
+    return interval - interval / 10 + (nsec_t)random_below((uint64_t)(interval / 5) + 1);
+}
+
+static void
+take_result(struct probe *p, bool pass, int status, const char *error)
+{
+    bool healthy = atomic_load(&p->e->healthy);
+    char subject[256];
+
+    if (health_feed(&p->count, p->conf, pass, &healthy)) {
+        atomic_store(&p->e->healthy, healthy);
+        snprintf(subject, sizeof(subject), "upstream %s %s", p->e->upstream, p->e->address);
+        if (healthy)
+            log_notice(subject, "healthy");
+        else if (status)
+            log_warning(subject, "unhealthy: answered %d to %s", status, p->conf->path);
+        else
+            log_warning(subject, "unhealthy: %s", error ? error : "no answer");
+    }
+    timer_after(&p->timer, jittered(p->conf->interval));
+}
+
+static void
+on_fetched(const struct fetch_result *r, void *arg)
+{
+    struct probe *p = arg;
+
+    p->fetch = NULL;
+    take_result(p, r->status && health_expects(p->conf, r->status), r->status, r->error);
+}
+
+static void
+probe_run(struct probe *p)
+{
+    const struct health_conf *h = p->conf;
+    struct fetch_request req;
+    char url[2048];
+    int n;
+
+    if (h->host[0])
+        n = snprintf(url, sizeof(url), "http%s://%s:%d%s", h->tls ? "s" : "", h->host, addr_port(&p->e->addr), h->path);
+    else
+        n = snprintf(url, sizeof(url), "http%s://%s%s", h->tls ? "s" : "", p->e->authority, h->path);
+    memset(&req, 0, sizeof(req));
+    req.to = p->e->addr;
+    req.url = slice_of(url, (size_t)n < sizeof(url) ? (size_t)n : sizeof(url) - 1);
+    req.tls = h->tls;
+    req.timeout = h->timeout;
+    req.max_body = BODY_MAX;
+    p->fetch = fetch_start(worker_get(WORKER_SERVICE)->loop, &req, on_fetched, p);
+    if (!p->fetch)
+        take_result(p, false, 0, "its address and path make no URL");
+}
+
+static void
+on_time(struct timer *t)
+{
+    probe_run((struct probe *)((char *)t - offsetof(struct probe, timer)));
+}
+
+static void
+probe_begin(struct probe *p, struct health_conf *h)
+{
+    if (p->fetch)
+        fetch_cancel(p->fetch);
+    p->fetch = NULL;
+    timer_clear(&p->timer);
+    atomic_fetch_add(&h->refs, 1);
+    health_conf_put(p->conf);
+    p->conf = h;
+    memset(&p->count, 0, sizeof(p->count));
+    probe_run(p);
+}
+
+static void
+probe_free(struct probe *p)
+{
+    if (p->fetch)
+        fetch_cancel(p->fetch);
+    timer_fini(&p->timer);
+    health_conf_put(p->conf);
+    endpoint_put(p->e);
+    free(p);
+}
+
+/* The endpoint's probe, taken out of the list; or a new one. */
+static struct probe *
+probe_take(struct probe **list, struct endpoint_state *e)
+{
+    struct probe **link, *p;
+
+    for (link = list; (p = *link); link = &p->next) {
+        if (p->e == e) {
+            *link = p->next;
+            return p;
+        }
+    }
+    p = xcalloc(1, sizeof(*p));
+    endpoint_hold(e);
+    p->e = e;
+    timer_init(&p->timer, worker_get(WORKER_SERVICE)->loop, on_time);
+    return p;
+}
+
+void
+health_sync(struct cluster_state *st, const struct endpoint_set *set, struct health_conf *h)
+{
+    struct probe *old = st->probes, *p;
+    unsigned i;
+
+    st->probes = NULL;
+    for (i = 0; i < set->n; i++) {
+        struct endpoint_state *e = set->entries[i].e;
+
+        if (!h) {
+            atomic_store(&e->healthy, true);
+            continue;
+        }
+        p = probe_take(&old, e);
+        p->next = st->probes;
+        st->probes = p;
+        if (!p->conf || p->conf->identity != h->identity)
+            probe_begin(p, h);
+    }
+    while ((p = old)) {
+        old = p->next;
+        probe_free(p);
+    }
+}
+
+void
+health_stop(struct cluster_state *st)
+{
+    struct probe *p;
+
+    while ((p = st->probes)) {
+        st->probes = p->next;
+        probe_free(p);
+    }
+}
+
+bool
+health_round_done(const struct cluster_state *st)
+{
+    const struct probe *p;
+
+    for (p = st->probes; p; p = p->next) {
+        if (!p->count.decided)
+            return false;
+    }
+    return true;
+}

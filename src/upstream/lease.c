@@ -1,0 +1,344 @@
+#include "../base/xalloc.h"
+#include "pool_private.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+#define RECHECK_EVERY (20 * NSEC_PER_MSEC)
+#define FREE_LEASES_MAX 64
+
+/* ------------------------------------------------------------------ life of a lease */
+
+static void on_time(struct timer *t);
+
+static struct lease *
+lease_new(struct pool_host *h, struct cluster *c, const struct lease_events *events, void *arg)
+{
+    struct pool *p = h->up->pool;
+    struct lease *l = recycle_get(&p->free_leases, sizeof(*l));
+
+    memset(l, 0, sizeof(*l));
+    h->users++;
+    l->pool = p;
+    l->host = h;
+    l->cluster = c;
+    l->events = events;
+    l->arg = arg;
+    timer_init(&l->timer, p->loop, on_time);
+    LIST_INSERT_HEAD(&p->leases, l, all);
+    return l;
+}
+
+static void
+lease_free(struct lease *l)
+{
+    struct pool *p = l->pool;
+
+    timer_fini(&l->timer);
+    LIST_REMOVE(l, all);
+    pool_host_put(l->host);
+    recycle_put(&p->free_leases, l, sizeof(*l), FREE_LEASES_MAX);
+}
+
+/* The wait ends without a connection. l is gone before the caller hears of it. */
+static void
+lease_fail(struct lease *l, enum reason_id reason, const char *detail)
+{
+    const struct lease_events *events = l->events;
+    void *arg = l->arg;
+
+    atomic_fetch_sub_explicit(&l->host->key.e->active, 1, memory_order_relaxed);
+    lease_free(l);
+    events->on_failed(reason, detail, arg);
+}
+
+static void
+lease_done(struct lease *l, struct pool_conn *pc)
+{
+    const struct lease_events *events = l->events;
+    void *arg = l->arg;
+
+    lease_free(l);
+    events->on_ready(pc->session, arg);
+}
+
+static nsec_t
+earlier(nsec_t at, nsec_t deadline)
+{
+    return deadline && deadline < at ? deadline : at;
+}
+
+/* ------------------------------------------------------------------ connecting */
+
+/* Takes the connection away from l; its slot is freed. */
+static void
+drop_connecting(struct lease *l)
+{
+    struct pool_conn *pc = l->connecting;
+    struct cluster_state *st = l->host->up->state; /* l->host keeps it */
+
+    l->connecting = NULL;
+    conn_close(pc->conn);
+    pool_conn_free(pc);
+    slots_release(st);
+}
+
+static enum reason_id
+reason_of(const struct err *e)
+{
+    if (e->kind == ERR_TLS)
+        return REASON_UPSTREAM_TLS_ERROR;
+    return e->kind == ERR_TIMEOUT ? REASON_CONNECT_TIMEOUT : REASON_CONNECT_FAILED;
+}
+
+static void
+on_connecting(struct conn *c, unsigned events)
+{
+    struct pool_conn *pc = c->owner;
+    struct lease *l = pc->lease;
+    struct err err = { 0 };
+
+    if (c->broken) {
+        err_set(&err, conn_error_kind(c), "%s", conn_error(c)); /* c goes */
+        drop_connecting(l);
+        lease_fail(l, reason_of(&err), err.text);
+        return;
+    }
+    if (!(events & CONN_WRITABLE))
+        return;
+    l->connecting = NULL;
+    pool_conn_lease(pc, c);
+    lease_done(l, pc);
+}
+
+/* With a slot in hand. false: it failed at once, and l is gone. */
+static bool
+connect_start(struct lease *l)
+{
+    struct endpoint_state *e = l->host->key.e;
+    struct cluster *cl = l->cluster;
+    struct cluster_state *st = l->host->up->state;
+    struct err err = { 0 };
+    struct conn *c = conn_connect(l->pool->loop, &e->addr, cl->tls, cluster_server_name(cl, e), &err);
+    struct pool_conn *pc;
+
+    if (!c) {
+        slots_release(st); /* l->host keeps st */
+        lease_fail(l, reason_of(&err), err.text);
+        return false;
+    }
+    pc = pool_conn_new(l->host);
+    pc->conn = c;
+    pc->lease = l;
+    pc->idle_for = cl->keepalive_idle;
+    l->connecting = pc;
+    conn_attach(c, on_connecting, pc);
+    timer_set(&l->timer, earlier(clock_now() + cl->connect_timeout, l->deadline));
+    return true;
+}
+
+/* ------------------------------------------------------------------ waiting */
+
+static nsec_t
+oldest_here(const struct pool_upstream *up)
+{
+    const struct lease *first = TAILQ_FIRST(&up->pending);
+
+    return first ? first->since : 0;
+}
+
+static bool
+pending_add(struct lease *l)
+{
+    struct pool_upstream *up = l->host->up;
+    struct pool *p = l->pool;
+
+    l->since = clock_now();
+    if (!slots_wait_begin(up->state, l->cluster->limit_pending, up->n_pending ? oldest_here(up) : l->since))
+        return false;
+    TAILQ_INSERT_TAIL(&up->pending, l, pending);
+    if (up->n_pending++ == 0)
+        TAILQ_INSERT_TAIL(&p->busy, up, busy);
+    timer_set(&l->timer, earlier(l->since + l->cluster->connect_timeout, l->deadline));
+    if (!timer_is_set(&p->recheck))
+        timer_after(&p->recheck, RECHECK_EVERY);
+    lease_serve_soon(p); /* one more look, now that everybody sees that it waits */
+    slots_ask_idle(up->state);
+    return true;
+}
+
+static void
+pending_del(struct lease *l)
+{
+    struct pool_upstream *up = l->host->up;
+
+    TAILQ_REMOVE(&up->pending, l, pending);
+    if (--up->n_pending == 0)
+        TAILQ_REMOVE(&l->pool->busy, up, busy);
+    slots_wait_end(up->state, oldest_here(up));
+    while (up->slots && !up->n_pending) { /* passed on to us for somebody who has given up */
+        up->slots--;
+        slots_release(up->state);
+    }
+}
+
+static void
+on_time(struct timer *t)
+{
+    struct lease *l = (struct lease *)((char *)t - offsetof(struct lease, timer));
+    char detail[80];
+
+    if (l->connecting) {
+        drop_connecting(l);
+        snprintf(detail, sizeof(detail), "no connection within %lld ms",
+                 (long long)(l->cluster->connect_timeout / NSEC_PER_MSEC));
+        lease_fail(l, REASON_CONNECT_TIMEOUT, detail);
+        return;
+    }
+    pending_del(l);
+    lease_fail(l, REASON_OVERFLOW_PENDING, l->cluster->limits_detail);
+}
+
+/* ------------------------------------------------------------------ serving those that wait */
+
+/* A slot for a new connection: passed on, free, or of an idle connection to some other endpoint. */
+static bool
+take_slot(struct pool_upstream *up, unsigned limit)
+{
+    if (up->slots) {
+        up->slots--;
+        return true;
+    }
+    return slots_acquire(up->state, limit) || pool_idle_evict(up);
+}
+
+/* The first in the queue, if it can be served now. */
+static bool
+serve_first(struct pool_upstream *up)
+{
+    struct lease *l = TAILQ_FIRST(&up->pending);
+    struct pool_conn *pc;
+
+    if (!l)
+        return false;
+    pc = l->fresh ? NULL : pool_idle_take(l->host, l->cluster);
+    if (pc) {
+        pending_del(l);
+        lease_done(l, pc);
+        return true;
+    }
+    if (!take_slot(up, l->cluster->limit_connections))
+        return false;
+    pending_del(l);
+    connect_start(l);
+    return true;
+}
+
+/* Callbacks may change everything, so the list is looked at from its start each time. */
+void
+lease_serve(struct task *t)
+{
+    struct pool *p = (struct pool *)((char *)t - offsetof(struct pool, serve));
+    struct pool_upstream *up;
+
+    p->round++;
+    do {
+        TAILQ_FOREACH (up, &p->busy, busy) {
+            if (up->round != p->round)
+                break;
+        }
+        if (up) {
+            up->round = p->round;
+            up->users++;
+            while (serve_first(up))
+                ;
+            pool_upstream_put(up);
+        }
+    } while (up);
+}
+
+void
+lease_serve_soon(struct pool *p)
+{
+    if (!p->closing)
+        loop_at_turn_end(p->loop, &p->serve);
+}
+
+void
+lease_recheck(struct timer *t)
+{
+    struct pool *p = (struct pool *)((char *)t - offsetof(struct pool, recheck));
+    struct pool_upstream *up;
+
+    if (TAILQ_EMPTY(&p->busy))
+        return;
+    TAILQ_FOREACH (up, &p->busy, busy)
+        slots_ask_idle(up->state);
+    lease_serve_soon(p);
+    timer_after(t, RECHECK_EVERY);
+}
+
+void
+pool_on_slot(struct cluster_state *st)
+{
+    struct pool *p = pool_of_thread();
+    struct pool_upstream *up = p ? pool_upstream_find(p, st) : NULL;
+
+    if (!up || !up->n_pending) {
+        slots_release(st); /* nobody waits here any more, and so it does not come back here */
+        return;
+    }
+    up->slots++;
+    lease_serve_soon(p);
+}
+
+/* ------------------------------------------------------------------ asking */
+
+struct lease *
+pool_lease(struct pool *p, struct cluster *c, struct endpoint_state *e, bool fresh, nsec_t deadline,
+           const struct lease_events *events, void *arg, bool *done)
+{
+    struct pool_host *h = pool_host_get(p, c, e);
+    struct pool_upstream *up = h->up;
+    struct pool_conn *pc = NULL;
+    struct lease *l;
+
+    atomic_fetch_add_explicit(&e->active, 1, memory_order_relaxed);
+    *done = true;
+    if (!fresh && !up->n_pending && (pc = pool_idle_take(h, c))) {
+        pool_host_put(h);
+        events->on_ready(pc->session, arg);
+        return NULL;
+    }
+    l = lease_new(h, c, events, arg);
+    pool_host_put(h); /* l has its own use */
+    l->fresh = fresh;
+    l->deadline = deadline;
+    if (!up->n_pending && take_slot(up, c->limit_connections)) {
+        if (!connect_start(l))
+            return NULL;
+    } else if (!pending_add(l)) {
+        lease_fail(l, c->limit_pending ? REASON_OVERFLOW_PENDING : REASON_OVERFLOW_CONNECTIONS, c->limits_detail);
+        return NULL;
+    }
+    *done = false;
+    return l;
+}
+
+void
+lease_cancel(struct lease *l)
+{
+    if (l->connecting)
+        drop_connecting(l);
+    else
+        pending_del(l);
+    atomic_fetch_sub_explicit(&l->host->key.e->active, 1, memory_order_relaxed);
+    lease_free(l);
+}
+
+void
+lease_drop_all(struct pool *p)
+{
+    while (!LIST_EMPTY(&p->leases))
+        lease_cancel(LIST_FIRST(&p->leases));
+}

@@ -1,0 +1,109 @@
+/* pool_private: what pool.c (connections kept) and lease.c (requests that want one) share. */
+#ifndef UPSTREAM_POOL_PRIVATE_H
+#define UPSTREAM_POOL_PRIVATE_H
+
+#include "../base/recycle.h"
+#include "cluster_state.h"
+#include "pool.h"
+#include "slots.h"
+
+#include <sys/queue.h>
+
+/* On which list a connection is: IDLE: of its host and of its upstream; else on none. Each holds one slot. */
+enum pool_conn_state { POOL_CONNECTING, POOL_LEASED, POOL_IDLE };
+
+struct pool_conn {
+    struct pool_host *host; /* one use of it */
+    enum pool_conn_state state;
+    struct conn *conn;          /* CONNECTING; NULL else: the session has it */
+    struct up_session *session; /* LEASED, IDLE */
+    struct lease *lease;        /* CONNECTING: who waits */
+    nsec_t idle_for, idle_until;
+    TAILQ_ENTRY(pool_conn) of_host, of_upstream; /* IDLE */
+};
+TAILQ_HEAD(pool_conns, pool_conn);
+
+struct lease {
+    struct pool *pool;
+    struct pool_host *host;  /* one use of it */
+    struct cluster *cluster; /* the caller keeps it alive */
+    const struct lease_events *events;
+    void *arg;
+    bool fresh;
+    nsec_t deadline;              /* 0: none */
+    nsec_t since;                 /* when it began to wait */
+    struct pool_conn *connecting; /* NULL: on the pending queue */
+    struct timer timer;
+    TAILQ_ENTRY(lease) pending;
+    LIST_ENTRY(lease) all;
+};
+TAILQ_HEAD(lease_queue, lease);
+
+struct pool_upstream {
+    struct cluster_state *state; /* a reference; the key */
+    struct pool *pool;
+    unsigned users;         /* hosts, and whoever works on it just now */
+    unsigned keepalive;     /* of the configuration last used */
+    struct pool_conns idle; /* newest first */
+    unsigned n_idle;
+    struct lease_queue pending; /* oldest first */
+    unsigned n_pending;
+    unsigned slots;                  /* passed on to this worker and not used yet */
+    unsigned round;                  /* of serving */
+    TAILQ_ENTRY(pool_upstream) busy; /* while n_pending > 0 */
+    UT_hash_handle hh;
+};
+
+struct pool_host_key {
+    struct endpoint_state *e;
+    uint64_t tls_identity;
+};
+
+struct pool_host {
+    struct pool_host_key key; /* e: a reference */
+    struct pool_upstream *up;
+    unsigned users;         /* connections and leases */
+    struct pool_conns idle; /* newest first */
+    UT_hash_handle hh;
+};
+
+struct pool {
+    struct loop *loop;
+    struct pool_host *hosts;          /* by key */
+    struct pool_upstream *upstreams;  /* by state */
+    TAILQ_HEAD(, pool_upstream) busy; /* with requests that wait */
+    LIST_HEAD(, lease) leases;
+    unsigned n_conns, n_idle, round;
+    bool closing;            /* freed with its last connection */
+    struct timer idle_timer; /* at the earliest idle_until, or before */
+    struct timer recheck;    /* while requests wait: what a message may have missed */
+    struct task serve;
+    struct recycle free_leases;
+    stats_id active_gauge, idle_gauge;
+};
+
+struct pool *pool_of_thread(void); /* NULL: none */
+
+/* --- pool.c --- */
+struct pool_host *pool_host_get(struct pool *p, struct cluster *c, struct endpoint_state *e); /* one use */
+void pool_host_put(struct pool_host *h);
+struct pool_upstream *pool_upstream_find(struct pool *p, struct cluster_state *st);
+void pool_upstream_put(struct pool_upstream *up);
+
+struct pool_conn *
+pool_conn_new(struct pool_host *h);        /* takes one more use of h; its slot is the caller's to have acquired */
+void pool_conn_free(struct pool_conn *pc); /* on no list any more; keeps the slot */
+void pool_conn_lease(struct pool_conn *pc, struct conn *established); /* CONNECTING -> LEASED */
+/* The newest that has not run out, LEASED now; NULL: none. */
+struct pool_conn *pool_idle_take(struct pool_host *h, const struct cluster *c);
+/* Closes the idle connection of this upstream that was used longest ago; its slot is the caller's then. false: there is
+ * none. */
+bool pool_idle_evict(struct pool_upstream *up);
+
+/* --- lease.c --- */
+void lease_serve_soon(struct pool *p); /* at the end of this turn */
+void lease_serve(struct task *t);
+void lease_recheck(struct timer *t);
+void lease_drop_all(struct pool *p);
+
+#endif
