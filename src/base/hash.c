@@ -1,6 +1,7 @@
 #include "hash.h"
 #include "random.h"
 
+#include <endian.h>
 #include <string.h>
 
 static const uint64_t stable_key[2] = { 0x7765697273746162ULL, 0x6c65686173683031ULL };
@@ -38,16 +39,15 @@ sip_round(struct sip *s)
     s->v2 = rotl(s->v2, 32);
 }
 
-/* Little-endian on every machine, so that the stable hash is the same everywhere. */
+/* n <= 8 bytes. Little-endian on every machine, so that the stable hash is the same everywhere. */
 static inline uint64_t
 load_le(const unsigned char *p, size_t n)
 {
     uint64_t v = 0;
-    size_t i;
 
-    for (i = 0; i < n; i++)
-        v |= (uint64_t)p[i] << (8 * i);
-    return v;
+    if (n)
+        memcpy(&v, p, n);
+    return le64toh(v);
 }
 
 /* SipHash (Aumasson and Bernstein 2012) with one compression and three finalisation rounds. */
