@@ -1,0 +1,88 @@
+#include "table.h"
+
+#include <sched.h>
+#include <stdlib.h>
+
+#define WAYS 7 /* with the lock two cache lines */
+
+struct table_set {
+    atomic_flag lock;
+    uint32_t unused;
+    uint64_t spare;
+    struct {
+        uint64_t hash;
+        int64_t tat;  /* 0: free */
+    } bucket[WAYS];
+};
+
+struct table {
+    size_t n_sets;
+    struct table_set *sets;
+};
+
+_Static_assert(sizeof(struct table_set) == 128, "a set is two cache lines");
+
+struct table *
+table_new(size_t entries)
+{
+    struct table *t = calloc(1, sizeof(*t));
+    if (!t)
+        return NULL;
+    t->n_sets = (entries + WAYS - 1) / WAYS;
+    t->sets = calloc(t->n_sets, sizeof(*t->sets)); /* zero is an open lock and free buckets; the kernel gives such pages on first use */
+    if (t->sets)
+        return t;
+    free(t);
+    return NULL;
+}
+
+void
+table_free(struct table *t)
+{
+    if (!t)
+        return;
+    free(t->sets);
+    free(t);
+}
+
+static struct table_set *
+set_lock(struct table *t, uint64_t hash)
+{
+    struct table_set *s = &t->sets[(uint64_t)(((unsigned __int128)hash * t->n_sets) >> 64)];
+    unsigned spins = 0;
+    while (atomic_flag_test_and_set_explicit(&s->lock, memory_order_acquire)) {
+        if (++spins % 64 == 0)
+            sched_yield();
+    }
+    return s;
+}
+
+/* The bucket of this hash, or the one to take for it: free or full ones have the smallest TAT. */
+static unsigned
+bucket_find(const struct table_set *s, uint64_t hash)
+{
+    unsigned least = 0;
+    for (unsigned i = 0; i < WAYS; i++) {
+        if (s->bucket[i].hash == hash && s->bucket[i].tat != 0)
+            return i;
+        if (s->bucket[i].tat < s->bucket[least].tat)
+            least = i;
+    }
+    return least;
+}
+
+struct gcra_answer
+table_take(struct table *t, uint64_t hash, const struct gcra *g, int64_t now, bool *evicted)
+{
+    struct gcra_answer answer;
+    struct table_set *s = set_lock(t, hash);
+    unsigned i = bucket_find(s, hash);
+    *evicted = s->bucket[i].hash != hash && s->bucket[i].tat > now;
+    if (s->bucket[i].hash != hash) {
+        s->bucket[i].hash = hash;
+        s->bucket[i].tat = 0;
+    }
+    s->bucket[i].tat = gcra_take(g, s->bucket[i].tat, now, &answer);
+    atomic_flag_clear_explicit(&s->lock, memory_order_release);
+    return answer;
+}
