@@ -102,10 +102,13 @@ h1_parse_request(struct http_request *r, const char *p, size_t n, const struct h
                  const struct uri_rules *uri, struct arena *arena, struct h1_error *err)
 {
     struct slice scheme = r->scheme;
-    struct h1_marks marks = {0};
+    struct h1_marks marks;
     const char *end = p + n, *wrong;
 
-    *r = (struct http_request){.scheme = scheme, .port = -1};
+    h1_zero(&marks, sizeof(marks));
+    h1_zero(r, sizeof(*r));
+    r->scheme = scheme;
+    r->port = -1;
     fields_init(&r->fields, arena);
     if (n > limits->head)
         return h1_fail(err, REASON_HEADERS_TOO_LARGE, "a head larger than the limit");

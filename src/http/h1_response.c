@@ -90,11 +90,12 @@ enum h1_result
 h1_parse_response(struct http_response *r, const char *p, size_t n, const struct h1_limits *limits,
                   enum http_method method, struct arena *arena, struct h1_error *err)
 {
-    struct h1_marks marks = {0};
+    struct h1_marks marks;
     const char *end = p + n, *wrong;
     bool framed;
 
-    *r = (struct http_response){0};
+    h1_zero(&marks, sizeof(marks));
+    h1_zero(r, sizeof(*r));
     fields_init(&r->fields, arena);
     if (n > limits->head)
         return bad(err, "a head larger than the limit");

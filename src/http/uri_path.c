@@ -16,13 +16,49 @@ struct rewrite {
     const struct uri_rules *rules;
 };
 
+#ifdef __SSE2__
+/* How many bytes from the start on are surely canonical, in steps of 16: letters, '-' to ':' (with '.', '/' and the
+ * digits), '_'; and no slash that a dot or (unless they are kept) another slash follows. */
+static size_t
+skip_plain(struct slice path, bool keep_double_slashes)
+{
+    unsigned after_slash = 0;
+    size_t i;
+
+    for (i = 0; path.n - i >= 16; i += 16) {
+        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(path.p + i));
+        __m128i folded = _mm_or_si128(x, _mm_set1_epi8(0x20));
+        __m128i letter = _mm_and_si128(_mm_cmpgt_epi8(folded, _mm_set1_epi8('a' - 1)),
+                                       _mm_cmplt_epi8(folded, _mm_set1_epi8('z' + 1)));
+        __m128i other =
+            _mm_and_si128(_mm_cmpgt_epi8(x, _mm_set1_epi8('-' - 1)), _mm_cmplt_epi8(x, _mm_set1_epi8(':' + 1)));
+        __m128i plain = _mm_or_si128(_mm_or_si128(letter, other), _mm_cmpeq_epi8(x, _mm_set1_epi8('_')));
+        unsigned slashes = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8('/')));
+        unsigned dots = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8('.')));
+
+        after_slash |= slashes << 1;
+        if (_mm_movemask_epi8(plain) != 0xffff || after_slash & (dots | (keep_double_slashes ? 0 : slashes)))
+            break;
+        after_slash = slashes >> 15;
+    }
+    return i;
+}
+#else
+static size_t
+skip_plain(struct slice path, bool keep_double_slashes)
+{
+    return 0;
+}
+#endif
+
 /* No escapes, nothing to encode, no "//", and no segment that starts with a dot. */
 static bool
 is_canonical(struct slice path, const struct uri_rules *rules)
 {
-    char before = 0;
+    size_t i = skip_plain(path, rules->keep_double_slashes);
+    char before = i ? path.p[i - 1] : 0;
 
-    for (size_t i = 0; i < path.n; i++) {
+    for (; i < path.n; i++) {
         char c = path.p[i];
 
         if (before == '/' && (c == '.' || (c == '/' && !rules->keep_double_slashes)))

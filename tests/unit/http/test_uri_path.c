@@ -122,6 +122,31 @@ test_double_slashes_kept(void **state)
     canonical_is(*state, &rules, "/%41//.", "/A//");
 }
 
+/* The bytes that decide, at every place of paths longer than a vector. */
+static void
+test_every_place(void **state)
+{
+    static const struct {
+        const char *in, *out; /* out NULL: refused */
+    } rows[] = {{"//", "/"},    {"/./", "/"},   {"%61", "a"},        {"%2f", NULL},    {"/..;", NULL},
+                {"\\", NULL},   {"{", "%7B"},   {"~", "~"},          {"@:;=", "@:;="}, {"/.a", "/.a"},
+                {"\x80", NULL}, {"a.b", "a.b"}, {"Z_z-[", "Z_z-%5B"}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        for (int before = 1; before < 40; before++) {
+            for (int after = 0; after < 40; after += 13) {
+                char path[128], want[128];
+
+                snprintf(path, sizeof(path), "/%.*s%s%.*s", before, "abcdefghijklmnopqrstuvwxyz0123456789-:_~",
+                         rows[i].in, after, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn");
+                snprintf(want, sizeof(want), "/%.*s%s%.*s", before, "abcdefghijklmnopqrstuvwxyz0123456789-:_~",
+                         rows[i].out ? rows[i].out : "", after, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn");
+                canonical_is(*state, NULL, path, rows[i].out ? want : NULL);
+            }
+        }
+    }
+}
+
 /* A path of bytes that all become escapes is the longest result. */
 static void
 test_growth(void **state)
@@ -153,6 +178,7 @@ main(void)
         arena_test(test_default_rules),
         arena_test(test_encoded_slashes),
         arena_test(test_double_slashes_kept),
+        arena_test(test_every_place),
         arena_test(test_growth),
         arena_test(test_a_canonical_path_is_not_copied),
     };
