@@ -3,7 +3,8 @@ src_net_libnet_a_SOURCES = \
 	src/net/addr.c src/net/addr.h \
 	src/net/conn.c src/net/conn.h \
 	src/net/listener.c src/net/listener.h \
+	src/net/resolver.c src/net/resolver.h \
 	src/net/tcp.c src/net/tcp.h \
 	src/net/tls.c src/net/tls.h src/net/tls_ctx.h \
 	src/net/tls_conn.c src/net/tls_conn.h
-src_net_libnet_a_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS)
+src_net_libnet_a_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS) $(CARES_CFLAGS)
