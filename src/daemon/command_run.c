@@ -68,8 +68,6 @@ command_run(const struct command *self, int argc, char **argv)
     struct conf *conf = load_conf(path);
     if (conf_errors(conf))
         return print_errors(conf);
-    if (stats_init(daemon_conf_workers(conf)) != 0)
-        return EXIT_FAILED;
     if (gateway_start(conf, path) != 0)
         return EXIT_FAILED;
     log_notice(NULL, "weir is serving with %s", path);

@@ -352,7 +352,7 @@ gateway_start(struct conf *conf, const char *path)
     gw.path = xstrdup(path);
     gw.started_at = clock_wall();
     strbuf_init(&gw.reload.text, 1 << 20);
-    if (workers_init(daemon_conf_workers(conf)) != 0 || offload_init() != 0) {
+    if (workers_init(daemon_conf_workers(conf)) != 0 || stats_init(workers_count()) != 0 || offload_init() != 0) {
         log_error(NULL, "threads could not be prepared");
         return -1;
     }
@@ -383,6 +383,7 @@ int
 gateway_run(void)
 {
     loop_run(gw.loop);
+    offload_fini();
     workers_stop();
     log_notice(NULL, "stopped");
     if (gw.current) {
@@ -390,7 +391,6 @@ gateway_run(void)
         generation_free(gw.current);
     }
     admin_fini();
-    offload_fini();
     resolver_free(gw.resolver);
     timer_fini(&gw.drain_timer);
     workers_fini();

@@ -14,7 +14,7 @@ offline_load(const char *path)
     struct strbuf text;
 
     tls_init();
-    if (stats_init(1) != 0 || workers_init(1) != 0) {
+    if (workers_init(1) != 0 || stats_init(1) != 0) {
         log_error(NULL, "not enough memory to begin");
         return NULL;
     }

@@ -208,7 +208,7 @@ step_send(struct exchange *x)
 {
     struct http_request *r = &x->ds->req;
     forward_request(x);
-    x->us->ops->request(x->us, r, forward_target(x), r->body);
+    x->us->ops->request(x->us, r, forward_target(r, x->route), r->body);
     x->body_sent = r->body.kind == BODY_NONE;
     send_replay(x);
     if (!x->body_wanted) {

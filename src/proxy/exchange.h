@@ -38,7 +38,7 @@ struct exchange {
     enum step waiting_in;             /* the step whose event is awaited: for logs and asserts */
     struct timer timer;               /* the one deadline: the route's until the head, then idle; per-try shortens it */
     nsec_t deadline;                  /* of the route, until the response head */
-    bool peer_trusted, routed, retried_stale;
+    bool peer_trusted, routed, decorated, retried_stale;
 
     const struct route *route;
 

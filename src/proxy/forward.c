@@ -133,6 +133,22 @@ request_id(struct exchange *x)
 }
 
 void
+forward_clean(struct http_request *r, bool underscores)
+{
+    if (slice_ieq(r->upgrade, SLICE("h2c")))
+        r->upgrade = SLICE_NONE; /* not offered to origins; the request goes on as HTTP/1.1 (RFC 9113 3.1) */
+    bool trailers = takes_trailers(r);
+    drop_hop_by_hop(&r->fields);
+    if (trailers)
+        fields_add_id(&r->fields, FIELD_TE, SLICE("trailers"));
+    fields_remove(&r->fields, FIELD_EXPECT); /* weir answers it itself, once the origin is at hand */
+    fields_remove(&r->fields, FIELD_CLIENT_CERT);
+    fields_remove(&r->fields, FIELD_CONTENT_LENGTH); /* framing is written anew from r->body */
+    if (!underscores)
+        drop_underscores(&r->fields);
+}
+
+void
 forward_receive(struct exchange *x)
 {
     struct http_request *r = &x->ds->req;
@@ -149,17 +165,7 @@ forward_receive(struct exchange *x)
         }
     }
     x->px.id = request_id(x);
-    if (slice_ieq(r->upgrade, SLICE("h2c")))
-        r->upgrade = SLICE_NONE; /* not offered to origins; the request goes on as HTTP/1.1 (RFC 9113 3.1) */
-    bool trailers = takes_trailers(r);
-    drop_hop_by_hop(&r->fields);
-    if (trailers)
-        fields_add_id(&r->fields, FIELD_TE, SLICE("trailers"));
-    fields_remove(&r->fields, FIELD_EXPECT); /* weir answers it itself, once the origin is at hand */
-    fields_remove(&r->fields, FIELD_CLIENT_CERT);
-    fields_remove(&r->fields, FIELD_CONTENT_LENGTH); /* framing is written anew from r->body */
-    if (!g->underscores)
-        drop_underscores(&r->fields);
+    forward_clean(r, g->underscores);
 }
 
 /* version-traceid-parentid-flags (W3C Trace Context 3.2). */
@@ -187,12 +193,11 @@ good_traceparent(struct slice s)
 
 /* The client's trace goes on with weir as the parent; whether it is sampled is for trusted proxies to say. */
 static void
-set_traceparent(struct exchange *x)
+set_traceparent(struct fields *f, bool trusted)
 {
-    struct fields *f = &x->ds->req.fields;
     const struct field *in = fields_find(f, FIELD_TRACEPARENT);
     bool good = in && fields_count(f, FIELD_TRACEPARENT) == 1 && good_traceparent(in->value);
-    char *out = arena_alloc(&x->ds->arena, 55);
+    char *out = arena_alloc(f->arena, 55);
 
     memcpy(out, "00-", 3);
     if (good) {
@@ -204,7 +209,7 @@ set_traceparent(struct exchange *x)
     }
     out[35] = '-';
     put_hex(out + 36, random_u64() | 1);
-    memcpy(out + 52, good && x->peer_trusted && (in->value.p[54] & 1) ? "-01" : "-00", 3);
+    memcpy(out + 52, good && trusted && (in->value.p[54] & 1) ? "-01" : "-00", 3);
     fields_set_id(f, FIELD_TRACEPARENT, slice_of(out, 55));
 }
 
@@ -225,43 +230,41 @@ join(struct arena *a, const struct slice *parts, unsigned n)
 
 /* All lines of a list field, what a trusted peer wrote, with one more member behind them. */
 static void
-append_member(struct exchange *x, enum field_id id, struct slice member)
+append_member(struct fields *f, bool trusted, enum field_id id, struct slice member)
 {
-    struct fields *f = &x->ds->req.fields;
     struct slice all = SLICE_NONE;
-    if (x->peer_trusted)
+    if (trusted)
         for (const struct field *l = fields_find(f, id); l; l = fields_next(f, l))
             all = all.n ? join(f->arena, (struct slice[]){ all, SLICE(", "), l->value }, 3) : l->value;
     fields_set_id(f, id, all.n ? join(f->arena, (struct slice[]){ all, SLICE(", "), member }, 3) : member);
 }
 
 static void
-set_forwarded(struct exchange *x)
+set_forwarded(struct http_request *r, const struct addr *from, bool trusted)
 {
-    struct http_request *r = &x->ds->req;
     struct fields *f = &r->fields;
-    struct arena *a = &x->ds->arena;
+    struct arena *a = f->arena;
     char *ip = arena_alloc(a, ADDR_TEXT_MAX);
-    struct slice peer = slice_of(ip, addr_format_ip(x->ds->peer, ip));
-    bool v6 = memchr(peer.p, ':', peer.n), unix_peer = x->ds->peer->u.sa.sa_family == AF_UNIX;
+    struct slice peer = slice_of(ip, addr_format_ip(from, ip));
+    bool v6 = memchr(peer.p, ':', peer.n), unix_peer = from->u.sa.sa_family == AF_UNIX;
     bool quote_host = memchr(r->authority.p ? r->authority.p : "", ':', r->authority.n);
 
-    append_member(x, FIELD_X_FORWARDED_FOR, unix_peer ? SLICE("unknown") : peer);
+    append_member(f, trusted, FIELD_X_FORWARDED_FOR, unix_peer ? SLICE("unknown") : peer);
     struct slice element[] = {
         unix_peer ? SLICE("for=unknown") : v6 ? SLICE("for=\"[") : SLICE("for="), unix_peer ? SLICE_NONE : peer,
         v6 && !unix_peer ? SLICE("]\"") : SLICE_NONE, r->authority.n ? (quote_host ? SLICE(";host=\"") : SLICE(";host=")) : SLICE_NONE,
         r->authority, r->authority.n && quote_host ? SLICE("\"") : SLICE_NONE, SLICE(";proto="), r->scheme,
     };
-    append_member(x, FIELD_FORWARDED, join(a, element, sizeof element / sizeof *element));
+    append_member(f, trusted, FIELD_FORWARDED, join(a, element, sizeof element / sizeof *element));
 
-    if (!x->peer_trusted || !fields_find(f, FIELD_X_FORWARDED_PROTO))
+    if (!trusted || !fields_find(f, FIELD_X_FORWARDED_PROTO))
         fields_set_id(f, FIELD_X_FORWARDED_PROTO, r->scheme);
-    if (!x->peer_trusted || !fields_find(f, FIELD_X_FORWARDED_HOST)) {
+    if (!trusted || !fields_find(f, FIELD_X_FORWARDED_HOST)) {
         fields_remove(f, FIELD_X_FORWARDED_HOST);
         if (r->authority.n)
             fields_add_id(f, FIELD_X_FORWARDED_HOST, r->authority);
     }
-    if (!x->peer_trusted) {
+    if (!trusted) {
         fields_remove(f, FIELD_X_FORWARDED_PORT);
         fields_remove(f, FIELD_X_FORWARDED_PREFIX);
         fields_remove(f, FIELD_X_REAL_IP);
@@ -274,7 +277,7 @@ set_host(struct exchange *x)
     struct http_request *r = &x->ds->req;
     struct slice host = r->authority;
     const struct target *t = x->target;
-    if (t->cluster->host_header_endpoint && x->endpoint)
+    if (t->cluster->host_header_endpoint)
         host = slice_str(x->endpoint->authority);
     else if (t->host_header)
         host = template_text(t->host_header, &x->px);
@@ -282,23 +285,27 @@ set_host(struct exchange *x)
 }
 
 void
+forward_decorate(struct http_request *r, const struct addr *from, bool trusted, struct slice id)
+{
+    set_forwarded(r, from, trusted);
+    fields_add_id(&r->fields, FIELD_VIA, r->version == HTTP_1_0 ? SLICE("1.0 " VIA_NAME) : SLICE("1.1 " VIA_NAME));
+    fields_set_id(&r->fields, FIELD_X_REQUEST_ID, id);
+    set_traceparent(&r->fields, trusted);
+}
+
+void
 forward_request(struct exchange *x)
 {
-    struct fields *f = &x->ds->req.fields;
     set_host(x);
-    if (x->attempts > 1)
-        return;
-    set_forwarded(x);
-    fields_add_id(f, FIELD_VIA, x->ds->req.version == HTTP_1_0 ? SLICE("1.0 " VIA_NAME) : SLICE("1.1 " VIA_NAME));
-    fields_set_id(f, FIELD_X_REQUEST_ID, x->px.id);
-    set_traceparent(x);
+    if (!x->decorated)
+        forward_decorate(&x->ds->req, x->ds->peer, x->peer_trusted, x->px.id);
+    x->decorated = true;
 }
 
 struct slice
-forward_target(struct exchange *x)
+forward_target(const struct http_request *r, const struct route *route)
 {
-    const struct http_request *r = &x->ds->req;
-    struct slice path = r->path, cut = x->route->strip_prefix;
+    struct slice path = r->path, cut = route->strip_prefix;
     if (cut.n && slice_starts(path, cut) && (path.n == cut.n || path.p[cut.n] == '/'))
         path = path.n == cut.n ? SLICE("/") : slice_from(path, cut.n);
     if (!r->has_query)
@@ -306,7 +313,7 @@ forward_target(struct exchange *x)
     /* The common case: path and query stand side by side in the request line. */
     if (path.p + path.n + 1 == r->query.p && path.p[path.n] == '?')
         return slice_of(path.p, path.n + 1 + r->query.n);
-    return join(&x->ds->arena, (struct slice[]){ path, SLICE("?"), r->query }, 3);
+    return join(r->fields.arena, (struct slice[]){ path, SLICE("?"), r->query }, 3);
 }
 
 void

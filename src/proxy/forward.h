@@ -4,13 +4,18 @@
 
 #include "exchange.h"
 
-/* Before any policy looks: drops hop-by-hop fields, those Connection names, and (by default) names with underscores; settles who the client is and the request's
- * id. Nominated names can never drop a field that routing, framing or policies rely on. */
+/* Before any policy looks: settles who the client is and the request's id, and cleans the head. */
 void forward_receive(struct exchange *x);
-/* Once, before the first attempt: Via, X-Forwarded-*, Forwarded, X-Request-Id, traceparent. */
+/* Drops hop-by-hop fields, those Connection names, and names with underscores unless they are allowed. Nominated names can never drop a
+ * field that routing, framing or policies rely on. */
+void forward_clean(struct http_request *r, bool underscores);
+
+/* Before each attempt: Host for this endpoint, and once what forward_decorate adds. */
 void forward_request(struct exchange *x);
-/* The target in origin-form for this route: prefix stripped. In the exchange's arena. */
-struct slice forward_target(struct exchange *x);
+/* Via, X-Forwarded-*, Forwarded, X-Request-Id, traceparent. What `from` wrote itself is kept only when it is trusted. */
+void forward_decorate(struct http_request *r, const struct addr *from, bool trusted, struct slice id);
+/* The target in origin-form for this route: prefix stripped. In the arena of r's fields. */
+struct slice forward_target(const struct http_request *r, const struct route *route);
 /* An origin's response head on its way to the client. */
 void forward_response(struct exchange *x, struct http_response *r);
 /* Is the request one that has come through this gateway too often (Via), or with Max-Forwards used up? */
