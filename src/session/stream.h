@@ -30,12 +30,13 @@ struct down_events { /* what the exchange (or the admin handler) implements */
     void (*on_body)(struct down_stream *s);
     /* Room again after room was 0. */
     void (*on_writable)(struct down_stream *s);
-    /* The client is gone, its body broke its framing, or a session deadline passed. Comes at most once, and never after on_sent.
+    /* The client is gone, its body broke its framing, or a session deadline passed. Never after on_sent.
      * reason: client_closed (closed, half-closed or reset while an answer was due; or it does not read: write timeout),
-     * bad_request (body framing) and request_timeout (body too slow), body_aborted (the owner sent another length than promised),
+     * bad_request (body framing), headers_too_large (trailers), request_timeout (body too slow), body_aborted (the owner sent another length than promised),
      * draining (down_sessions_abort).
-     * Only release may follow, with one exception: after bad_request and request_timeout, when respond was not called yet, the
-     * owner may answer as usual before it releases; the session closes after that answer. */
+     * Only release may follow, with one exception: after bad_request, headers_too_large and request_timeout, when respond was not called yet, the
+     * owner may answer as usual before it releases; the session closes after that answer. Only in that case a second on_abort
+     * (client_closed) can come. */
     void (*on_abort)(struct down_stream *s, enum reason_id reason, const char *detail);
     /* The response is wholly handed to the kernel (after `upgraded`: and the client has ended its side). The stream is the owner's
      * to release; no other event comes after this one. */

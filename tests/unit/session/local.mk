@@ -1,1 +1,5 @@
 # Unit tests of src/session.
+check_PROGRAMS += tests/unit/session/test_down_h1
+tests_unit_session_test_down_h1_SOURCES = tests/unit/session/test_down_h1.c tests/unit/session/wire.h
+tests_unit_session_test_down_h1_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_session_test_down_h1_LDADD = $(LIBS_3) $(CMOCKA_LIBS)

@@ -1,0 +1,479 @@
+#include "down_h1_impl.h"
+#include "../base/recycle.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#define SPARE_MAX 256u
+/* Steps before a session whose both sides are never dry lets the others of its worker have a turn. */
+#define STEPS_MAX 8
+/* How long a connection that was accepted while draining may wait with its first byte. */
+#define DRAIN_IDLE NSEC_PER_SEC
+
+static void down_run(struct down_session *d);
+
+/* ------------------------------------------------------------------ the set */
+
+struct down_sessions *
+down_sessions_new(struct loop *l)
+{
+    struct down_sessions *set = xcalloc(1, sizeof(*set));
+
+    set->loop = l;
+    TAILQ_INIT(&set->sessions);
+    return set;
+}
+
+unsigned
+down_sessions_count(const struct down_sessions *set)
+{
+    return set->count;
+}
+
+/* Calls fn once for each session there is now, whatever ends or begins meanwhile. */
+static void
+for_each(struct down_sessions *set, void (*fn)(struct down_session *d))
+{
+    for (unsigned n = set->count; n && set->count; n--) {
+        struct down_session *d = TAILQ_FIRST(&set->sessions);
+
+        TAILQ_REMOVE(&set->sessions, d, link);
+        TAILQ_INSERT_TAIL(&set->sessions, d, link);
+        fn(d);
+    }
+}
+
+/* In the next turn, when what the client may have sent by now was seen: then it is not idle any more. */
+static void
+drain_one(struct down_session *d)
+{
+    if (d->state == DOWN_IDLE)
+        timer_set(&d->timer, clock_now());
+    else if (d->active)
+        d->active->s.draining = true;
+}
+
+void
+down_sessions_drain(struct down_sessions *set)
+{
+    set->draining = true;
+    for_each(set, drain_one);
+}
+
+static void
+abort_one(struct down_session *d)
+{
+    if (d->active && d->active->open)
+        down_abort(d, REASON_DRAINING, "the gateway is stopping");
+    else
+        down_end(d);
+}
+
+void
+down_sessions_abort(struct down_sessions *set)
+{
+    set->draining = true;
+    for_each(set, abort_one);
+}
+
+/* ------------------------------------------------------------------ active and idle */
+
+static void
+tell(struct down_session *d, const struct down_handler *h, int change)
+{
+    if (h->on_session)
+        h->on_session(change, h->arg);
+}
+
+static struct down_active *
+active_get(struct down_sessions *set)
+{
+    struct down_active *a = set->spare;
+
+    if (!a)
+        return xcalloc(1, sizeof(*a));
+    mem_unpoison(&a->s, sizeof(a->s));
+    set->spare = a->next;
+    set->n_spare--;
+    return a;
+}
+
+static void
+active_put(struct down_sessions *set, struct down_active *a)
+{
+    arena_fini(&a->s.arena);
+    iobuf_fini(&a->s.in);
+    h1_reader_fini(&a->in);
+    h1_writer_fini(&a->out);
+    if (set->n_spare == SPARE_MAX) {
+        free(a);
+        return;
+    }
+    a->next = set->spare;
+    set->spare = a;
+    set->n_spare++;
+    mem_poison(&a->s, sizeof(a->s)); /* whoever still has the stream is told so under ASan */
+}
+
+void
+down_prepare(struct down_active *a)
+{
+    struct down_session *d = a->d;
+
+    memset(&a->s, 0, sizeof(a->s));
+    arena_init(&a->s.arena);
+    iobuf_init(&a->s.in, DOWN_IN_CAP);
+    fields_init(&a->s.trailers, &a->s.arena);
+    h1_writer_init(&a->out);
+    a->in.bytes = 0;
+    a->conf = *d->source.conf(d->source.arg);
+    a->read_mark = a->write_mark = 0;
+    a->drained = 0;
+    a->open = a->refused = a->expects = a->crlf_skipped = false;
+    a->responded = a->keep = a->tunnel = a->shut = a->sent = a->aborted = a->violated = false;
+    a->s.ops = &down_h1_ops;
+    a->s.is_tls = d->is_tls;
+    a->s.peer = &d->c->peer;
+    a->s.local = &d->c->local;
+}
+
+void
+down_begin_head(struct down_session *d)
+{
+    if (d->state != DOWN_IDLE)
+        return;
+    d->state = DOWN_HEAD;
+    d->active->s.started = clock_now();
+    tell(d, d->source.handler(d->source.arg), SESSION_ACTIVE);
+}
+
+void
+down_activate(struct down_session *d)
+{
+    struct down_active *a = active_get(d->set);
+
+    a->d = d;
+    h1_reader_init(&a->in);
+    d->active = a;
+    down_prepare(a);
+}
+
+static nsec_t
+idle_timeout(const struct down_session *d)
+{
+    nsec_t timeout = d->source.conf(d->source.arg)->idle_timeout;
+
+    if (d->set->draining && (!timeout || timeout > DRAIN_IDLE))
+        return DRAIN_IDLE;
+    return timeout;
+}
+
+void
+down_idle(struct down_session *d)
+{
+    nsec_t timeout;
+
+    if (d->active) {
+        active_put(d->set, d->active);
+        d->active = NULL;
+    }
+    if (d->state == DOWN_IDLE && timer_is_set(&d->timer))
+        return; /* readable, but there was nothing: the time goes on */
+    if (d->state != DOWN_IDLE)
+        tell(d, d->source.handler(d->source.arg), SESSION_IDLE);
+    d->state = DOWN_IDLE;
+    timeout = idle_timeout(d);
+    if (timeout)
+        timer_after(&d->timer, timeout);
+    else
+        timer_clear(&d->timer);
+}
+
+/* ------------------------------------------------------------------ ends */
+
+static void
+session_free(void *p)
+{
+    free(p);
+}
+
+void
+down_end(struct down_session *d)
+{
+    const struct down_handler *h = d->source.handler(d->source.arg);
+    struct loop *l = d->set->loop;
+
+    if (d->state == DOWN_ENDED)
+        return;
+    assert(!d->active || !d->active->open);
+    if (d->c)
+        conn_close(d->c);
+    d->c = NULL;
+    if (d->active)
+        active_put(d->set, d->active);
+    d->active = NULL;
+    if (d->state != DOWN_IDLE)
+        tell(d, h, SESSION_IDLE);
+    d->state = DOWN_ENDED;
+    TAILQ_REMOVE(&d->set->sessions, d, link);
+    d->set->count--;
+    timer_fini(&d->timer);
+    task_cancel(l, &d->task);
+    tell(d, h, SESSION_ENDED);
+    loop_defer_free(l, session_free, d);
+}
+
+void
+down_linger(struct down_session *d)
+{
+    if (d->c)
+        conn_linger(d->c);
+    d->c = NULL;
+    down_end(d);
+}
+
+/* Addresses and subject are promised until release, the conn lives until the end of this turn. */
+static void
+keep_subject(struct down_stream *s)
+{
+    struct addr *both = arena_alloc(&s->arena, 2 * sizeof(*both));
+
+    both[0] = *s->peer;
+    both[1] = *s->local;
+    s->peer = &both[0];
+    s->local = &both[1];
+    s->subject = arena_slice(&s->arena, slice_str(s->subject)).p;
+}
+
+void
+down_break(struct down_session *d)
+{
+    struct down_active *a = d->active;
+    struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+
+    if (!d->c)
+        return;
+    if (a->open)
+        keep_subject(&a->s);
+    /* A body that lasts until the end of the stream looks complete after a FIN: only a RST tells. */
+    if (a->responded && a->out.kind == BODY_UNTIL_CLOSE)
+        setsockopt(d->c->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    d->c->shut = true; /* no close_notify either */
+    conn_close(d->c);
+    d->c = NULL;
+}
+
+void
+down_abort(struct down_session *d, enum reason_id reason, const char *detail)
+{
+    struct down_active *a = d->active;
+    bool there = reason == REASON_BAD_REQUEST || reason == REASON_HEADERS_TOO_LARGE || reason == REASON_REQUEST_TIMEOUT;
+
+    /* The client can still hear what was wrong. */
+    if (there && !a->responded && !a->aborted)
+        a->refused = true;
+    else
+        down_break(d);
+    a->read_mark = 0;
+    down_later(d);
+    if (!a->open || a->aborted || a->sent)
+        return;
+    a->aborted = true;
+    a->s.events->on_abort(&a->s, reason, detail);
+}
+
+/* ------------------------------------------------------------------ the turn of a session */
+
+/* The stream was released: what becomes of the connection. */
+static void
+after_release(struct down_session *d)
+{
+    struct down_active *a = d->active;
+
+    if (!d->c || !a->sent) {
+        down_end(d);
+    } else if (!a->keep) {
+        /* What the client may have sent behind its request must not turn the end of the answer into a reset (RFC 9112 9.6). */
+        if (a->refused || a->in.raw.len || !h1_reader_done(&a->in) || (d->c->ready & CONN_READABLE))
+            down_linger(d);
+        else
+            down_end(d);
+    } else {
+        d->state = DOWN_DRAIN;
+        a->read_mark = clock_now(); /* and not again: dripping does not prolong it */
+        down_read_drain(d);
+    }
+}
+
+static void
+step(struct down_session *d)
+{
+    switch ((enum down_state)d->state) {
+    case DOWN_IDLE:
+    case DOWN_HEAD:
+        down_read_head(d);
+        break;
+    case DOWN_REQUEST:
+        if (d->c && d->active->open)
+            down_write(d);
+        if (d->c && d->active->open)
+            down_read_request(d);
+        if (!d->active->open)
+            after_release(d);
+        break;
+    case DOWN_DRAIN:
+        down_read_drain(d);
+        break;
+    case DOWN_ENDED:
+        break;
+    }
+}
+
+/* The earliest moment at which the client's silence has a consequence; 0: it may be silent. */
+static nsec_t
+deadline(const struct down_session *d)
+{
+    const struct down_active *a = d->active;
+    nsec_t body = 0, write = 0;
+
+    if (!d->c)
+        return 0;
+    if (d->state == DOWN_HEAD)
+        return a->conf.head_timeout ? a->s.started + a->conf.head_timeout : 0;
+    if (a->conf.body_timeout && a->read_mark)
+        body = a->read_mark + a->conf.body_timeout;
+    if (a->conf.write_timeout && a->out.out.len && d->state == DOWN_REQUEST)
+        write = a->write_mark + a->conf.write_timeout;
+    return body && (!write || body < write) ? body : write;
+}
+
+static void
+set_timer(struct down_session *d)
+{
+    nsec_t at;
+
+    if (d->state == DOWN_IDLE || d->state == DOWN_ENDED)
+        return;
+    at = d->yielded ? clock_now() : deadline(d);
+    if (at)
+        timer_set(&d->timer, at);
+    else
+        timer_clear(&d->timer);
+}
+
+static void
+down_run(struct down_session *d)
+{
+    int steps = 0;
+
+    if (d->running)
+        return;
+    d->running = true;
+    d->yielded = false;
+    do {
+        d->again = false;
+        step(d);
+    } while (d->again && d->state != DOWN_ENDED && ++steps < STEPS_MAX);
+    d->yielded = d->again;
+    d->running = false;
+    set_timer(d);
+}
+
+void
+down_later(struct down_session *d)
+{
+    if (d->running)
+        d->again = true;
+    else
+        loop_at_turn_end(d->set->loop, &d->task);
+}
+
+static void
+on_task(struct task *t)
+{
+    down_run((struct down_session *)((char *)t - offsetof(struct down_session, task)));
+}
+
+static void
+on_ready(struct conn *c, unsigned events)
+{
+    down_run(c->owner);
+}
+
+static void
+idle_expired(struct down_session *d)
+{
+    if (d->set->draining)
+        down_linger(d); /* a request may be on its way */
+    else
+        down_end(d);
+}
+
+static void
+request_expired(struct down_session *d)
+{
+    const struct down_active *a = d->active;
+    nsec_t now = clock_now();
+
+    if (a->out.out.len && a->conf.write_timeout && now >= a->write_mark + a->conf.write_timeout)
+        down_abort(d, REASON_CLIENT_CLOSED, "the client did not read for too long");
+    else if (a->read_mark && a->conf.body_timeout && now >= a->read_mark + a->conf.body_timeout)
+        down_abort(d, REASON_REQUEST_TIMEOUT, "the body did not come in time");
+}
+
+static void
+on_timer(struct timer *t)
+{
+    struct down_session *d = (struct down_session *)((char *)t - offsetof(struct down_session, timer));
+
+    if (!d->yielded) {
+        if (d->state == DOWN_IDLE || d->state == DOWN_DRAIN)
+            idle_expired(d);
+        else if (d->state == DOWN_HEAD)
+            down_refuse(d, REASON_REQUEST_TIMEOUT, "the head did not come in time");
+        else if (d->active->open)
+            request_expired(d);
+    }
+    if (d->state != DOWN_ENDED)
+        down_run(d);
+}
+
+void
+down_h1_start(struct down_sessions *set, struct conn *c, const struct down_source *source)
+{
+    struct down_session *d = xcalloc(1, sizeof(*d));
+
+    d->set = set;
+    d->c = c;
+    d->source = *source;
+    d->is_tls = c->tls != NULL;
+    d->task.run = on_task;
+    d->state = DOWN_IDLE;
+    timer_init(&d->timer, set->loop, on_timer);
+    TAILQ_INSERT_TAIL(&set->sessions, d, link);
+    set->count++;
+    conn_attach(c, on_ready, d);
+    tell(d, d->source.handler(d->source.arg), SESSION_BEGUN);
+    down_idle(d);
+    down_later(d); /* bytes may be there already */
+}
+
+void
+down_sessions_free(struct down_sessions *set)
+{
+    struct down_session *d;
+
+    if (!set)
+        return;
+    down_sessions_abort(set);
+    while ((d = TAILQ_FIRST(&set->sessions))) {
+        down_run(d);
+        if (d->state != DOWN_ENDED && d->active && d->active->open)
+            d->active->s.ops->release(&d->active->s); /* its owner forgot it */
+    }
+    while (set->spare)
+        free(active_get(set));
+    free(set);
+}

@@ -1,0 +1,97 @@
+/*
+ * down_h1_impl: the inside of an HTTP/1.x session with a client, for the files of this directory: down_h1.c (life, timers, the
+ * turn of a session), down_h1_read.c (heads, bodies, what comes early) and down_h1_write.c (the ops of a stream).
+ */
+#ifndef SESSION_DOWN_H1_IMPL_H
+#define SESSION_DOWN_H1_IMPL_H
+
+#include "down_h1.h"
+#include "h1_reader.h"
+#include "h1_writer.h"
+
+#include <sys/queue.h>
+
+#define DOWN_IN_CAP 65536u    /* request body that waits to be taken */
+#define DOWN_EARLY_MAX 16384u /* bytes behind the current request, over the limit of a head */
+#define DOWN_DRAIN_MAX 65536u /* of a request body that nobody wanted */
+
+enum down_state {
+    DOWN_IDLE,    /* nothing has come; `active` is NULL */
+    DOWN_HEAD,    /* a head has begun to come */
+    DOWN_REQUEST, /* a stream is open, or was just released */
+    DOWN_DRAIN,   /* the rest of a body is dropped before the next head */
+    DOWN_ENDED    /* freed at the end of the turn */
+};
+
+/* What a session needs only from the first byte of a head to the end of the exchange: recycled by the set of its worker. */
+struct down_active {
+    struct down_stream s; /* public; first */
+    struct down_session *d;
+    struct down_active *next; /* in the set's stack of unused ones */
+    const struct down_handler *handler; /* of this request */
+    struct down_conf conf;    /* copied when the head begins: the generation may go meanwhile */
+    struct h1_reader in;
+    struct h1_writer out;
+    nsec_t read_mark;         /* since when the client owes body bytes */
+    nsec_t write_mark;        /* since when it owes us room */
+    size_t drained;
+    bool open;                /* the stream is the owner's */
+    bool refused;             /* its head or its body is not HTTP: nothing more is read */
+    bool expects;             /* the client waits for 100 Continue */
+    bool crlf_skipped;        /* before this head */
+    bool responded, keep, tunnel, shut, sent, aborted, violated;
+};
+
+struct down_session {
+    TAILQ_ENTRY(down_session) link; /* in set->sessions until it ends */
+    struct down_sessions *set;
+    struct conn *c;                 /* NULL once closed or given away */
+    struct down_active *active;     /* NULL while idle */
+    struct down_source source;
+    struct task task;
+    struct timer timer;
+    unsigned served;
+    unsigned char state;            /* enum down_state */
+    bool is_tls, running, again, yielded;
+};
+
+TAILQ_HEAD(down_list, down_session);
+
+struct down_sessions {
+    struct loop *loop;
+    struct down_list sessions;
+    unsigned count;
+    bool draining;
+    struct down_active *spare;
+    unsigned n_spare;
+};
+
+static inline struct down_active *
+down_active_of(struct down_stream *s)
+{
+    return (struct down_active *)s;
+}
+
+/* down_h1.c */
+void down_later(struct down_session *d);  /* the session has work to do: at the end of the turn, or now if it is running */
+void down_activate(struct down_session *d);
+void down_idle(struct down_session *d);   /* gives back `active` */
+void down_prepare(struct down_active *a); /* for the next head */
+void down_begin_head(struct down_session *d); /* its first byte is here */
+void down_linger(struct down_session *d); /* ends it, but lets the client read the answer (RFC 9112 9.6) */
+void down_end(struct down_session *d);    /* closes what is open; no stream may be */
+/* Closes the connection under an open stream, in a way that shows that something is missing. */
+void down_break(struct down_session *d);
+void down_abort(struct down_session *d, enum reason_id reason, const char *detail);
+
+/* down_h1_read.c: one step each, called by the turn of the session */
+void down_read_head(struct down_session *d);
+void down_read_request(struct down_session *d);
+void down_read_drain(struct down_session *d);
+void down_refuse(struct down_session *d, enum reason_id reason, const char *detail);
+
+/* down_h1_write.c */
+extern const struct down_ops down_h1_ops;
+void down_write(struct down_session *d);
+
+#endif

@@ -1,0 +1,217 @@
+#include "h1_reader.h"
+
+/* A read is given at least this much room, so that the end of a chunk is not filled by many small reads. */
+#define READ_MIN 2048u
+
+void
+h1_reader_init(struct h1_reader *r)
+{
+    memset(r, 0, sizeof(*r));
+    iobuf_init(&r->raw, SIZE_MAX);
+}
+
+void
+h1_reader_fini(struct h1_reader *r)
+{
+    iobuf_fini(&r->raw);
+}
+
+/* One read of at most `max` bytes to the end of b. *got: how many came. */
+static enum reader_result
+read_to(struct iobuf *b, struct conn *c, size_t max, size_t *got)
+{
+    size_t room;
+    char *p;
+    ssize_t n;
+
+    *got = 0;
+    if (!c)
+        return READER_AGAIN;
+    if (c->eof)
+        return READER_EOF;
+    if (!c->broken && !(c->ready & CONN_READABLE))
+        return READER_AGAIN; /* the last read was short: saves the one that would say so */
+    p = iobuf_reserve(b, READ_MIN, &room);
+    n = conn_read(c, p, room < max ? room : max);
+    iobuf_commit(b, n > 0 ? (size_t)n : 0);
+    if (n > 0) {
+        *got = (size_t)n;
+        return READER_OK;
+    }
+    if (n == CONN_AGAIN)
+        return READER_AGAIN;
+    return n == CONN_EOF ? READER_EOF : READER_BROKEN;
+}
+
+enum reader_result
+h1_reader_fill(struct h1_reader *r, struct conn *c)
+{
+    size_t got;
+
+    return read_to(&r->raw, c, SIZE_MAX, &got);
+}
+
+enum h1_result
+h1_reader_head(struct h1_reader *r, const struct h1_limits *limits, struct arena *arena, struct slice *head, struct h1_error *err)
+{
+    enum h1_result result;
+    const char *p;
+    size_t n;
+
+    if (!r->raw.len)
+        return H1_MORE;
+    p = iobuf_pullup(&r->raw, r->raw.len);
+    result = h1_find_head(&r->scan, p, r->raw.len, limits, &n, err);
+    if (result != H1_DONE)
+        return result;
+    *head = arena_slice(arena, slice_of(p, n));
+    iobuf_consume(&r->raw, n);
+    r->bytes += n;
+    memset(&r->scan, 0, sizeof(r->scan));
+    return H1_DONE;
+}
+
+void
+h1_reader_begin_body(struct h1_reader *r, struct body_framing body)
+{
+    r->kind = body.kind;
+    r->left = body.length;
+    r->in_trailers = false;
+    if (body.kind == BODY_CHUNKED)
+        chunked_init(&r->chunked);
+    else if (body.kind == BODY_LENGTH && body.length == 0)
+        r->kind = BODY_NONE;
+}
+
+/* Bytes that are data as they are: `left` more of them. */
+static enum reader_result
+read_plain(struct h1_reader *r, struct conn *c, struct iobuf *in)
+{
+    while (r->left) {
+        size_t max = iobuf_room(in), got;
+        enum reader_result result;
+
+        if (!max)
+            return READER_FULL;
+        if (max > r->left)
+            max = (size_t)r->left;
+        if (r->raw.len) {
+            got = r->raw.len < max ? r->raw.len : max;
+            iobuf_move(in, &r->raw, got);
+        } else {
+            result = read_to(in, c, max, &got);
+            if (result != READER_OK)
+                return result;
+        }
+        r->left -= got;
+        r->bytes += got;
+    }
+    return READER_END;
+}
+
+static enum reader_result
+read_until_close(struct h1_reader *r, struct conn *c, struct iobuf *in)
+{
+    enum reader_result result;
+
+    r->left = UINT64_MAX;
+    result = read_plain(r, c, in);
+    return result == READER_EOF ? READER_END : result;
+}
+
+static enum reader_result
+read_chunks(struct h1_reader *r, struct conn *c, struct iobuf *in, struct h1_error *err)
+{
+    enum h1_result coding = H1_MORE;
+
+    while (coding == H1_MORE) {
+        size_t max = iobuf_room(in), used;
+        struct slice front, data;
+
+        if (!max)
+            return READER_FULL;
+        if (!r->raw.len) {
+            enum reader_result result = h1_reader_fill(r, c);
+
+            if (result != READER_OK)
+                return result;
+        }
+        front = iobuf_front(&r->raw);
+        coding = chunked_decode(&r->chunked, front.p, front.n < max ? front.n : max, &used, &data, err);
+        iobuf_adds(in, data);
+        iobuf_consume(&r->raw, used);
+        r->bytes += used;
+    }
+    return coding == H1_DONE ? READER_OK : READER_BAD;
+}
+
+/* The slices of a parsed section point into raw, which goes. */
+static void
+keep_trailers(struct fields *f)
+{
+    for (unsigned i = 0; i < f->n; i++) {
+        f->v[i].name = arena_slice(f->arena, f->v[i].name);
+        f->v[i].value = arena_slice(f->arena, f->v[i].value);
+    }
+}
+
+static enum reader_result
+read_trailers(struct h1_reader *r, struct conn *c, const struct h1_body_target *t, struct h1_error *err)
+{
+    for (;;) {
+        size_t n = r->raw.len, used;
+        enum h1_result result = H1_MORE;
+        enum reader_result filled;
+
+        t->trailers->n = 0;
+        if (n)
+            result = chunked_trailers(iobuf_pullup(&r->raw, n), n, t->limits, t->trailers, &used, err);
+        if (result == H1_ERROR)
+            return READER_BAD;
+        if (result == H1_DONE) {
+            keep_trailers(t->trailers);
+            iobuf_consume(&r->raw, used);
+            r->bytes += used;
+            return READER_END;
+        }
+        filled = h1_reader_fill(r, c);
+        if (filled != READER_OK)
+            return filled;
+    }
+}
+
+static enum reader_result
+read_chunked(struct h1_reader *r, struct conn *c, const struct h1_body_target *t, struct h1_error *err)
+{
+    if (!r->in_trailers) {
+        enum reader_result result = read_chunks(r, c, t->in, err);
+
+        if (result != READER_OK)
+            return result;
+        r->in_trailers = true;
+    }
+    return read_trailers(r, c, t, err);
+}
+
+enum reader_result
+h1_reader_body(struct h1_reader *r, struct conn *c, const struct h1_body_target *t, struct h1_error *err)
+{
+    enum reader_result result = READER_END;
+
+    switch (r->kind) {
+    case BODY_NONE:
+        break;
+    case BODY_LENGTH:
+        result = read_plain(r, c, t->in);
+        break;
+    case BODY_CHUNKED:
+        result = read_chunked(r, c, t, err);
+        break;
+    case BODY_UNTIL_CLOSE:
+        result = read_until_close(r, c, t->in);
+        break;
+    }
+    if (result == READER_END)
+        r->kind = BODY_NONE;
+    return result;
+}

@@ -1,0 +1,510 @@
+#include "up_h1.h"
+#include "../base/xalloc.h"
+#include "h1_reader.h"
+#include "h1_writer.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#define INTERIM_MAX 16
+/* Steps before a session whose both sides are never dry lets the others of its worker have a turn. */
+#define STEPS_MAX 8
+
+enum up_state {
+    UP_IDLE,   /* no stream */
+    UP_HEAD,   /* a response head is awaited; also before `request` */
+    UP_SWITCH, /* 101 was announced, `upgraded` is awaited */
+    UP_BODY,   /* also the bytes of a tunnel */
+    UP_DONE,   /* the response is complete */
+    UP_FAILED  /* on_error was called, or the connection is closed */
+};
+
+struct up_session {
+    struct up_stream s; /* public; first. Valid while `open` */
+    struct conn *c;     /* NULL once closed */
+    struct loop *loop;
+    const struct up_session_events *events; /* NULL: closes after one request */
+    void *arg;
+    struct h1_limits limits;
+    struct h1_reader in;
+    struct h1_writer out;
+    struct arena *arena;   /* of the stream's owner */
+    struct task task;
+    struct timer yield;
+    nsec_t idle_until;
+    unsigned served, interims;
+    enum up_state state;
+    enum http_method method; /* of the request */
+    bool open;               /* the stream is the owner's */
+    bool asked_upgrade, tunnel, shut, write_failed;
+    bool released;           /* since the last turn: the pool is to be told */
+    bool running, again, ended;
+};
+
+static void up_run(struct up_session *u);
+
+static struct up_session *
+session_of(struct up_stream *s)
+{
+    return (struct up_session *)s;
+}
+
+/* ------------------------------------------------------------------ life */
+
+static void
+later(struct up_session *u)
+{
+    if (u->running)
+        u->again = true;
+    else
+        loop_at_turn_end(u->loop, &u->task);
+}
+
+static void
+on_task(struct task *t)
+{
+    up_run((struct up_session *)((char *)t - offsetof(struct up_session, task)));
+}
+
+static void
+on_yield(struct timer *t)
+{
+    up_run((struct up_session *)((char *)t - offsetof(struct up_session, yield)));
+}
+
+static void
+on_ready(struct conn *c, unsigned events)
+{
+    up_run(c->owner);
+}
+
+struct up_session *
+up_h1_new(struct conn *c, const struct h1_limits *limits, const struct up_session_events *events, void *arg)
+{
+    struct up_session *u = xcalloc(1, sizeof(*u));
+
+    u->c = c;
+    u->loop = c->watch.loop;
+    u->events = events;
+    u->arg = arg;
+    u->limits = *limits;
+    u->task.run = on_task;
+    timer_init(&u->yield, u->loop, on_yield);
+    h1_reader_init(&u->in);
+    h1_writer_init(&u->out);
+    conn_attach(c, on_ready, u);
+    return u;
+}
+
+static void
+session_free(void *p)
+{
+    free(p);
+}
+
+static void
+close_conn(struct up_session *u)
+{
+    if (u->c)
+        conn_close(u->c);
+    u->c = NULL;
+}
+
+void
+up_h1_close(struct up_session *u)
+{
+    assert(!u->open);
+    close_conn(u);
+    u->ended = true;
+    task_cancel(u->loop, &u->task);
+    timer_fini(&u->yield);
+    h1_reader_fini(&u->in);
+    h1_writer_fini(&u->out);
+    loop_defer_free(u->loop, session_free, u);
+}
+
+/* The connection is of no use any more and has no stream. */
+static void
+gone(struct up_session *u)
+{
+    close_conn(u);
+    if (u->events)
+        u->events->on_closed(u, u->arg);
+    up_h1_close(u);
+}
+
+struct conn *
+up_h1_conn(const struct up_session *u)
+{
+    return u->c;
+}
+
+nsec_t
+up_h1_idle_until(const struct up_session *u)
+{
+    return u->idle_until;
+}
+
+unsigned
+up_h1_served(const struct up_session *u)
+{
+    return u->served;
+}
+
+/* ------------------------------------------------------------------ ops */
+
+static void
+op_request(struct up_stream *s, const struct http_request *r, struct slice target, struct body_framing body)
+{
+    struct up_session *u = session_of(s);
+
+    if (!u->c || u->state != UP_HEAD)
+        return;
+    u->method = r->method;
+    u->asked_upgrade = r->upgrade.n > 0;
+    h1_write_request(&u->out.out, r, target, body);
+    h1_writer_begin(&u->out, body);
+    later(u);
+}
+
+static void
+note_written(struct up_session *u)
+{
+    u->s.bytes_out = u->out.bytes;
+    u->s.wrote = u->out.bytes > 0;
+}
+
+static void
+op_send(struct up_stream *s, struct iobuf *from, size_t n)
+{
+    struct up_session *u = session_of(s);
+
+    if (!u->c || u->write_failed || h1_writer_send(&u->out, from, n) < 0) {
+        u->write_failed = true; /* longer than promised: what is there must not pass for a request */
+        iobuf_consume(from, n);
+    } else if (u->out.out.len >= H1_WRITER_LARGE) {
+        h1_writer_flush(&u->out, u->c);
+        note_written(u);
+    }
+    later(u);
+}
+
+static size_t
+op_room(const struct up_stream *s)
+{
+    const struct up_session *u = (const struct up_session *)s;
+
+    return iobuf_room(&u->out.out);
+}
+
+static void
+op_end(struct up_stream *s, const struct fields *trailers)
+{
+    struct up_session *u = session_of(s);
+
+    if (h1_writer_end(&u->out, trailers) < 0)
+        u->write_failed = true;
+    later(u);
+}
+
+static void
+op_consumed(struct up_stream *s)
+{
+    later(session_of(s));
+}
+
+static void
+op_upgraded(struct up_stream *s)
+{
+    struct up_session *u = session_of(s);
+    struct body_framing raw = { .kind = BODY_UNTIL_CLOSE };
+
+    if (u->state != UP_SWITCH)
+        return;
+    u->tunnel = true;
+    u->state = UP_BODY;
+    s->in_end = false;
+    h1_reader_begin_body(&u->in, raw);
+    h1_writer_begin(&u->out, raw);
+    later(u);
+}
+
+/* Both messages ended well, both sides want to go on, and nothing came that was not asked for (RFC 9112 9.3). */
+static bool
+reusable(struct up_session *u)
+{
+    if (!u->events || u->state != UP_DONE || u->tunnel || u->write_failed || !u->s.res.keep_alive)
+        return false;
+    if (!u->out.ended || u->out.out.len || u->in.raw.len || u->c->broken || u->c->eof)
+        return false;
+    /* The last read filled its room, or an end is in sight: more may be there. */
+    return !(u->c->ready & CONN_READABLE) || h1_reader_fill(&u->in, u->c) == READER_AGAIN;
+}
+
+static void
+op_release(struct up_stream *s)
+{
+    struct up_session *u = session_of(s);
+    bool keep = u->c && reusable(u);
+
+    u->open = false;
+    u->served++;
+    u->arena = NULL;
+    iobuf_fini(&s->in);
+    u->idle_until = 0;
+    if (keep) {
+        u->state = UP_IDLE;
+        if (s->res.keep_alive_timeout)
+            u->idle_until = clock_now() + s->res.keep_alive_timeout;
+    } else {
+        u->state = UP_FAILED;
+        close_conn(u);
+    }
+    u->released = true;
+    later(u);
+}
+
+static const struct up_ops up_h1_ops = {
+    .request = op_request,
+    .send = op_send,
+    .room = op_room,
+    .end = op_end,
+    .consumed = op_consumed,
+    .upgraded = op_upgraded,
+    .release = op_release,
+};
+
+struct up_stream *
+up_h1_open(struct up_session *u, struct arena *arena, size_t in_cap)
+{
+    struct up_stream *s = &u->s;
+
+    assert(!u->open && u->state == UP_IDLE);
+    memset(s, 0, sizeof(*s));
+    s->ops = &up_h1_ops;
+    s->reused = u->served > 0;
+    iobuf_init(&s->in, in_cap);
+    fields_init(&s->trailers, arena);
+    u->arena = arena;
+    u->open = true;
+    u->state = UP_HEAD;
+    u->interims = 0;
+    u->in.bytes = u->out.bytes = 0;
+    u->asked_upgrade = u->tunnel = u->shut = false;
+    u->out.ended = u->out.full = false;
+    u->out.kind = BODY_NONE;
+    return s;
+}
+
+/* ------------------------------------------------------------------ the response */
+
+static void
+fail(struct up_session *u, enum up_error error, const char *detail)
+{
+    u->state = UP_FAILED;
+    close_conn(u);
+    u->s.events->on_error(&u->s, error, detail);
+}
+
+static void
+fail_lost(struct up_session *u, enum reader_result result)
+{
+    const char *detail = result == READER_EOF ? "the origin closed the connection" : "the origin reset the connection";
+
+    fail(u, u->s.responded ? UP_RESET : UP_CLOSED_EARLY, detail);
+}
+
+static void
+take_interim(struct up_session *u, const struct http_response *r)
+{
+    if (++u->interims > INTERIM_MAX)
+        fail(u, UP_BAD_RESPONSE, "too many interim responses");
+    else if (u->s.events->on_interim)
+        u->s.events->on_interim(&u->s, r);
+}
+
+static void
+take_final(struct up_session *u, const struct http_response *r)
+{
+    struct up_stream *s = &u->s;
+
+    if (r->status == 101 && !u->asked_upgrade) {
+        fail(u, UP_BAD_RESPONSE, "101 to a request that asked for no upgrade");
+        return;
+    }
+    s->res = *r;
+    h1_reader_begin_body(&u->in, r->body);
+    s->in_end = h1_reader_done(&u->in) && r->status != 101;
+    if (r->status == 101)
+        u->state = UP_SWITCH;
+    else
+        u->state = s->in_end ? UP_DONE : UP_BODY;
+    s->events->on_head(s);
+    later(u);
+}
+
+static void
+take_head(struct up_session *u, struct slice head)
+{
+    struct http_response r = { 0 };
+    struct h1_error err;
+
+    if (h1_parse_response(&r, head.p, head.n, &u->limits, u->method, u->arena, &err) != H1_DONE)
+        fail(u, UP_BAD_RESPONSE, err.text);
+    else if (r.status < 200 && r.status != 101)
+        take_interim(u, &r);
+    else
+        take_final(u, &r);
+}
+
+/* Looks for a head in what was read. False: more is needed. */
+static bool
+try_head(struct up_session *u)
+{
+    struct slice head;
+    struct h1_error err;
+    enum h1_result result;
+
+    if (u->in.raw.len && !u->s.wrote) {
+        /* It was meant for nobody, as the 408 with which some end an idle connection. */
+        fail(u, UP_CLOSED_EARLY, "the origin spoke before it was asked");
+        return true;
+    }
+    result = h1_reader_head(&u->in, &u->limits, u->arena, &head, &err);
+    u->s.responded |= u->in.raw.len > 0 || result == H1_DONE;
+    if (result == H1_MORE)
+        return false;
+    u->s.bytes_in = u->in.bytes;
+    if (result == H1_DONE)
+        take_head(u, head);
+    else if (err.reason == REASON_HEADERS_TOO_LARGE || err.reason == REASON_URI_TOO_LONG)
+        fail(u, UP_HEAD_TOO_LARGE, err.text);
+    else
+        fail(u, UP_BAD_RESPONSE, err.text);
+    return true;
+}
+
+static void
+read_head(struct up_session *u)
+{
+    enum reader_result result;
+
+    while (u->open && u->state == UP_HEAD) {
+        if (try_head(u))
+            continue;
+        result = h1_reader_fill(&u->in, u->c);
+        if (result == READER_OK)
+            continue;
+        if (result != READER_AGAIN || u->write_failed)
+            fail_lost(u, result);
+        return;
+    }
+}
+
+static void
+read_body(struct up_session *u)
+{
+    struct up_stream *s = &u->s;
+    struct h1_body_target t = { .in = &s->in, .trailers = &s->trailers, .limits = &u->limits };
+    size_t held = s->in.len;
+    struct h1_error err;
+    enum reader_result result = h1_reader_body(&u->in, u->c, &t, &err);
+
+    s->bytes_in = u->in.bytes;
+    s->in_end = result == READER_END;
+    if (s->in_end)
+        u->state = UP_DONE;
+    if (s->in.len > held || s->in_end)
+        s->events->on_body(s);
+    if (!u->open || !u->c)
+        return;
+    if (result == READER_BAD)
+        fail(u, UP_BAD_RESPONSE, err.text);
+    else if (result == READER_EOF || result == READER_BROKEN)
+        fail_lost(u, result);
+}
+
+/* ------------------------------------------------------------------ the turn of a session */
+
+static void
+write_out(struct up_session *u)
+{
+    int result = 0;
+
+    if (!u->write_failed)
+        result = h1_writer_flush(&u->out, u->c);
+    note_written(u);
+    if (result == CONN_ERROR)
+        u->write_failed = true;
+    if (u->write_failed) {
+        /* The origin may have answered before it closed: what it said is still to be read. */
+        iobuf_fini(&u->out.out);
+    } else if (result == 0 && u->tunnel && u->out.ended && !u->shut) {
+        u->shut = true;
+        conn_shutdown(u->c);
+    }
+    if (h1_writer_eased(&u->out))
+        u->s.events->on_writable(&u->s);
+}
+
+/* Nothing may come while no request is under way: an end, or bytes that would be taken for the next answer. */
+static void
+watch_idle(struct up_session *u)
+{
+    if (h1_reader_fill(&u->in, u->c) != READER_AGAIN)
+        gone(u);
+}
+
+/* The stream was released in this turn. */
+static void
+after_release(struct up_session *u)
+{
+    u->released = false;
+    if (!u->c) {
+        gone(u);
+        return;
+    }
+    u->events->on_idle(u, u->arg);
+}
+
+static void
+step(struct up_session *u)
+{
+    if (u->released) {
+        after_release(u);
+        return;
+    }
+    if (!u->open) {
+        watch_idle(u);
+        return;
+    }
+    /* An end that came while the connection was idle is seen before anything is written: the request may then go elsewhere. */
+    if (u->c && !u->s.wrote && (u->c->ready & CONN_READABLE))
+        read_head(u);
+    if (u->open && u->c)
+        write_out(u);
+    if (!u->open || !u->c)
+        return;
+    if (u->state == UP_HEAD)
+        read_head(u);
+    else if (u->state == UP_BODY)
+        read_body(u);
+}
+
+static void
+up_run(struct up_session *u)
+{
+    int steps = 0;
+
+    if (u->running)
+        return;
+    u->running = true;
+    do {
+        u->again = false;
+        step(u);
+    } while (u->again && !u->ended && ++steps < STEPS_MAX);
+    u->running = false;
+    if (u->again && !u->ended)
+        timer_set(&u->yield, clock_now());
+}
