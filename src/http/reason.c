@@ -42,7 +42,7 @@ static const struct reason core[REASON_COUNT] = {
                                  ORIGIN},
     [REASON_BODY_ABORTED] = {"body_aborted", 0, "Body ended early", "http_response_incomplete", CLOSE, OURS},
     [REASON_CLIENT_CLOSED] = {"client_closed", 0, "Client went away", "http_request_error", CLOSE, OURS},
-    [REASON_LOOP_DETECTED] = {"loop_detected", 502, "Forwarding loop", "proxy_loop_detected", KEEP, OURS},
+    [REASON_LOOP_DETECTED] = {"loop_detected", 508, "Forwarding loop", "proxy_loop_detected", KEEP, OURS},
     [REASON_EXPECTATION_FAILED] = {"expectation_failed", 417, "Expectation failed", "http_request_error", CLOSE, OURS},
     [REASON_VERSION_NOT_SUPPORTED] = {"version_not_supported", 505, "HTTP version not supported", "http_protocol_error",
                                       CLOSE, OURS},
