@@ -24,6 +24,7 @@ struct tls_conn {
     const struct tls_client *client; /* held */
     size_t sealed;                   /* bytes of a refused write that OpenSSL has already sealed: they come first again */
     bool read_wants_write, write_wants_read;
+    bool more;                       /* the socket may hold bytes: as c->ready says of a plain conn */
     bool fin;                        /* the socket ended */
     bool notify_pending;             /* close_notify did not fit into the socket yet */
     int sys;                         /* errno of the socket, when it failed */
@@ -35,8 +36,11 @@ static int
 bio_read(BIO *b, char *p, size_t n, size_t *got)
 {
     struct conn *c = BIO_get_data(b);
-    ssize_t r = tcp_recv(c, p, n);
+    ssize_t r;
 
+    c->ready |= CONN_READABLE;
+    r = tcp_recv(c, p, n);
+    c->tls->more = (c->ready & CONN_READABLE) != 0;
     BIO_clear_retry_flags(b);
     *got = r > 0 ? (size_t)r : 0;
     if (r > 0)
@@ -154,9 +158,10 @@ tls_read(struct conn *c, void *p, size_t n)
     t->read_wants_write = false;
     ERR_clear_error();
     if (SSL_read_ex(t->ssl, p, n, &got) == 1) {
-        /* tcp_recv has judged the socket; what OpenSSL holds back counts as well. */
-        if (SSL_has_pending(t->ssl))
+        if (t->more || SSL_has_pending(t->ssl))
             c->ready |= CONN_READABLE;
+        else
+            c->ready &= (unsigned char)~CONN_READABLE;
         return (ssize_t)got;
     }
     why = SSL_get_error(t->ssl, 0);
@@ -239,6 +244,8 @@ tls_on_events(struct conn *c, unsigned events)
     struct tls_conn *t = c->tls;
     unsigned told = events & CONN_READABLE;
 
+    if (events & CONN_READABLE)
+        t->more = true;
     if (t->notify_pending && (events & CONN_WRITABLE))
         tls_shutdown(c);
     if ((events & CONN_WRITABLE) && t->read_wants_write)

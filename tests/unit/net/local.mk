@@ -15,3 +15,18 @@ check_PROGRAMS += tests/unit/net/test_resolver
 tests_unit_net_test_resolver_SOURCES = tests/unit/net/test_resolver.c tests/unit/net/fake_dns.h
 tests_unit_net_test_resolver_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_net_test_resolver_LDADD = $(LIBS_2) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/net/test_listener
+tests_unit_net_test_listener_SOURCES = tests/unit/net/test_listener.c
+tests_unit_net_test_listener_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_net_test_listener_LDADD = $(LIBS_2) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/net/test_tls
+tests_unit_net_test_tls_SOURCES = tests/unit/net/test_tls.c tests/unit/net/tls_lab.h
+tests_unit_net_test_tls_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_net_test_tls_LDADD = $(LIBS_2) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/net/test_tls_conn
+tests_unit_net_test_tls_conn_SOURCES = tests/unit/net/test_tls_conn.c tests/unit/net/tls_lab.h
+tests_unit_net_test_tls_conn_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_net_test_tls_conn_LDADD = $(LIBS_2) $(CMOCKA_LIBS)

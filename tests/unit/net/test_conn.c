@@ -525,31 +525,31 @@ linger_closes_with_the_peer(void **state)
     assert_int_equal(fcntl(fd, F_GETFD), -1);
 }
 
-#define case(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define on_loop(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        case(reads_and_writes),
-        case(room_at_the_start_is_no_news),
-        case(a_short_read_clears_readable),
-        case(a_fin_with_the_bytes_is_seen),
-        case(a_fin_after_a_short_read_raises_an_event),
-        case(a_reset_with_the_bytes_is_seen_by_who_wants_more),
-        case(writing_stops_when_the_peer_does_not_read),
-        case(writing_to_a_dead_peer_is_an_error_and_no_signal),
-        case(shutdown_leaves_reading),
-        case(kicks_come_once_at_the_end_of_the_turn),
-        case(may_be_closed_in_its_callback),
-        case(connects),
-        case(a_refused_connect_is_told),
-        case(a_missing_unix_socket_fails_at_once),
-        case(subjects_tell_conns_apart),
-        case(linger_lets_the_answer_arrive),
-        case(linger_drops_only_so_much),
-        case(linger_ends_after_two_seconds),
-        case(linger_closes_with_the_peer),
+        on_loop(reads_and_writes),
+        on_loop(room_at_the_start_is_no_news),
+        on_loop(a_short_read_clears_readable),
+        on_loop(a_fin_with_the_bytes_is_seen),
+        on_loop(a_fin_after_a_short_read_raises_an_event),
+        on_loop(a_reset_with_the_bytes_is_seen_by_who_wants_more),
+        on_loop(writing_stops_when_the_peer_does_not_read),
+        on_loop(writing_to_a_dead_peer_is_an_error_and_no_signal),
+        on_loop(shutdown_leaves_reading),
+        on_loop(kicks_come_once_at_the_end_of_the_turn),
+        on_loop(may_be_closed_in_its_callback),
+        on_loop(connects),
+        on_loop(a_refused_connect_is_told),
+        on_loop(a_missing_unix_socket_fails_at_once),
+        on_loop(subjects_tell_conns_apart),
+        on_loop(linger_lets_the_answer_arrive),
+        on_loop(linger_drops_only_so_much),
+        on_loop(linger_ends_after_two_seconds),
+        on_loop(linger_closes_with_the_peer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -350,28 +350,28 @@ wrong_servers_are_refused(void **state)
     assert_non_null(strstr(e.text, "WEIR_DNS_SERVERS=nonsense:x"));
 }
 
-#define case(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define on_loop(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        case(resolves_both_families_sorted),
-        case(follows_the_ttl_and_tells_changes_only),
-        case(keeps_the_last_good_answer),
-        case(tells_each_failure_until_it_resolves),
-        case(no_data_is_a_failure),
-        case(long_answers_come_by_tcp_and_are_capped),
-        case(names_are_absolute),
-        case(localhost_needs_no_dns),
-        case(the_hosts_file_goes_first),
-        case(addresses_are_names_too),
-        case(watches_of_one_name_share_queries),
-        case(a_watch_may_go_in_its_own_callback_or_before_the_answer),
-        case(looks_up_once),
-        case(a_lookup_has_a_deadline),
-        case(a_lookup_may_be_cancelled_and_is_told_of_the_end),
-        case(wrong_servers_are_refused),
+        on_loop(resolves_both_families_sorted),
+        on_loop(follows_the_ttl_and_tells_changes_only),
+        on_loop(keeps_the_last_good_answer),
+        on_loop(tells_each_failure_until_it_resolves),
+        on_loop(no_data_is_a_failure),
+        on_loop(long_answers_come_by_tcp_and_are_capped),
+        on_loop(names_are_absolute),
+        on_loop(localhost_needs_no_dns),
+        on_loop(the_hosts_file_goes_first),
+        on_loop(addresses_are_names_too),
+        on_loop(watches_of_one_name_share_queries),
+        on_loop(a_watch_may_go_in_its_own_callback_or_before_the_answer),
+        on_loop(looks_up_once),
+        on_loop(a_lookup_has_a_deadline),
+        on_loop(a_lookup_may_be_cancelled_and_is_told_of_the_end),
+        on_loop(wrong_servers_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
