@@ -258,21 +258,14 @@ view_status(struct generation *g)
 void
 view_metrics(struct strbuf *out)
 {
-    static const char *const sides[] = { "side", "state" };
     struct generation *g = admin_services->generation();
-    stats_expose(out);
     double lag = 0;
     for (unsigned i = 0; i <= workers_count(); i++)
         lag = fmax(lag, (double)loop_lag_max(worker_get(i)->loop) / (double)NSEC_PER_SEC);
-    stats_expose_head(out, "weir_loop_lag_seconds", "gauge", "Longest turn of an event loop since this was last asked.");
-    stats_expose_value(out, "weir_loop_lag_seconds", NULL, NULL, 0, lag);
-    if (!g)
-        return;
-    unsigned open = upstream_connections(g), active = 0;
-    for (unsigned i = 0; i < g->n_targets; i++)
+    unsigned open = g ? upstream_connections(g) : 0, active = 0;
+    for (unsigned i = 0; g && i < g->n_targets; i++)
         active += cluster_active_requests(g->targets[i]->cluster);
-    if (active > open)
-        active = open; /* requests that wait for a connection have none */
-    stats_expose_value(out, "weir_connections", sides, (struct slice[]){ SLICE("upstream"), SLICE("active") }, 2, active);
-    stats_expose_value(out, "weir_connections", sides, (struct slice[]){ SLICE("upstream"), SLICE("idle") }, 2, open - active);
+    /* Requests that wait for a connection have none. */
+    metrics_read_off(active < open ? active : open, open, lag);
+    stats_expose(out);
 }

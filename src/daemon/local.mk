@@ -1,6 +1,6 @@
 noinst_LIBRARIES += src/daemon/libdaemon.a
 src_daemon_libdaemon_a_SOURCES = \
-	src/daemon/command.h src/daemon/command_check.c src/daemon/command_explain.c src/daemon/command_help.c src/daemon/command_run.c \
+	src/daemon/admin_client.c src/daemon/admin_client.h src/daemon/command.h src/daemon/command_admin.c src/daemon/command_check.c src/daemon/command_explain.c src/daemon/command_help.c src/daemon/command_run.c \
 	src/daemon/daemon_conf.c src/daemon/daemon_conf.h src/daemon/gateway.c src/daemon/gateway.h src/daemon/load.c src/daemon/load.h \
 	src/daemon/notify.c src/daemon/notify.h src/daemon/offline.c src/daemon/offline.h
 src_daemon_libdaemon_a_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS) $(JANSSON_CFLAGS)

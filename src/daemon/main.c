@@ -12,7 +12,7 @@ const struct command commands[] = {
       command_explain },
     { "reload", "[--admin ADDRESS]", "let the running daemon load its configuration anew", command_reload },
     { "drain", "[--admin ADDRESS]", "let the running daemon finish its work and end", command_drain },
-    { "status", "[--admin ADDRESS]", "show the state of the running daemon", command_status },
+    { "status", "[--admin ADDRESS] [--json]", "show the state of the running daemon", command_status },
     { "demo", "[--once]", "run a complete demonstration on loopback", command_demo },
     { "version", "", "print the version", command_version },
     { "help", "[DIRECTIVE]", "explain the commands, or a directive of gateway.conf", command_help },

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 static struct stats_family *requests, *connections;
-static stats_id duration, total, active, idle;
+static stats_id duration, total, active, idle, upstream_active, upstream_idle, loop_lag;
 
 /* Names of routes by number; few, and only added to. */
 static struct {
@@ -36,6 +36,11 @@ metrics_init(void)
     connections = stats_family("weir_connections", STATS_GAUGE, "Open connections.", sides, 2, NULL, 0);
     active = stats_series(connections, (struct slice[]){ SLICE("downstream"), SLICE("active") });
     idle = stats_series(connections, (struct slice[]){ SLICE("downstream"), SLICE("idle") });
+    upstream_active = stats_series(connections, (struct slice[]){ SLICE("upstream"), SLICE("active") });
+    upstream_idle = stats_series(connections, (struct slice[]){ SLICE("upstream"), SLICE("idle") });
+    loop_lag = stats_series(stats_family("weir_loop_lag_seconds", STATS_GAUGE,
+                                         "Longest turn of an event loop since the metrics were last read.", NULL, 0, NULL, 0),
+                            NULL);
     total = stats_series(stats_family("weir_exchanges_total", STATS_COUNTER, "Requests of all routes.", NULL, 0, NULL, 0), NULL);
 }
 
@@ -143,6 +148,14 @@ metrics_downstream(int sessions, int busy)
 {
     stats_gauge_add(active, busy);
     stats_gauge_add(idle, sessions - busy);
+}
+
+void
+metrics_read_off(unsigned up_active, unsigned up_open, double lag)
+{
+    stats_gauge_set(upstream_active, up_active);
+    stats_gauge_set(upstream_idle, up_open - up_active);
+    stats_gauge_set(loop_lag, lag);
 }
 
 uint64_t
