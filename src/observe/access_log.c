@@ -48,7 +48,7 @@ static __thread struct {
 
 /* ---- rows ---- */
 
-static const struct weir_arg log_args[] = { { "DESTINATION", WEIR_T_STRING }, { NULL } };
+static const struct weir_arg log_args[] = { { "DESTINATION", WEIR_T_PATH }, { NULL } };
 static const struct weir_opt log_opts[] = { { "format", WEIR_T_WORD, .choices = "json", .def = "json" }, { NULL } };
 
 const struct weir_directive access_log_rows[] = {

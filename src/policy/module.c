@@ -44,7 +44,7 @@ apply_check(const struct weir_conf *line, void *diag)
     }
     names[n] = NULL;
     if (conf_nearest(conf_arg(line, 0).p, names))
-        conf_error(line, 0, "no `policy %s { ... }` in this file, did you mean `%s`?", conf_arg(line, 0).p,
+        conf_error(line, 0, "no `policy %s { ... }` in this file\ndid you mean `%s`?", conf_arg(line, 0).p,
                    conf_nearest(conf_arg(line, 0).p, names));
     else
         conf_error(line, 0, "no `policy %s { ... }` in this file", conf_arg(line, 0).p);

@@ -43,10 +43,10 @@ unknown(struct parse *p, struct slice name)
 
     p->bad = true;
     if (!variable_namespace_known(name) && dot && !near)
-        conf_error(p->at, p->arg, "unknown variable `${%.*s}`: no module in `use` provides `%.*s.*`", SLICE_FMT(name),
+        conf_error(p->at, p->arg, "unknown variable `${%.*s}`\nno module in `use` provides `%.*s.*`", SLICE_FMT(name),
                    (int)(dot - name.p), name.p);
     else if (near)
-        conf_error(p->at, p->arg, "unknown variable `${%.*s}`, did you mean `${%s}`?", SLICE_FMT(name), near);
+        conf_error(p->at, p->arg, "unknown variable `${%.*s}`\ndid you mean `${%s}`?", SLICE_FMT(name), near);
     else
         conf_error(p->at, p->arg, "unknown variable `${%.*s}`", SLICE_FMT(name));
 }
@@ -64,7 +64,7 @@ add_variable(struct parse *p, struct slice name)
     /* Loaded once, a module's variables stay; a configuration may name those of modules that it uses itself. */
     if (v->owner && v->owner->used_by != conf_of(p->at)) {
         p->bad = true;
-        conf_error(p->at, p->arg, "the variable `${%.*s}` is of module `%s`: add it to `use`", SLICE_FMT(name),
+        conf_error(p->at, p->arg, "unknown variable `${%.*s}`\nit is of module `%s`: add that to `use`", SLICE_FMT(name),
                    v->owner->def->name);
         return;
     }
