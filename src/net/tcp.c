@@ -68,12 +68,22 @@ plain_read(struct conn *c, void *p, size_t n)
     return got;
 }
 
+/* A peer that is gone may have said something before, the answer to a request that it did not want to read to the end: the conn is not
+ * broken as long as reading has not found its end. */
 static ssize_t
 plain_writev(struct conn *c, const struct iovec *iov, int n)
 {
-    ssize_t sent = tcp_send(c, iov, n);
+    ssize_t sent;
 
-    return sent == CONN_ERROR ? conn_fail(c, ERR_CLOSED, errno, "write") : sent;
+    if (c->write_failed)
+        return CONN_ERROR;
+    sent = tcp_send(c, iov, n);
+    if (sent == CONN_ERROR) {
+        c->write_failed = true;
+        c->ready |= CONN_READABLE;
+        c->blocked &= (unsigned char)~CONN_READABLE;
+    }
+    return sent;
 }
 
 static unsigned

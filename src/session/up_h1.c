@@ -407,10 +407,14 @@ read_body(struct up_session *u)
 {
     struct up_stream *s = &u->s;
     struct h1_body_target t = { .in = &s->in, .trailers = &s->trailers, .limits = &u->limits };
+    bool until_close = u->in.kind == BODY_UNTIL_CLOSE;
     size_t held = s->in.len;
     struct h1_error err;
     enum reader_result result = h1_reader_body(&u->in, u->c, &t, &err);
 
+    /* The failed write was told of the reset, and reading is not told again: this end is none. */
+    if (result == READER_END && until_close && u->write_failed)
+        result = READER_BROKEN;
     s->bytes_in = u->in.bytes;
     s->in_end = result == READER_END;
     if (s->in_end)
