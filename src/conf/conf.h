@@ -30,17 +30,28 @@ struct arena *conf_arena(struct conf *c); /* lives as long as c */
 /* Parses a file (or text with a name for messages) into the raw tree. 0, or -1: there are diagnostics. */
 int conf_parse_file(struct conf *c, const char *path);
 int conf_parse_text(struct conf *c, const char *name, struct slice text);
-/* Rows are borrowed for ever; end with name NULL. -1: a row of that name exists in an overlapping context (*clash says which). */
+/* Rows are borrowed for ever; end with name NULL. -1: a row of that name exists in an overlapping context (*clash says which), and none of
+ * these rows was added. Those known before the parse make its errors better (a `;` missing before a known name), so the core adds its rows
+ * first. A block row whose def is "" holds, with its inner defaults, where it is missing. max 0 beside a min: no upper bound. */
 int conf_add_rows(struct conf *c, const struct weir_directive *rows, const char *owner, const char **clash);
-/* A name that would exist had something been built in or loaded: the error for it says `hint` instead of "unknown". */
+/* A name that would exist had something been built in or loaded: the error for it reads "`name` HINT" ("needs --with-brotli"). */
 void conf_add_hint(struct conf *c, const char *name, const char *hint);
+/* For checks of a dump: `***` is taken where a value of any type may stand (it counts as the smallest one). Else it is an error there. */
+void conf_allow_masked(struct conf *c);
+/* Once, after the last parse. 0, or -1: there are errors, of the parse or of the check. */
 int conf_check(struct conf *c);
+/* Frees what only diagnostics need (the text of the files). The tree stays; later diagnostics come without the source line. */
+void conf_seal(struct conf *c);
 
 /* --- diagnostics --- */
-/* arg: index of the argument the caret stands under; -1: the name. */
+/* arg: index of the argument the caret stands under; -1: the name. What follows a '\n' in the text is printed below the caret: it says what
+ * would be right ("there is no store `%s`\ndid you mean `%s`?"). Values that came from ${env.*} and ${file:}, and arguments of WEIR_D_SECRET
+ * rows, are replaced by *** in the text. */
 void conf_error(const struct weir_conf *line, int arg, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void conf_warning(const struct weir_conf *line, int arg, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void conf_verror(const struct weir_conf *line, int arg, bool warning, const char *fmt, va_list ap);
+/* The same, under an option (or the name, where the option is not given). */
+void conf_opt_error(const struct weir_conf *line, const char *key, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 unsigned conf_errors(const struct conf *c);
 unsigned conf_warnings(const struct conf *c);
 /* All of them in order of file and line, in the contract's form. */
@@ -56,7 +67,8 @@ const struct weir_conf *conf_parent(const struct weir_conf *line);
 const struct weir_conf *conf_find(const struct weir_conf *block, const char *name); /* first of that name; NULL: none */
 const struct weir_conf *conf_next(const struct weir_conf *line);      /* next of the same name in the same block */
 const char *conf_name(const struct weir_conf *line);
-const char *conf_at(const struct weir_conf *line);                    /* "gateway.conf:12", interned in the tree's arena */
+/* "gateway.conf:12", interned in the tree's arena: the first call for a line belongs to the thread that builds. */
+const char *conf_at(const struct weir_conf *line);
 const struct weir_directive *conf_row(const struct weir_conf *line);  /* after conf_check */
 bool conf_is_off(const struct weir_conf *line);                       /* `NAME off;` of a policy */
 struct conf *conf_of(const struct weir_conf *line);
@@ -64,8 +76,9 @@ struct conf *conf_of(const struct weir_conf *line);
 /* --- values: typed by the row, after conf_check. Index past the end: 0 / empty. --- */
 unsigned conf_args(const struct weir_conf *line);
 struct slice conf_arg(const struct weir_conf *line, unsigned i);      /* text; NUL-terminated */
+struct slice conf_arg_shown(const struct weir_conf *line, unsigned i); /* fit for views and logs: secrets are *** */
 bool conf_arg_quoted(const struct weir_conf *line, unsigned i);
-int64_t conf_int(const struct weir_conf *line, unsigned i);           /* INT SIZE DURATION BOOL; STATUS: low */
+int64_t conf_int(const struct weir_conf *line, unsigned i);           /* INT SIZE DURATION BOOL; STATUS: low; WORD: which choice */
 int64_t conf_int_high(const struct weir_conf *line, unsigned i);      /* STATUS: high end of the range */
 double conf_percent(const struct weir_conf *line, unsigned i);
 void conf_rate(const struct weir_conf *line, unsigned i, uint64_t *count, nsec_t *per);
@@ -78,13 +91,16 @@ bool conf_opt_given(const struct weir_conf *line, const char *key);
 int64_t conf_get_int(const struct weir_conf *block, const char *name);
 struct slice conf_get_str(const struct weir_conf *block, const char *name);
 double conf_get_percent(const struct weir_conf *block, const char *name);
-/* The line NAME in a block, or a line made from the row's default, or NULL when there is neither: read options of defaulted lines with it. */
+/* The line NAME in a block, or a line made from the row's default, or NULL when there is neither: read options of defaulted lines with it.
+ * One default line serves all blocks: it has no parent, and its conf_at is "default". Building thread only. */
 const struct weir_conf *conf_get(const struct weir_conf *block, const char *name);
 /* Absolute path of a file named on this line. */
+/* (A leading "file:" is cut.) */
 struct slice conf_path(const struct weir_conf *line, struct slice path);
 
 /* --- showing --- */
-/* The effective configuration with defaults; parses back to the same. Secrets as ***. */
+/* The effective configuration with defaults; parses back to the same. Secrets as ***, PATH values absolute (but for words like `stdout` and
+ * what starts with another scheme than "file:"), included files in place. */
 void conf_dump(const struct conf *c, struct strbuf *out);
 /* Text of `weir help` (all) or `weir help DIRECTIVE`; -1: no such directive (out then has suggestions). */
 int conf_help(struct conf *c, const char *directive, struct strbuf *out);
