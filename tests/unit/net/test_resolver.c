@@ -204,8 +204,10 @@ names_are_absolute(void **state)
 
     fake_dns_set(dns, (struct fake_answer){ .rcode = FAKE_DNS_NXDOMAIN });
     lab_run(loop, called, &s);
+    pthread_mutex_lock(&dns->lock);
     assert_string_equal(dns->odd, "short");
     assert_string_equal(dns->asked, "short");
+    pthread_mutex_unlock(&dns->lock);
     resolver_watch_free(w);
 }
 
