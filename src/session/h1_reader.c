@@ -16,7 +16,8 @@ h1_reader_fini(struct h1_reader *r)
     iobuf_fini(&r->raw);
 }
 
-/* One read of at most `max` bytes to the end of b. *got: how many came. */
+/* One read of at most `max` bytes to the end of b. *got: how many came. Who asks wants more than there is so far, so it is really made although the
+ * last one may have been short: a reset that came together with the bytes raises no event of its own. */
 static enum reader_result
 read_to(struct iobuf *b, struct conn *c, size_t max, size_t *got)
 {
@@ -29,8 +30,6 @@ read_to(struct iobuf *b, struct conn *c, size_t max, size_t *got)
         return READER_AGAIN;
     if (c->eof)
         return READER_EOF;
-    if (!c->broken && !(c->ready & CONN_READABLE))
-        return READER_AGAIN; /* the last read was short: saves the one that would say so */
     p = iobuf_reserve(b, READ_MIN, &room);
     n = conn_read(c, p, room < max ? room : max);
     iobuf_commit(b, n > 0 ? (size_t)n : 0);

@@ -779,6 +779,17 @@ test_client_resets(void **state)
     expect_no_session();
 }
 
+/* Both are there when the loop looks: the reset must not wait for the body's deadline. */
+static void
+test_client_resets_together_with_its_bytes(void **state)
+{
+    run_for(fx->loop, NSEC_PER_MSEC); /* the first event is gone */
+    wire_sends(&fx->w, "POST /a HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\n123");
+    wire_reset(&fx->w);
+    expect_log("abort client_closed;");
+    expect_no_session();
+}
+
 static void
 test_client_closes_in_its_body(void **state)
 {
@@ -1041,6 +1052,7 @@ main(void)
         T(test_interim),
         T(test_client_closes),
         T(test_client_resets),
+        T(test_client_resets_together_with_its_bytes),
         T(test_client_closes_in_its_body),
         T(test_client_closes_in_its_head),
         T(test_release_without_an_answer_closes),
