@@ -1,12 +1,13 @@
 /* `weir reload`, `weir drain`, `weir status`: talking to the running daemon. */
 #include "command.h"
 
-#include "admin_client.h"
+#include "client.h"
 
 #include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct words {
     const char *address;
@@ -29,17 +30,24 @@ read_words(const struct command *self, int argc, char **argv, struct words *w)
     return optind < argc ? command_usage(self, "unexpected argument", argv[optind]) : EXIT_GOOD;
 }
 
+/* Where the shipped configuration puts the admin listener. */
+static const char *
+default_address(void)
+{
+    return access("/run/weir/admin.sock", F_OK) == 0 ? "unix:/run/weir/admin.sock" : "127.0.0.1:9901";
+}
+
 static json_t *
 ask(const struct command *self, const char *address, const char *method, const char *path, int *status)
 {
-    struct strbuf body;
+    struct client_response r;
     struct err e = { 0 };
-    strbuf_init(&body, 64u << 20);
-    *status = admin_ask(address, method, path, &body, &e);
+    *status = client_ask(&r, address ? address : default_address(), method, path, NULL, &e);
     if (*status < 0)
-        fprintf(stderr, "weir %s: %s\n", self->name, e.text);
-    json_t *v = json_loadb(body.p ? body.p : "", body.n, JSON_DECODE_ANY, NULL);
-    strbuf_fini(&body);
+        fprintf(stderr, "weir %s: %s; is weir running, and is this its `admin { bind ...; }` address (see --admin)?\n", self->name,
+                e.text);
+    json_t *v = json_loadb(r.body.p ? r.body.p : "", r.body.n, JSON_DECODE_ANY, NULL);
+    client_fini(&r);
     return v;
 }
 
