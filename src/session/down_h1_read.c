@@ -120,6 +120,13 @@ try_head(struct down_session *d)
     return result != H1_MORE;
 }
 
+/* Between two requests the connection's bit is enough: a reset that it does not show is found by the next write. */
+static bool
+nothing_may_have_come(const struct down_session *d)
+{
+    return !d->active->in.raw.len && !d->c->broken && !d->c->eof && !(d->c->ready & CONN_READABLE);
+}
+
 void
 down_read_head(struct down_session *d)
 {
@@ -132,6 +139,10 @@ down_read_head(struct down_session *d)
             down_begin_head(d);
             if (try_head(d))
                 return;
+        }
+        if (nothing_may_have_come(d)) {
+            result = READER_AGAIN;
+            break;
         }
         result = h1_reader_fill(&d->active->in, d->c);
         if (result != READER_OK)
