@@ -251,7 +251,7 @@ void
 down_break(struct down_session *d)
 {
     struct down_active *a = d->active;
-    struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
 
     if (!d->c)
         return;
@@ -295,7 +295,8 @@ after_release(struct down_session *d)
     if (!d->c || !a->sent) {
         down_end(d);
     } else if (!a->keep) {
-        /* What the client may have sent behind its request must not turn the end of the answer into a reset (RFC 9112 9.6). */
+        /* What the client may have sent behind its request must not turn the end of the answer into a reset (RFC
+         * 9112 9.6). */
         if (a->refused || a->in.raw.len || !h1_reader_done(&a->in) || (d->c->ready & CONN_READABLE))
             down_linger(d);
         else

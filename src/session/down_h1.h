@@ -1,7 +1,7 @@
 /*
- * down_h1: an HTTP/1.x session with a client. Keep-alive and pipelining: requests are handled one at a time in order; bytes that came early stay
- * unread or buffered within a cap (the limit of a head plus 16 KiB). Deadlines: head, body progress, idle, write progress. Every refusal of a head
- * goes to the handler's on_bad_request.
+ * down_h1: an HTTP/1.x session with a client. Keep-alive and pipelining: requests are handled one at a time in order;
+ * bytes that came early stay unread or buffered within a cap (the limit of a head plus 16 KiB). Deadlines: head, body
+ * progress, idle, write progress. Every refusal of a head goes to the handler's on_bad_request.
  *
  * A client that ends its side while an answer is due has left (on_abort), unless requests that it sent before that are
  * still waiting behind this one: then all of them are answered.
@@ -15,7 +15,7 @@
 struct down_conf { /* of a listener, in a generation; a session copies what it needs when it begins a request */
     struct h1_limits limits;
     nsec_t head_timeout, body_timeout, idle_timeout, write_timeout; /* body, write: without any progress. 0: none */
-    uint64_t keepalive_requests;  /* 0: no bound */
+    uint64_t keepalive_requests;                                    /* 0: no bound */
     struct uri_rules uri;
 };
 
@@ -26,14 +26,14 @@ struct down_sessions *down_sessions_new(struct loop *l);
 /* Aborts what there is; before the loop is freed, and not from a callback of a session. */
 void down_sessions_free(struct down_sessions *set);
 unsigned down_sessions_count(const struct down_sessions *set);
-/* Idle sessions are closed (a session whose client is about to send gets its one more answer with Connection: close), busy ones close after
- * their answer. New sessions from then on get Connection: close too. */
+/* Idle sessions are closed (a session whose client is about to send gets its one more answer with Connection: close),
+ * busy ones close after their answer. New sessions from then on get Connection: close too. */
 void down_sessions_drain(struct down_sessions *set);
 /* Closes everything at once: the end of the drain's timeout. Open streams get on_abort (draining). */
 void down_sessions_abort(struct down_sessions *set);
 
-/* Takes over c. `handler` and `conf` must live until the session asks for newer ones: it calls `current(arg)` before each request, so that a session
- * follows reloads. */
+/* Takes over c. `handler` and `conf` must live until the session asks for newer ones: it calls `current(arg)` before
+ * each request, so that a session follows reloads. */
 struct down_source {
     const struct down_conf *(*conf)(void *arg);
     const struct down_handler *(*handler)(void *arg);

@@ -1,6 +1,7 @@
 /*
- * down_h1_impl: the inside of an HTTP/1.x session with a client, for the files of this directory: down_h1.c (life, timers, the
- * turn of a session), down_h1_read.c (heads, bodies, what comes early) and down_h1_write.c (the ops of a stream).
+ * down_h1_impl: the inside of an HTTP/1.x session with a client, for the files of this directory: down_h1.c (life,
+ * timers, the turn of a session), down_h1_read.c (heads, bodies, what comes early) and down_h1_write.c (the ops of a
+ * stream).
  */
 #ifndef SESSION_DOWN_H1_IMPL_H
 #define SESSION_DOWN_H1_IMPL_H
@@ -23,35 +24,36 @@ enum down_state {
     DOWN_ENDED    /* freed at the end of the turn */
 };
 
-/* What a session needs only from the first byte of a head to the end of the exchange: recycled by the set of its worker. */
+/* What a session needs only from the first byte of a head to the end of the exchange: recycled by the set of its
+ * worker. */
 struct down_active {
     struct down_stream s; /* public; first */
     struct down_session *d;
-    struct down_active *next; /* in the set's stack of unused ones */
+    struct down_active *next;           /* in the set's stack of unused ones */
     const struct down_handler *handler; /* of this request */
-    struct down_conf conf;    /* copied when the head begins: the generation may go meanwhile */
+    struct down_conf conf;              /* copied when the head begins: the generation may go meanwhile */
     struct h1_reader in;
     struct h1_writer out;
-    nsec_t read_mark;         /* since when the client owes body bytes */
-    nsec_t write_mark;        /* since when it owes us room */
+    nsec_t read_mark;  /* since when the client owes body bytes */
+    nsec_t write_mark; /* since when it owes us room */
     size_t drained;
-    bool open;                /* the stream is the owner's */
-    bool refused;             /* its head or its body is not HTTP: nothing more is read */
-    bool expects;             /* the client waits for 100 Continue */
-    bool crlf_skipped;        /* before this head */
+    bool open;         /* the stream is the owner's */
+    bool refused;      /* its head or its body is not HTTP: nothing more is read */
+    bool expects;      /* the client waits for 100 Continue */
+    bool crlf_skipped; /* before this head */
     bool responded, keep, tunnel, shut, sent, aborted, violated;
 };
 
 struct down_session {
     TAILQ_ENTRY(down_session) link; /* in set->sessions until it ends */
     struct down_sessions *set;
-    struct conn *c;                 /* NULL once closed or given away */
-    struct down_active *active;     /* NULL while idle */
+    struct conn *c;             /* NULL once closed or given away */
+    struct down_active *active; /* NULL while idle */
     struct down_source source;
     struct task task;
     struct timer timer;
     unsigned served;
-    unsigned char state;            /* enum down_state */
+    unsigned char state; /* enum down_state */
     bool is_tls, running, again, yielded;
 };
 
@@ -73,13 +75,14 @@ down_active_of(struct down_stream *s)
 }
 
 /* down_h1.c */
-void down_later(struct down_session *d);  /* the session has work to do: at the end of the turn, or now if it is running */
+/* The session has work to do: at the end of the turn, or now if it is running. */
+void down_later(struct down_session *d);
 void down_activate(struct down_session *d);
-void down_idle(struct down_session *d);   /* gives back `active` */
-void down_prepare(struct down_active *a); /* for the next head */
+void down_idle(struct down_session *d);       /* gives back `active` */
+void down_prepare(struct down_active *a);     /* for the next head */
 void down_begin_head(struct down_session *d); /* its first byte is here */
-void down_linger(struct down_session *d); /* ends it, but lets the client read the answer (RFC 9112 9.6) */
-void down_end(struct down_session *d);    /* closes what is open; no stream may be */
+void down_linger(struct down_session *d);     /* ends it, but lets the client read the answer (RFC 9112 9.6) */
+void down_end(struct down_session *d);        /* closes what is open; no stream may be */
 /* Closes the connection under an open stream, in a way that shows that something is missing. */
 void down_break(struct down_session *d);
 void down_abort(struct down_session *d, enum reason_id reason, const char *detail);

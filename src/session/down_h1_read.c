@@ -42,14 +42,15 @@ down_refuse(struct down_session *d, enum reason_id reason, const char *detail)
 static enum reader_result
 take_body(struct down_active *a, struct conn *c, struct h1_error *err)
 {
-    struct h1_body_target t = { .in = &a->s.in, .trailers = &a->s.trailers, .limits = &a->conf.limits };
+    struct h1_body_target t = {.in = &a->s.in, .trailers = &a->s.trailers, .limits = &a->conf.limits};
     enum reader_result result = h1_reader_body(&a->in, c, &t, err);
 
     a->s.bytes_in = a->in.bytes;
     return result;
 }
 
-/* A head that is well-formed. What came of the body along with it goes with it, so that a small request is whole at once. */
+/* A head that is well-formed. What came of the body along with it goes with it, so that a small request is whole at
+ * once. */
 static void
 begin_request(struct down_session *d)
 {
@@ -66,7 +67,7 @@ begin_request(struct down_session *d)
     }
     open_stream(d);
     a->s.in_end = result == READER_END;
-    a->expects = r->expect_continue && !a->s.in_end && !a->s.in.len && !a->in.raw.len;
+    a->expects = r->expect_continue && r->version != HTTP_1_0 && !a->s.in_end && !a->s.in.len && !a->in.raw.len;
     a->handler->on_request(&a->s, a->handler->arg);
     down_later(d);
 }
@@ -254,7 +255,7 @@ down_read_drain(struct down_session *d)
     struct arena arena;
     struct iobuf sink;
     struct fields trailers;
-    struct h1_body_target t = { .in = &sink, .trailers = &trailers, .limits = &a->conf.limits };
+    struct h1_body_target t = {.in = &sink, .trailers = &trailers, .limits = &a->conf.limits};
     struct h1_error err;
     enum reader_result result;
 

@@ -1,5 +1,5 @@
-/* down_h1_write: the ops of a stream, and the way of its bytes to the client. No op calls back: what has to be told is told when the
- * session has its turn. */
+/* down_h1_write: the ops of a stream, and the way of its bytes to the client. No op calls back: what has to be told is
+ * told when the session has its turn. */
 #include "down_h1_impl.h"
 #include "../base/log.h"
 
@@ -24,7 +24,8 @@ may_keep(const struct down_active *a, bool close)
         return false;
     if (a->conf.keepalive_requests && d->served >= a->conf.keepalive_requests)
         return false;
-    /* A client that was never told to continue may or may not send its body: what comes next cannot be told (RFC 9110 10.1.1). */
+    /* A client that was never told to continue may or may not send its body: what comes next cannot be told (RFC
+     * 9110 10.1.1). */
     if (a->expects)
         return false;
     return a->in.kind != BODY_LENGTH || a->in.left <= DOWN_DRAIN_MAX;
@@ -48,8 +49,9 @@ respond_switch(struct down_active *a, const struct http_response *r)
 {
     const struct field *f = fields_find(&r->fields, FIELD_UPGRADE);
 
-    h1_write_response(&a->out.out, r, (struct body_framing){ .kind = BODY_NONE }, true, false, f ? f->value : a->s.req.upgrade);
-    h1_writer_begin(&a->out, (struct body_framing){ .kind = BODY_UNTIL_CLOSE });
+    h1_write_response(&a->out.out, r, (struct body_framing){.kind = BODY_NONE}, true, false,
+                      f ? f->value : a->s.req.upgrade);
+    h1_writer_begin(&a->out, (struct body_framing){.kind = BODY_UNTIL_CLOSE});
 }
 
 static void
@@ -169,7 +171,7 @@ op_upgraded(struct down_stream *s)
     }
     a->tunnel = true;
     s->in_end = false;
-    h1_reader_begin_body(&a->in, (struct body_framing){ .kind = BODY_UNTIL_CLOSE });
+    h1_reader_begin_body(&a->in, (struct body_framing){.kind = BODY_UNTIL_CLOSE});
     down_later(a->d);
 }
 

@@ -9,26 +9,26 @@
 
 #define IN_CAP 65536u
 
-static const struct h1_limits limits = { .request_line = 8192, .field = 16384, .head = 65536, .fields = 200 };
+static const struct h1_limits limits = {.request_line = 8192, .field = 16384, .head = 65536, .fields = 200};
 
 struct fetch {
     struct loop *loop;
     fetch_done done;
     void *arg;
-    struct arena arena;         /* the request's copies and the response's head */
+    struct arena arena; /* the request's copies and the response's head */
     struct url url;
     struct slice host, body;
     const char *method;
     const struct tls_client *tls; /* held while not NULL */
     size_t max_body;
     struct timer timer;
-    struct task failed;         /* what failed at once is told later */
+    struct task failed; /* what failed at once is told later */
     const char *error;
     struct conn *c;             /* until the session takes it */
     struct up_session *session; /* while a stream is open */
     struct up_stream *stream;
     struct strbuf got;
-    bool resolving;             /* the resolver will call once more: f must live until then */
+    bool resolving; /* the resolver will call once more: f must live until then */
     bool over;
 };
 
@@ -76,7 +76,7 @@ finish(struct fetch *f, const struct fetch_result *r)
 static void
 fail(struct fetch *f, const char *error)
 {
-    finish(f, &(struct fetch_result){ .error = error });
+    finish(f, &(struct fetch_result){.error = error});
 }
 
 static void
@@ -115,7 +115,7 @@ on_head(struct up_stream *s)
     struct fetch *f = s->user;
 
     if (s->in_end)
-        finish(f, &(struct fetch_result){ .status = s->res.status, .fields = &s->res.fields });
+        finish(f, &(struct fetch_result){.status = s->res.status, .fields = &s->res.fields});
 }
 
 static void
@@ -133,7 +133,8 @@ on_body(struct up_stream *s)
         iobuf_consume(&s->in, part.n);
     }
     if (s->in_end)
-        finish(f, &(struct fetch_result){ .status = s->res.status, .body = strbuf_slice(&f->got), .fields = &s->res.fields });
+        finish(f, &(struct fetch_result){
+                      .status = s->res.status, .body = strbuf_slice(&f->got), .fields = &s->res.fields});
     else
         s->ops->consumed(s);
 }
@@ -173,8 +174,8 @@ static const struct up_events stream_events = {
 static void
 send_request(struct fetch *f)
 {
-    struct http_request r = { .version = HTTP_1_1, .method_text = slice_str(f->method), .authority = f->host };
-    struct body_framing body = { .kind = f->body.n ? BODY_LENGTH : BODY_NONE, .length = f->body.n };
+    struct http_request r = {.version = HTTP_1_1, .method_text = slice_str(f->method), .authority = f->host};
+    struct body_framing body = {.kind = f->body.n ? BODY_LENGTH : BODY_NONE, .length = f->body.n};
     struct up_stream *s;
 
     f->session = up_h1_new(f->c, &limits, NULL, NULL);

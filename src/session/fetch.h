@@ -1,5 +1,6 @@
 /*
- * fetch: one HTTP request by weir itself (health probes, key sets), on the calling thread's loop, with a deadline and a body cap. Follows no redirects.
+ * fetch: one HTTP request by weir itself (health probes, key sets), on the calling thread's loop, with a deadline and a
+ * body cap. Follows no redirects.
  */
 #ifndef SESSION_FETCH_H
 #define SESSION_FETCH_H
@@ -11,21 +12,21 @@
 struct fetch;
 
 struct fetch_result {
-    int status;             /* 0: failed */
-    const char *error;      /* NULL when status != 0 */
+    int status;        /* 0: failed */
+    const char *error; /* NULL when status != 0 */
     struct slice body;
     const struct fields *fields; /* of the response; NULL when it failed */
 };
 typedef void (*fetch_done)(const struct fetch_result *r, void *arg);
 
 struct fetch_request {
-    struct addr to;                 /* len 0: resolve the URL's host (service loop only, by `resolver`) */
+    struct addr to; /* len 0: resolve the URL's host (service loop only, by `resolver`) */
     struct resolver *resolver;
-    struct slice url;               /* absolute; only copied, need not outlive the call */
-    struct slice host;              /* the Host to send; empty: of the URL */
-    const char *method;             /* static; NULL: GET */
+    struct slice url;   /* absolute; only copied, need not outlive the call */
+    struct slice host;  /* the Host to send; empty: of the URL */
+    const char *method; /* static; NULL: GET */
     struct slice body;
-    const struct tls_client *tls;   /* for https */
+    const struct tls_client *tls; /* for https */
     nsec_t timeout;
     size_t max_body;
 };

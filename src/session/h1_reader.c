@@ -51,7 +51,8 @@ h1_reader_fill(struct h1_reader *r, struct conn *c)
 }
 
 enum h1_result
-h1_reader_head(struct h1_reader *r, const struct h1_limits *limits, struct arena *arena, struct slice *head, struct h1_error *err)
+h1_reader_head(struct h1_reader *r, const struct h1_limits *limits, struct arena *arena, struct slice *head,
+               struct h1_error *err)
 {
     enum h1_result result;
     const char *p;

@@ -1,6 +1,6 @@
 /*
- * h1_writer: what is to be written to an HTTP/1 connection, and the promise that a head made about the body behind it. Both
- * sides of weir write with it. Bytes gather in `out` and leave in one writev per flush.
+ * h1_writer: what is to be written to an HTTP/1 connection, and the promise that a head made about the body behind it.
+ * Both sides of weir write with it. Bytes gather in `out` and leave in one writev per flush.
  */
 #ifndef SESSION_H1_WRITER_H
 #define SESSION_H1_WRITER_H
@@ -15,11 +15,11 @@
 
 struct h1_writer {
     struct iobuf out;
-    enum body_kind kind;  /* how `send` frames; BODY_NONE: what it is given is dropped */
-    uint64_t left;        /* BODY_LENGTH: bytes still owed */
-    bool ended;           /* the message is complete in `out` */
-    bool full;            /* room was used up: somebody waits to hear that there is some */
-    uint64_t bytes;       /* given to the kernel since the owner last set it to 0 */
+    enum body_kind kind; /* how `send` frames; BODY_NONE: what it is given is dropped */
+    uint64_t left;       /* BODY_LENGTH: bytes still owed */
+    bool ended;          /* the message is complete in `out` */
+    bool full;           /* room was used up: somebody waits to hear that there is some */
+    uint64_t bytes;      /* given to the kernel since the owner last set it to 0 */
 };
 
 void h1_writer_init(struct h1_writer *w);

@@ -29,7 +29,7 @@ struct up_session {
     struct h1_limits limits;
     struct h1_reader in;
     struct h1_writer out;
-    struct arena *arena;   /* of the stream's owner */
+    struct arena *arena; /* of the stream's owner */
     struct task task;
     struct timer yield;
     nsec_t idle_until;
@@ -38,7 +38,7 @@ struct up_session {
     enum http_method method; /* of the request */
     bool open;               /* the stream is the owner's */
     bool asked_upgrade, tunnel, shut, write_failed;
-    bool released;           /* since the last turn: the pool is to be told */
+    bool released; /* since the last turn: the pool is to be told */
     bool running, again, ended;
 };
 
@@ -218,7 +218,7 @@ static void
 op_upgraded(struct up_stream *s)
 {
     struct up_session *u = session_of(s);
-    struct body_framing raw = { .kind = BODY_UNTIL_CLOSE };
+    struct body_framing raw = {.kind = BODY_UNTIL_CLOSE};
 
     if (u->state != UP_SWITCH)
         return;
@@ -260,6 +260,10 @@ op_release(struct up_stream *s)
     } else {
         u->state = UP_FAILED;
         close_conn(u);
+    }
+    if (!u->events) {
+        up_h1_close(u); /* there is nobody to tell */
+        return;
     }
     u->released = true;
     later(u);
@@ -347,7 +351,7 @@ take_final(struct up_session *u, const struct http_response *r)
 static void
 take_head(struct up_session *u, struct slice head)
 {
-    struct http_response r = { 0 };
+    struct http_response r = {0};
     struct h1_error err;
 
     if (h1_parse_response(&r, head.p, head.n, &u->limits, u->method, u->arena, &err) != H1_DONE)
@@ -406,7 +410,7 @@ static void
 read_body(struct up_session *u)
 {
     struct up_stream *s = &u->s;
-    struct h1_body_target t = { .in = &s->in, .trailers = &s->trailers, .limits = &u->limits };
+    struct h1_body_target t = {.in = &s->in, .trailers = &s->trailers, .limits = &u->limits};
     bool until_close = u->in.kind == BODY_UNTIL_CLOSE;
     size_t held = s->in.len;
     struct h1_error err;
@@ -483,7 +487,8 @@ step(struct up_session *u)
         watch_idle(u);
         return;
     }
-    /* An end that came while the connection was idle is seen before anything is written: the request may then go elsewhere. */
+    /* An end that came while the connection was idle is seen before anything is written: the request may then go
+     * elsewhere. */
     if (u->c && !u->s.wrote && (u->c->ready & CONN_READABLE))
         read_head(u);
     if (u->open && u->c)

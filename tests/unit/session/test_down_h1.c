@@ -11,13 +11,14 @@ struct fx {
     struct down_conf conf;
     struct down_handler handler;
     struct wire w;
-    struct strbuf log;          /* "GET /a;" per request, "bad CODE;", "abort CODE;" ... */
-    struct down_stream *cur;    /* open and not released by the handler */
-    bool reply;                 /* answers every request at once with its path */
-    bool keep_open;             /* does not release at on_sent */
-    bool take;                  /* takes request bodies as they come */
+    struct strbuf log;       /* "GET /a;" per request, "bad CODE;", "abort CODE;" ... */
+    struct down_stream *cur; /* open and not released by the handler */
+    bool reply;              /* answers every request at once with its path */
+    bool keep_open;          /* does not release at on_sent */
+    bool take;               /* takes request bodies as they come */
     bool answer_aborted;
-    struct iobuf body;          /* what was taken */
+    bool echo;         /* answers with the request's body as it comes */
+    struct iobuf body; /* what was taken */
     unsigned sent, aborted, writable;
     int sessions, active;
     size_t most_held;
@@ -57,11 +58,11 @@ send_text(struct down_stream *s, const char *text)
 static void
 respond(struct down_stream *s, int status, enum body_kind kind, uint64_t length, bool close)
 {
-    struct http_response r = { .status = status };
+    struct http_response r = {.status = status};
 
     fields_init(&r.fields, &s->arena);
     fields_add(&r.fields, SLICE("X-Test"), SLICE("yes"));
-    s->ops->respond(s, &r, (struct body_framing){ kind, length }, close);
+    s->ops->respond(s, &r, (struct body_framing){kind, length}, close);
 }
 
 static void
@@ -92,16 +93,37 @@ take_body(struct down_stream *s)
     }
 }
 
+/* What a proxy does, without an origin between. */
+static void
+echo(struct down_stream *s)
+{
+    size_t n = s->in.len, room = s->ops->room(s);
+
+    n = n < room ? n : room;
+    if (n) {
+        s->ops->send(s, &s->in, n);
+        s->ops->consumed(s);
+    }
+    if (s->in_end && !s->in.len)
+        s->ops->end(s, NULL);
+}
+
 static void
 on_body(struct down_stream *s)
 {
-    take_body(s);
+    assert_true(s->in.len <= s->in.cap);
+    if (fx->echo)
+        echo(s);
+    else
+        take_body(s);
 }
 
 static void
 on_writable(struct down_stream *s)
 {
     fx->writable++;
+    if (fx->echo)
+        echo(s);
 }
 
 static void
@@ -126,7 +148,7 @@ on_sent(struct down_stream *s)
         release(s);
 }
 
-static const struct down_events events = { on_body, on_writable, on_abort, on_sent };
+static const struct down_events events = {on_body, on_writable, on_abort, on_sent};
 
 static void
 begin(struct down_stream *s)
@@ -142,7 +164,10 @@ on_request(struct down_stream *s, void *arg)
     begin(s);
     note("%.*s %.*s;", SLICE_FMT(s->req.method_text), SLICE_FMT(s->req.path));
     assert_true(slice_eq(s->req.scheme, SLICE("http")));
-    if (fx->take && s->req.body.kind != BODY_NONE)
+    if (fx->echo) {
+        respond(s, 200, BODY_CHUNKED, 0, false);
+        echo(s);
+    } else if (fx->take && s->req.body.kind != BODY_NONE)
         take_body(s);
     else if (fx->reply && !fx->take)
         reply(s, 200, arena_strndup(&s->arena, s->req.path.p, s->req.path.n));
@@ -181,7 +206,7 @@ get_handler(void *arg)
     return &fx->handler;
 }
 
-static const struct down_source source = { get_conf, get_handler, NULL };
+static const struct down_source source = {get_conf, get_handler, NULL};
 
 static int
 setup(void **state)
@@ -189,12 +214,12 @@ setup(void **state)
     fx = xcalloc(1, sizeof(*fx));
     fx->loop = loop_new("test");
     fx->set = down_sessions_new(fx->loop);
-    fx->conf = (struct down_conf){ .limits = { 8192, 8192, 32768, 100 },
-                                   .head_timeout = 10 * NSEC_PER_SEC,
-                                   .body_timeout = 10 * NSEC_PER_SEC,
-                                   .idle_timeout = 10 * NSEC_PER_SEC,
-                                   .write_timeout = 10 * NSEC_PER_SEC };
-    fx->handler = (struct down_handler){ on_request, on_bad_request, on_session, NULL };
+    fx->conf = (struct down_conf){.limits = {8192, 8192, 32768, 100},
+                                  .head_timeout = 10 * NSEC_PER_SEC,
+                                  .body_timeout = 10 * NSEC_PER_SEC,
+                                  .idle_timeout = 10 * NSEC_PER_SEC,
+                                  .write_timeout = 10 * NSEC_PER_SEC};
+    fx->handler = (struct down_handler){on_request, on_bad_request, on_session, NULL};
     strbuf_init(&fx->log, 65536);
     iobuf_init(&fx->body, SIZE_MAX);
     down_h1_start(fx->set, wire_open(&fx->w, fx->loop), &source);
@@ -319,7 +344,8 @@ static void
 test_trailers_in_one_packet(void **state)
 {
     fx->take = fx->reply = true;
-    wire_sends(&fx->w, "POST /p HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nX-Sum: 7\r\n\r\n");
+    wire_sends(&fx->w,
+               "POST /p HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nX-Sum: 7\r\n\r\n");
     wire_expect(&fx->w, "taken");
     assert_string_equal(log_text(), "POST /p;end;X-Sum=7;");
 }
@@ -345,12 +371,31 @@ test_pipelining_is_answered_in_order(void **state)
     assert_int_equal(fx->aborted, 0);
 }
 
+#define PIPELINED 500
+
+static void
+test_many_pipelined_requests(void **state)
+{
+    const char *one = "GET /x HTTP/1.1\r\n" HOST "\r\n";
+    struct strbuf all;
+
+    fx->reply = true;
+    strbuf_init(&all, 1 << 20);
+    for (int i = 0; i < PIPELINED; i++)
+        strbuf_adds(&all, one);
+    wire_send(&fx->w, all.p, all.n);
+    for (int i = 0; i < PIPELINED; i++)
+        wire_expect(&fx->w, "\r\n\r\n/x");
+    assert_int_equal(fx->sent, PIPELINED);
+    strbuf_fini(&all);
+}
+
 static void
 test_fin_behind_pipelined_requests_loses_none(void **state)
 {
     wire_sends(&fx->w, "GET /1 HTTP/1.1\r\n" HOST "\r\nGET /2 HTTP/1.1\r\n" HOST "\r\nGET /3 HTTP/1.1\r\n" HOST "\r\n");
     wire_fin(&fx->w);
-    for (const char *const *at = (const char *const[]){ "GET /1;", "GET /2;", "GET /3;", NULL }; *at; at++) {
+    for (const char *const *at = (const char *const[]){"GET /1;", "GET /2;", "GET /3;", NULL}; *at; at++) {
         expect_log(*at);
         run_for(fx->loop, NSEC_PER_MSEC);
         assert_int_equal(fx->aborted, 0);
@@ -460,11 +505,13 @@ test_empty_lines_before_a_head(void **state)
 static void
 test_refusals(void **state)
 {
-    static const struct { const char *text, *log; } rows[] = {
-        { "GET / HTTP/1.1\r\n\r\n", "bad bad_request;" },
-        { "\x16\x03\x01", "bad bad_request;" },
-        { "GET / HTTP/1.1\r\n" HOST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "bad bad_request;" },
-        { "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "bad bad_request;" },
+    static const struct {
+        const char *text, *log;
+    } rows[] = {
+        {"GET / HTTP/1.1\r\n\r\n", "bad bad_request;"},
+        {"\x16\x03\x01", "bad bad_request;"},
+        {"GET / HTTP/1.1\r\n" HOST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "bad bad_request;"},
+        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "bad bad_request;"},
     };
 
     for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -698,6 +745,72 @@ test_slow_reader_stops_the_writer(void **state)
     }
 }
 
+/* Undoes the chunked coding of b[0..n) in place; returns the length of the data. */
+static size_t
+dechunk(char *b)
+{
+    size_t n = 0, size;
+    char *at = b;
+
+    while ((size = strtoul(at, &at, 16)) > 0) {
+        assert_memory_equal(at, "\r\n", 2);
+        memmove(b + n, at + 2, size);
+        n += size;
+        at += 2 + size;
+        assert_memory_equal(at, "\r\n", 2);
+        at += 2;
+    }
+    return n;
+}
+
+/* Chunks and packets of all sizes, both ways at once, and a client that reads slowly. */
+static void
+test_echo_in_random_pieces(void **state)
+{
+    size_t n = 2 << 20, sent = 0;
+    char *data = xmalloc(n);
+    struct strbuf wire;
+    unsigned seed = 7;
+
+    for (size_t i = 0; i < n; i++)
+        data[i] = (char)(i * 31 + (i >> 11));
+    strbuf_init(&wire, 16 << 20);
+    strbuf_adds(&wire, "POST /e HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n");
+    while (sent < n) {
+        size_t piece = 1 + (size_t)rand_r(&seed) % (sent % 3 ? 100 : 40000);
+
+        piece = piece < n - sent ? piece : n - sent;
+        strbuf_addf(&wire, "%zx\r\n", piece);
+        strbuf_add(&wire, data + sent, piece);
+        strbuf_adds(&wire, "\r\n");
+        sent += piece;
+    }
+    strbuf_adds(&wire, "0\r\n\r\n");
+    fx->echo = true;
+    for (size_t at = 0; at < wire.n;) {
+        size_t piece = 1 + (size_t)rand_r(&seed) % 60000;
+
+        piece = piece < wire.n - at ? piece : wire.n - at;
+        fx->w.paused = rand_r(&seed) % 4 == 0;
+        wire_send(&fx->w, wire.p + at, piece);
+        while (fx->w.left) {
+            run_for(fx->loop, WIRE_TICK);
+            fx->w.paused = false;
+            wire_pull(&fx->w);
+        }
+        at += piece;
+    }
+    wire_expect(&fx->w, "\r\n\r\n");
+    sent = fx->w.seen;
+    wire_expect(&fx->w, "\r\n0\r\n\r\n");
+    assert_int_equal(dechunk(fx->w.got.p + sent), n);
+    assert_memory_equal(fx->w.got.p + sent, data, n);
+    assert_true(run_until(fx->loop, is_idle, NULL));
+    assert_int_equal(down_sessions_count(fx->set), 1);
+    strbuf_fini(&wire);
+    free(data);
+}
+
 static void
 test_longer_than_promised_is_cut(void **state)
 {
@@ -744,7 +857,7 @@ test_reset_of_a_body_until_close_is_visible(void **state)
 static void
 test_interim(void **state)
 {
-    struct http_response r = { .status = 103 };
+    struct http_response r = {.status = 103};
 
     wire_sends(&fx->w, "GET /a HTTP/1.1\r\n" HOST "\r\n");
     expect_log("GET /a;");
@@ -897,13 +1010,13 @@ test_write_timeout(void **state)
 static void
 test_upgrade(void **state)
 {
-    struct http_response r = { .status = 101 };
+    struct http_response r = {.status = 101};
     const char *got;
 
     wire_sends(&fx->w, "GET /ws HTTP/1.1\r\n" HOST "Connection: upgrade\r\nUpgrade: websocket\r\n\r\nfirst");
     expect_log("GET /ws;");
     fields_init(&r.fields, &fx->cur->arena);
-    fx->cur->ops->respond(fx->cur, &r, (struct body_framing){ .kind = BODY_NONE }, false);
+    fx->cur->ops->respond(fx->cur, &r, (struct body_framing){.kind = BODY_NONE}, false);
     fx->cur->ops->upgraded(fx->cur);
     fx->take = true;
     got = wire_expect(&fx->w, "\r\n\r\n");
@@ -959,7 +1072,7 @@ drain_task(struct task *t)
 static void
 test_drain_answers_what_was_sent_before(void **state)
 {
-    struct task task = { .run = drain_task };
+    struct task task = {.run = drain_task};
 
     fx->reply = true;
     run_for(fx->loop, NSEC_PER_MSEC);
@@ -1028,6 +1141,7 @@ main(void)
         T(test_body_in_one_packet_is_whole_at_once),
         T(test_trailers_in_one_packet),
         T(test_pipelining_is_answered_in_order),
+        T(test_many_pipelined_requests),
         T(test_fin_behind_pipelined_requests_loses_none),
         T(test_early_bytes_are_bounded),
         T(test_http_10),
@@ -1046,6 +1160,7 @@ main(void)
         T(test_broken_body_can_be_answered),
         T(test_broken_body_after_the_answer_began),
         T(test_slow_reader_stops_the_writer),
+        T(test_echo_in_random_pieces),
         T(test_longer_than_promised_is_cut),
         T(test_shorter_than_promised_is_cut),
         T(test_reset_of_a_body_until_close_is_visible),

@@ -50,7 +50,7 @@ until_tick(struct timer *t)
 static inline bool
 run_until(struct loop *l, bool (*holds)(void *), void *arg)
 {
-    struct until u = { .holds = holds, .arg = arg };
+    struct until u = {.holds = holds, .arg = arg};
 
     clock_update();
     u.give_up = clock_now() + WIRE_PATIENCE;
@@ -83,8 +83,8 @@ struct wire {
     struct loop *loop;
     struct watch watch;
     struct strbuf got;
-    size_t seen;     /* of got: taken by wire_expect */
-    bool paused;     /* does not read */
+    size_t seen; /* of got: taken by wire_expect */
+    bool paused; /* does not read */
     bool eof, reset;
     const char *to_send; /* what the socket did not take yet */
     size_t left;
@@ -131,11 +131,12 @@ wire_ready(struct watch *watch, unsigned events)
     wire_pull(w);
 }
 
-/* Two ends of a TCP connection on loopback: fds[0] the one that connected. Buffers are small so that back-pressure shows soon. */
+/* Two ends of a TCP connection on loopback: fds[0] the one that connected. Buffers are small so that back-pressure
+ * shows soon. */
 static inline void
 tcp_pair(int fds[2])
 {
-    struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(sin);
     int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), small = 65536, on = 1;
 
@@ -190,7 +191,7 @@ wire_close(struct wire *w)
 static inline void
 wire_reset(struct wire *w)
 {
-    struct linger now = { .l_onoff = 1, .l_linger = 0 };
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
 
     watch_close(&w->watch);
     setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
@@ -224,6 +225,13 @@ struct wire_wants {
     const char *text;
 };
 
+/* Where `text` begins behind what was expected before; NULL: it has not come. */
+static inline const char *
+wire_find(const struct wire *w, const char *text)
+{
+    return w->got.n > w->seen ? memmem(w->got.p + w->seen, w->got.n - w->seen, text, strlen(text)) : NULL;
+}
+
 static inline bool
 wire_has(void *arg)
 {
@@ -231,21 +239,21 @@ wire_has(void *arg)
     struct wire *w = want->w;
 
     wire_pull(w);
-    return w->got.n > w->seen && strstr(w->got.p + w->seen, want->text);
+    return wire_find(w, want->text) != NULL;
 }
 
 /* Runs until `text` came after what was expected before; returns the text from there up to its end. */
 static inline const char *
 wire_expect(struct wire *w, const char *text)
 {
-    struct wire_wants want = { w, text };
-    static char all[65536];
+    struct wire_wants want = {w, text};
+    static char all[65536]; /* the end of what came, when that is longer */
     const char *at;
     size_t n;
 
     if (!run_until(w->loop, wire_has, &want))
         fail_msg("expected \"%s\" in \"%s\"", text, w->got.n > w->seen ? w->got.p + w->seen : "");
-    at = strstr(w->got.p + w->seen, text) + strlen(text);
+    at = wire_find(w, text) + strlen(text);
     n = (size_t)(at - (w->got.p + w->seen));
     if (n >= sizeof(all))
         n = sizeof(all) - 1;
