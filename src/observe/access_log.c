@@ -20,6 +20,7 @@ struct log_buf { /* one worker's lines for one destination */
     struct access_log *log;
     char *p;
     size_t n, room;
+    bool owes;   /* the end of its last batch lies in the sink */
     bool dirty;  /* in the worker's list, with a reference to the log */
     nsec_t retry_at; /* the reader did not take the last batch: not asked again before */
     struct log_buf *next;
@@ -56,6 +57,26 @@ const struct weir_directive access_log_rows[] = {
       .help = "One JSON line per request to stdout, stderr or a FILE; or off." },
     { NULL },
 };
+
+/* ---- what is lost ---- */
+
+static void
+drop(struct access_log *l, uint64_t lines, const char *why)
+{
+    stats_add(l->dropped, lines);
+    if (!atomic_exchange_explicit(&l->dropping, true, memory_order_relaxed))
+        log_warning("access log", "%s: %s: lines are dropped (weir_access_log_dropped_total counts them)", l->name, why);
+}
+
+static uint64_t
+count_lines(const char *p, size_t n)
+{
+    uint64_t lines = 0;
+
+    for (const char *end = p + n; (p = memchr(p, '\n', (size_t)(end - p))); p++)
+        lines++;
+    return lines;
+}
 
 /* ---- life ---- */
 
@@ -146,6 +167,8 @@ log_free(struct access_log *l)
         free(l->bufs[i]->p);
         free(l->bufs[i]);
     }
+    if (l->sink.rest_n)
+        drop(l, count_lines(l->sink.rest, l->sink.rest_n), "its reader did not take them before the end");
     sink_close(&l->sink);
     free(l->name);
     free(l);
@@ -186,36 +209,24 @@ access_log_reopen(void)
 /* ---- writing out ---- */
 
 static void
-drop(struct access_log *l, uint64_t lines, const char *why)
-{
-    stats_add(l->dropped, lines);
-    if (!atomic_exchange_explicit(&l->dropping, true, memory_order_relaxed))
-        log_warning("access log", "%s: %s: lines are dropped (weir_access_log_dropped_total counts them)", l->name, why);
-}
-
-static uint64_t
-count_lines(const char *p, size_t n)
-{
-    uint64_t lines = 0;
-
-    for (const char *end = p + n; (p = memchr(p, '\n', (size_t)(end - p))); p++)
-        lines++;
-    return lines;
-}
-
-static void
 flush(struct log_buf *b)
 {
     struct access_log *l = b->log;
 
-    if (!b->n || clock_now() < b->retry_at)
+    if ((!b->n && !b->owes) || clock_now() < b->retry_at)
         return;
     switch (sink_write(&l->sink, b->p, b->n)) {
     case SINK_TAKEN:
         b->n = 0;
+        b->owes = false;
         b->retry_at = 0;
         if (atomic_load_explicit(&l->dropping, memory_order_relaxed))
             atomic_store_explicit(&l->dropping, false, memory_order_relaxed);
+        break;
+    case SINK_PARTLY:
+        b->n = 0;
+        b->owes = true;
+        b->retry_at = clock_now() + RETRY_AFTER;
         break;
     case SINK_LOCKED: /* another worker writes: a matter of microseconds */
         break;
@@ -225,6 +236,7 @@ flush(struct log_buf *b)
     case SINK_FAILED:
         drop(l, count_lines(b->p, b->n), strerror(errno));
         b->n = 0;
+        b->owes = false;
         break;
     }
 }
@@ -236,7 +248,7 @@ on_timer(struct timer *t)
 
     while ((b = *at)) {
         flush(b);
-        if (b->n) {
+        if (b->n || b->owes) {
             at = &b->next;
             continue;
         }
@@ -282,7 +294,7 @@ access_log_flush_all(void)
         if (b->n)
             drop(b->log, count_lines(b->p, b->n), "its reader did not take them before the end");
         b->n = 0;
-        b->dirty = false;
+        b->owes = b->dirty = false;
         access_log_put(b->log);
     }
     if (self.loop)
@@ -332,6 +344,6 @@ access_log_write(struct access_log *l, const struct access_record *r)
     b->n = (size_t)(access_line_write(b->p + b->n, r) - b->p);
     if (b->n >= BATCH)
         flush(b);
-    if (b->n && !b->dirty)
+    if ((b->n || b->owes) && !b->dirty)
         make_dirty(b);
 }

@@ -187,7 +187,7 @@ sink_write(struct sink *s, const char *p, size_t n)
         r = put_all(s, p, n, &done);
     if (r == SINK_BUSY && done) {
         keep_rest(s, p + done, n - done);
-        r = SINK_TAKEN;
+        r = SINK_PARTLY;
     }
     saved = errno;
     pthread_mutex_unlock(&s->lock);

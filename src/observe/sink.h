@@ -26,7 +26,7 @@ struct sink {
     size_t rest_n;
 };
 
-enum sink_result { SINK_TAKEN, SINK_LOCKED, SINK_BUSY, SINK_FAILED };
+enum sink_result { SINK_TAKEN, SINK_PARTLY, SINK_LOCKED, SINK_BUSY, SINK_FAILED };
 
 /* fd 1 or 2. 0 or -1 with *e. */
 int sink_open_std(struct sink *s, int fd, struct err *e);
@@ -34,8 +34,8 @@ int sink_open_file(struct sink *s, const char *path, struct err *e);
 void sink_close(struct sink *s);
 /* Opens its path anew, when it has one and (`always` or the file there is another one). 0 or -1 with *e: the old one is still used. */
 int sink_reopen(struct sink *s, bool always, struct err *e);
-/* All of it or nothing. LOCKED: another thread is writing, BUSY: the reader does not keep up: keep it and come again. FAILED: it is lost, errno says
- * why. Any thread. */
+/* TAKEN, or nothing of it: LOCKED: another thread is writing, BUSY: the reader does not keep up: keep it and come again. FAILED: it is
+ * lost, errno says why. PARTLY: taken, but its end lies here: come again, with nothing or with more. Any thread. */
 enum sink_result sink_write(struct sink *s, const char *p, size_t n);
 
 #endif
