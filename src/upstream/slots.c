@@ -148,7 +148,7 @@ slots_ask_idle(struct cluster_state *st)
 
     if (now - last < ASK_EVERY || !atomic_compare_exchange_strong(&st->shed_at, &last, now))
         return;
-    for (id = 1; id <= workers_count(); id++) {
+    for (id = 0; id <= workers_count(); id++) {
         if (id == self)
             continue;
         cluster_state_hold(st);

@@ -132,9 +132,9 @@ check_endpoint(const struct weir_conf *line, void *diag)
     uint64_t port;
 
     if (addr_parse(text, &a, &e) < 0 && split_name(text, &host, &port) < 0)
-        conf_error(line, 0, "endpoint \"%.*s\" is neither ADDRESS:PORT, unix:/PATH nor NAME:PORT", SLICE_FMT(text));
+        conf_error(line, 0, "`%.*s` is neither ADDRESS:PORT, unix:/PATH nor NAME:PORT", SLICE_FMT(text));
     else if (addr_parse(text, &a, &e) == 0 && addr_port(&a) == 0)
-        conf_error(line, 0, "endpoint \"%.*s\" needs a port other than 0", SLICE_FMT(text));
+        conf_error(line, 0, "`%.*s` needs a port other than 0", SLICE_FMT(text));
 }
 
 static void
@@ -143,9 +143,9 @@ check_balance(const struct weir_conf *line, void *diag)
     bool hash = slice_eq(conf_arg(line, 0), SLICE("hash"));
 
     if (hash && conf_args(line) < 2)
-        conf_error(line, 0, "balance hash needs a key: balance hash ${client.ip}");
+        conf_error(line, 0, "`balance hash` needs a key: `balance hash ${client.ip}`");
     else if (!hash && conf_args(line) > 1)
-        conf_error(line, 1, "only balance hash takes a key");
+        conf_error(line, 1, "only `balance hash` takes a key");
 }
 
 static void
@@ -155,12 +155,12 @@ check_path(const struct weir_conf *line, void *diag)
     size_t i;
 
     if (path.n == 0 || path.p[0] != '/') {
-        conf_error(line, 0, "a path begins with \"/\"");
+        conf_error(line, 0, "a path begins with `/`");
         return;
     }
     for (i = 0; i < path.n; i++) {
         if ((unsigned char)path.p[i] <= ' ' || (unsigned char)path.p[i] >= 0x7f || path.p[i] == '#') {
-            conf_error(line, 0, "a path holds no spaces, control bytes, \"#\" or bytes over 0x7e: percent-encode them");
+            conf_error(line, 0, "a path holds no spaces, control bytes, `#` or bytes over 0x7e: percent-encode them");
             return;
         }
     }
@@ -225,10 +225,10 @@ check_retry_on(const struct weir_conf *line, void *diag)
             continue;
         near = conf_nearest(word.p, words);
         if (near)
-            conf_error(line, (int)i, "unknown condition \"%.*s\"; did you mean \"%s\"?", SLICE_FMT(word), near);
+            conf_error(line, (int)i, "unknown condition `%.*s`; did you mean `%s`?", SLICE_FMT(word), near);
         else
             conf_error(line, (int)i,
-                       "unknown condition \"%.*s\": connect_failure, reset, timeout, or statuses from 400 to 599",
+                       "unknown condition `%.*s`: connect_failure, reset, timeout, or statuses from 400 to 599",
                        SLICE_FMT(word));
     }
 }
