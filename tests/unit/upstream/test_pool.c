@@ -728,6 +728,128 @@ idle_connections_are_given_up_for_other_workers(void **state)
     close_all();
 }
 
+/* ---- many clients on few connections ---- */
+
+#define CLIENTS 6
+#define EACH 40
+
+struct client {
+    struct request r;
+    struct pool *pool;
+    unsigned left;
+};
+
+static struct client clients[3][CLIENTS];
+static _Atomic unsigned finished, refused;
+
+static void client_ask(struct client *k);
+
+static void
+client_body(struct up_stream *s)
+{
+    struct client *k = s->user;
+
+    if (!s->in_end)
+        return;
+    s->ops->release(s);
+    arena_fini(&k->r.arena);
+    atomic_fetch_add(&finished, 1);
+    if (--k->left)
+        client_ask(k);
+}
+
+static void
+client_head(struct up_stream *s)
+{
+    if (s->in_end)
+        client_body(s);
+}
+
+static void
+client_error(struct up_stream *s, enum up_error error, const char *detail)
+{
+    struct client *k = s->user;
+
+    s->ops->release(s);
+    arena_fini(&k->r.arena);
+    atomic_fetch_add(&refused, 1);
+}
+
+static const struct up_events client_up_events = {
+    .on_head = client_head, .on_body = client_body, .on_writable = on_writable, .on_error = client_error
+};
+
+static void
+client_ready(struct up_session *u, void *arg)
+{
+    struct client *k = arg;
+
+    on_ready(u, &k->r);
+    k->r.stream->events = &client_up_events;
+    k->r.stream->user = k;
+    send_request(&k->r);
+}
+
+static void
+client_failed(enum reason_id reason, const char *detail, void *arg)
+{
+    struct client *k = arg;
+
+    arena_fini(&k->r.arena);
+    atomic_fetch_add(&refused, 1);
+}
+
+static const struct lease_events client_events = { .on_ready = client_ready, .on_failed = client_failed };
+
+static void
+client_ask(struct client *k)
+{
+    bool done;
+
+    arena_init(&k->r.arena);
+    k->r.lease = pool_lease(k->pool, cluster, at(k->left % 2), false, 0, &client_events, k, &done);
+}
+
+static void
+clients_begin(void *arg)
+{
+    unsigned id = worker_self_id(), i;
+
+    for (i = 0; i < CLIENTS; i++) {
+        clients[id][i].pool = pools[id];
+        clients[id][i].left = EACH;
+        client_ask(&clients[id][i]);
+    }
+}
+
+static bool
+all_finished(void *arg)
+{
+    return atomic_load(&finished) + atomic_load(&refused) * EACH >= 3 * CLIENTS * EACH || atomic_load(&refused);
+}
+
+/* Three threads, more requests than connections, for two endpoints: none may starve, and the bound holds throughout. */
+static void
+many_share_few_fairly(void **state)
+{
+    assert_int_equal(workers_start(worker_begin, worker_end), 0);
+    open_all("limits connections=2 pending=100; connect_timeout 10s;");
+    pools[0] = pool;
+    worker_post(1, clients_begin, NULL);
+    worker_post(2, clients_begin, NULL);
+    clients_begin(NULL);
+    assert_true(run_until(all_finished, NULL));
+    assert_int_equal(atomic_load(&refused), 0);
+    assert_int_equal(atomic_load(&finished), 3 * CLIENTS * EACH);
+    assert_int_equal(origin.requests + second.requests, 3 * CLIENTS * EACH);
+    assert_true(cluster_connections(cluster) <= 2);
+    assert_int_equal(cluster_pending(cluster), 0);
+    workers_stop();
+    pool_drop_idle(pool);
+    assert_int_equal(cluster_connections(cluster), 0);
+    close_all();
+}
+
 static int
 setup(void **state)
 {
@@ -768,6 +890,7 @@ main(void)
         cmocka_unit_test(a_pool_that_ends_first_leaves_requests_to_end),
         cmocka_unit_test(requests_on_other_workers_get_their_turn),
         cmocka_unit_test(idle_connections_are_given_up_for_other_workers),
+        cmocka_unit_test(many_share_few_fairly),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
