@@ -52,7 +52,7 @@ endpoint_new(const char *upstream, const struct addr *a, const char *address, co
     snprintf(e->upstream, sizeof(e->upstream), "%s", upstream);
     snprintf(e->address, sizeof(e->address), "%s", address);
     if (!authority)
-        authority = a->u.sa.sa_family == AF_UNIX ? "localhost" : address;
+        authority = addr_is_unix(a) ? "localhost" : address;
     else if ((colon = strrchr(authority, ':')))
         snprintf(e->host, sizeof(e->host), "%.*s", (int)(colon - authority), authority);
     snprintf(e->authority, sizeof(e->authority), "%s", authority);

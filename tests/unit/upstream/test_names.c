@@ -2,9 +2,10 @@
 
 #include "../../../src/upstream/names.h"
 
-#include <pthread.h>
+#include "../net/fake_dns.h"
 
 static struct resolver *resolver;
+static struct fake_dns *dns;
 
 static bool
 is_warm(void *c)
@@ -84,6 +85,49 @@ the_same_address_counts_once(void **state)
     fixture_close(&f);
 }
 
+static bool
+has(struct cluster *c, const char *address)
+{
+    return cluster_endpoint(c, slice_str(address)) != NULL;
+}
+
+static bool
+has_the_third(void *c)
+{
+    return has(c, "10.0.0.3:80");
+}
+
+static void
+a_changed_answer_changes_the_endpoints(void **state)
+{
+    struct fixture f;
+    struct cluster *c = fixture_cluster(&f, "endpoint svc.test:80;");
+    struct endpoint_state *gone, *kept;
+
+    fake_dns_set(dns, (struct fake_answer){ .ttl = 1, .ipv4 = { "10.0.0.1", "10.0.0.2" } });
+    cluster_start(c, resolver);
+    assert_true(run_until(is_warm, c));
+    gone = cluster_endpoint(c, SLICE("10.0.0.1:80"));
+    kept = cluster_endpoint(c, SLICE("10.0.0.2:80"));
+    assert_non_null(gone);
+    assert_non_null(kept);
+    endpoint_hold(gone);
+    atomic_store(&kept->requests_total, 17);
+    fake_dns_set(dns, (struct fake_answer){ .ttl = 1, .ipv4 = { "10.0.0.2", "10.0.0.3" } });
+    assert_true(run_until(has_the_third, c));
+    assert_false(has(c, "10.0.0.1:80"));
+    assert_true(atomic_load(&gone->retired)); /* and its idle connections with it */
+    assert_ptr_equal(cluster_endpoint(c, SLICE("10.0.0.2:80")), kept);
+    assert_int_equal(atomic_load(&kept->requests_total), 17);
+    /* A name that is no more keeps its last good answer. */
+    fake_dns_set(dns, (struct fake_answer){ .rcode = FAKE_DNS_NXDOMAIN });
+    run_for(1200 * MS);
+    assert_true(has(c, "10.0.0.3:80"));
+    endpoint_put(gone);
+    cluster_stop(c);
+    fixture_close(&f);
+}
+
 /* ---- workers get an answer by their mailboxes ---- */
 
 static _Atomic unsigned seen;
@@ -131,6 +175,8 @@ setup(void **state)
 
     if (workers_init(2) < 0)
         return -1;
+    dns = fake_dns_start();
+    setenv("WEIR_DNS_SERVERS", dns->at, 1);
     resolver = resolver_new(service_loop(), &e);
     return resolver ? 0 : -1;
 }
@@ -140,6 +186,7 @@ teardown(void **state)
 {
     resolver_free(resolver);
     workers_fini();
+    fake_dns_stop(dns);
     return 0;
 }
 
@@ -150,6 +197,7 @@ main(void)
         cmocka_unit_test(a_name_becomes_endpoints),
         cmocka_unit_test(a_name_that_does_not_resolve_delays_nothing_else),
         cmocka_unit_test(the_same_address_counts_once),
+        cmocka_unit_test(a_changed_answer_changes_the_endpoints),
         cmocka_unit_test(workers_get_answers),
     };
 
