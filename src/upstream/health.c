@@ -116,7 +116,9 @@ probe_run(struct probe *p)
     char url[2048];
     int n;
 
-    if (h->host[0])
+    if (h->host[0] && addr_is_unix(&p->e->addr))
+        n = snprintf(url, sizeof(url), "http%s://%s%s", h->tls ? "s" : "", h->host, h->path);
+    else if (h->host[0])
         n = snprintf(url, sizeof(url), "http%s://%s:%d%s", h->tls ? "s" : "", h->host, addr_port(&p->e->addr), h->path);
     else
         n = snprintf(url, sizeof(url), "http%s://%s%s", h->tls ? "s" : "", p->e->authority, h->path);

@@ -1,9 +1,7 @@
 #include "names.h"
-#include "../base/log.h"
 #include "../base/xalloc.h"
 #include "cluster_private.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 struct name_watch {
@@ -34,13 +32,8 @@ static void
 on_change(const struct addr *addrs, unsigned n, const char *error, void *arg)
 {
     struct name_watch *w = arg;
-    char subject[400];
 
-    if (n == 0) {
-        if (!w->answered) {
-            snprintf(subject, sizeof(subject), "upstream %s %s:%u", w->st->name, w->host, w->port);
-            log_warning(subject, "cannot be resolved: %s", error ? error : "no address");
-        }
+    if (n == 0) { /* the resolver has told the operator why */
         w->answered = true;
         return; /* the last good answer stays */
     }
