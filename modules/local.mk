@@ -1,9 +1,19 @@
-# Policy modules: shared objects on the public ABI alone. Their unit tests drive them through a host made for tests (testing/).
+# Policy modules: shared objects on the public ABI alone. What one is made of is a convenience library, so that its unit tests (test_*.c,
+# on the host for tests in testing/) link the same objects.
 MODULE_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared
-FAKEHOST = modules/testing/fakehost.c modules/testing/fakehost.h modules/testing/fakeconf.c modules/testing/fakeconf.h
+MODULE_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(OPENSSL_CFLAGS)
+noinst_LTLIBRARIES =
 
 include $(top_srcdir)/modules/jwt/local.mk
 include $(top_srcdir)/modules/rate_limit/local.mk
 include $(top_srcdir)/modules/circuit_breaker/local.mk
 include $(top_srcdir)/modules/canary/local.mk
 include $(top_srcdir)/modules/example/local.mk
+
+if HAVE_CMOCKA
+MODULE_TEST_CFLAGS = $(MODULE_CFLAGS) $(CMOCKA_CFLAGS)
+MODULE_TEST_LIBS = modules/testing/libfakehost.la $(CMOCKA_LIBS)
+check_LTLIBRARIES += modules/testing/libfakehost.la
+modules_testing_libfakehost_la_SOURCES = modules/testing/fakehost.c modules/testing/fakehost.h modules/testing/fakeconf.c \
+	modules/testing/fakeconf.h
+endif
