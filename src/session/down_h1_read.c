@@ -194,7 +194,8 @@ read_body(struct down_session *d)
         down_abort(d, err.reason, err.text);
 }
 
-/* The request is complete: what comes now is the next one, or the client's leaving. */
+/* The request is complete: what comes now is the next one, or the client's leaving. The connection's bit is enough: a
+ * reset that it does not show is found by writing. */
 static void
 read_early(struct down_session *d)
 {
@@ -202,7 +203,7 @@ read_early(struct down_session *d)
     size_t max = a->conf.limits.head + DOWN_EARLY_MAX;
     enum reader_result result = READER_OK;
 
-    if (d->c->eof)
+    if (d->c->eof || !(d->c->ready & CONN_READABLE))
         return;
     while (result == READER_OK && a->in.raw.len < max)
         result = h1_reader_fill(&a->in, d->c);

@@ -16,8 +16,9 @@ h1_reader_fini(struct h1_reader *r)
     iobuf_fini(&r->raw);
 }
 
-/* One read of at most `max` bytes to the end of b. *got: how many came. Who asks wants more than there is so far, so it is really made although the
- * last one may have been short: a reset that came together with the bytes raises no event of its own. */
+/* One read of at most `max` bytes to the end of b. *got: how many came. Who asks wants more than there is so far, so it
+ * is really made although the last one may have been short: a reset that came together with the bytes raises no event
+ * of its own. */
 static enum reader_result
 read_to(struct iobuf *b, struct conn *c, size_t max, size_t *got)
 {

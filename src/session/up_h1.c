@@ -389,11 +389,20 @@ try_head(struct up_session *u)
     return true;
 }
 
+/* The read that would only say that the origin has not answered yet can be saved. */
+static bool
+nothing_may_have_come(const struct up_session *u)
+{
+    return !u->in.raw.len && !u->c->broken && !u->c->eof && !u->write_failed && !(u->c->ready & CONN_READABLE);
+}
+
 static void
 read_head(struct up_session *u)
 {
     enum reader_result result;
 
+    if (nothing_may_have_come(u))
+        return;
     while (u->open && u->state == UP_HEAD) {
         if (try_head(u))
             continue;
