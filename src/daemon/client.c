@@ -18,10 +18,12 @@ connect_to(const char *address, struct err *e)
     struct addr a;
     if (addr_parse(slice_str(address), &a, e) != 0)
         return -1;
-    int fd = socket(a.u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_storage to;
+    socklen_t len = addr_sockaddr(&a, &to);
+    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return err_errno(e, "socket");
-    if (connect(fd, &a.u.sa, a.len) == 0)
+    if (connect(fd, (struct sockaddr *)&to, len) == 0)
         return fd;
     err_errno(e, "nothing answers at %s", address);
     close(fd);
