@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Paths of unix addresses come from configuration only, so there are few, and they are the same ones at each reload: kept
- * for the life of the process, an address stays a plain value. */
+/* Paths of unix addresses come from configuration only, so there are few, and they are the same ones at each reload:
+ * kept for the life of the process, an address stays a plain value. */
 struct path {
     struct path *next;
     char text[];

@@ -13,13 +13,13 @@
 #include <sys/un.h>
 
 struct addr {
-    socklen_t len;        /* of u; 0: no address. For unix: only the family is in u */
+    socklen_t len; /* of u; 0: no address. For unix: only the family is in u */
     union {
         struct sockaddr sa;
         struct sockaddr_in in;
         struct sockaddr_in6 in6;
     } u;
-    const char *path;     /* unix: lives as long as the process (interned); NULL for an unnamed peer. Else NULL */
+    const char *path; /* unix: lives as long as the process (interned); NULL for an unnamed peer. Else NULL */
 };
 
 #define ADDR_TEXT_MAX 128
@@ -33,21 +33,27 @@ void addr_from_sockaddr(struct addr *a, const struct sockaddr *sa, socklen_t len
 /* What bind and connect want; returns the length. */
 socklen_t addr_sockaddr(const struct addr *a, struct sockaddr_storage *out);
 
-size_t addr_format(const struct addr *a, char out[ADDR_TEXT_MAX]);    /* with port; returns the length */
-size_t addr_format_ip(const struct addr *a, char out[ADDR_TEXT_MAX]); /* without; IPv4-mapped shown as IPv4; "unix" for unix */
+size_t addr_format(const struct addr *a, char out[ADDR_TEXT_MAX]); /* with port; returns the length */
+/* Without the port; IPv4-mapped shown as IPv4; "unix" for unix. */
+size_t addr_format_ip(const struct addr *a, char out[ADDR_TEXT_MAX]);
 bool addr_equal(const struct addr *a, const struct addr *b);
-int addr_compare(const struct addr *a, const struct addr *b);         /* a total order: IPv4, IPv6, unix; then bytes, then port */
-int addr_port(const struct addr *a);                                  /* -1 for unix */
-void addr_set_port(struct addr *a, uint16_t port);                    /* nothing for unix */
-bool addr_is_loopback(const struct addr *a);                          /* unix counts */
-static inline bool addr_is_unix(const struct addr *a) { return a->len != 0 && a->u.sa.sa_family == AF_UNIX; }
+/* A total order: IPv4, IPv6, unix; then bytes, then port. */
+int addr_compare(const struct addr *a, const struct addr *b);
+int addr_port(const struct addr *a);               /* -1 for unix */
+void addr_set_port(struct addr *a, uint16_t port); /* nothing for unix */
+bool addr_is_loopback(const struct addr *a);       /* unix counts */
+static inline bool
+addr_is_unix(const struct addr *a)
+{
+    return a->len != 0 && a->u.sa.sa_family == AF_UNIX;
+}
 
 struct cidr {
     unsigned char ip[16]; /* IPv4 as ::ffff:a.b.c.d */
     unsigned bits;        /* of 128 */
 };
-/* "10.0.0.0/8", "2001:db8::/32", or a single address. Bits past the mask are cleared. "0.0.0.0/0" is all of IPv4, "::/0" all of IPv6: neither holds
- * the other (an IPv4-mapped address is IPv4). */
+/* "10.0.0.0/8", "2001:db8::/32", or a single address. Bits past the mask are cleared. "0.0.0.0/0" is all of IPv4,
+ * "::/0" all of IPv6: neither holds the other (an IPv4-mapped address is IPv4). */
 int cidr_parse(struct slice s, struct cidr *c);
 bool cidr_match(const struct cidr *set, unsigned n, const struct addr *a); /* a unix peer matches nothing */
 

@@ -1,16 +1,21 @@
 /*
- * conn: one non-blocking byte stream, plain or TLS, on one loop. It moves bytes when its session says so and reports readiness; it
- * buffers nothing but what TLS must.
+ * conn: one non-blocking byte stream, plain or TLS, on one loop. It moves bytes when its session says so and reports
+ * readiness; it buffers nothing but what TLS must.
  *
- * Edge-triggered: on_ready(CONN_READABLE) means "try reading". A session reads until it is told CONN_AGAIN, or until it has had enough; in
- * the latter case nobody will call it again for the bytes that are left: it comes back itself (conn_read later, or conn_kick).
+ * Edge-triggered: on_ready(CONN_READABLE) means "try reading". A session reads until it is told CONN_AGAIN, or until it
+ * has had enough; in the latter case nobody will call it again for the bytes that are left: it comes back itself
+ * (conn_read later, or conn_kick).
  *
- * The extra read that only says CONN_AGAIN can be saved: after a read shorter than asked for, c->ready loses CONN_READABLE, which means that the
- * kernel's queue was empty just now and anything later, the peer's FIN included, will raise an event. So:
- *  - a session that has what it needs (a whole message) stops after a short read, and when it comes back to reading it does so if
- *    c->ready says READABLE, else it waits for on_ready;
- *  - a session that wants more asks again until CONN_AGAIN: that read is really made, and finds even a reset that came along with the bytes.
- * Writing has the same bit: a short write clears CONN_WRITABLE, and on_ready(CONN_WRITABLE) comes when there is room again, only then.
+ * The extra read that only says CONN_AGAIN can be saved: after a read shorter than asked for, c->ready loses
+ * CONN_READABLE, which means that the kernel's queue was empty just now and anything later, the peer's FIN included,
+ * will raise an event. So:
+ *  - a session that has what it needs (a whole message) stops after a short read, and when it comes back to reading it
+ *    does so if c->ready says READABLE, else it waits for on_ready;
+ *  - a session that wants more asks again until CONN_AGAIN: that read is really made, and finds even a reset that came
+ *    along with the bytes.
+ *
+ * Writing has the same bit: a short write clears CONN_WRITABLE, and on_ready(CONN_WRITABLE) comes when there is room
+ * again, only then.
  *
  * A conn never calls back from inside conn_read/conn_writev/conn_close.
  */
@@ -28,9 +33,9 @@
 #define CONN_READABLE 1u
 #define CONN_WRITABLE 2u
 
-#define CONN_AGAIN (-1)  /* nothing now; on_ready will come */
-#define CONN_EOF (-2)    /* the peer has ended its side in an orderly way (FIN; for TLS: close_notify) */
-#define CONN_ERROR (-3)  /* broken; conn_error says how */
+#define CONN_AGAIN (-1) /* nothing now; on_ready will come */
+#define CONN_EOF (-2)   /* the peer has ended its side in an orderly way (FIN; for TLS: close_notify) */
+#define CONN_ERROR (-3) /* broken; conn_error says how */
 
 struct conn;
 struct tls_conn;
@@ -38,54 +43,56 @@ struct tls_conn;
 struct conn_ops { /* transport; tcp.c, tls_conn.c */
     ssize_t (*read)(struct conn *c, void *p, size_t n);
     ssize_t (*writev)(struct conn *c, const struct iovec *iov, int n);
-    int (*handshake)(struct conn *c);   /* 0 done, CONN_AGAIN, CONN_ERROR */
+    int (*handshake)(struct conn *c);                       /* 0 done, CONN_AGAIN, CONN_ERROR */
     unsigned (*on_events)(struct conn *c, unsigned events); /* maps socket readiness to what the session may do */
-    void (*shutdown)(struct conn *c);   /* end our side: FIN, or close_notify and FIN */
+    void (*shutdown)(struct conn *c);                       /* end our side: FIN, or close_notify and FIN */
     void (*fini)(struct conn *c);
 };
 
 struct conn {
     struct watch watch;
     const struct conn_ops *ops;
-    struct tls_conn *tls;           /* tls_conn.c's state; NULL: plain */
+    struct tls_conn *tls;                              /* tls_conn.c's state; NULL: plain */
     void (*on_ready)(struct conn *c, unsigned events); /* the session's; set by conn_attach */
     void *owner;
-    unsigned char ready;            /* what is believed possible: READABLE/WRITABLE bits */
-    unsigned char blocked;          /* where the kernel said EAGAIN since the last event */
+    unsigned char ready;   /* what is believed possible: READABLE/WRITABLE bits */
+    unsigned char blocked; /* where the kernel said EAGAIN since the last event */
     unsigned char kick_events;
     bool connecting, handshaking, closed_seen, eof, broken, shut;
-    bool write_failed;              /* plain: the peer takes nothing more; what it sent before can still be read */
-    struct err *error;              /* NULL unless broken; use conn_error */
-    char *subject;                  /* made when first asked for */
-    struct addr local, peer;        /* local is unset (len 0) on connections made by conn_connect */
-    uint64_t id;                    /* for logs: unique in the process */
-    struct task kick;               /* conn_kick */
+    bool write_failed;       /* plain: the peer takes nothing more; what it sent before can still be read */
+    struct err *error;       /* NULL unless broken; use conn_error */
+    char *subject;           /* made when first asked for */
+    struct addr local, peer; /* local is unset (len 0) on connections made by conn_connect */
+    uint64_t id;             /* for logs: unique in the process */
+    struct task kick;        /* conn_kick */
 };
 
-/* Takes over an accepted fd (non-blocking, close-on-exec). `tls` NULL: plain. On TLS the handshake runs inside, readiness is reported when it is
- * done (both bits), or when it failed (broken). A plain connection may be written to, and reading may be tried, at once. Heap. NULL with the fd
- * closed: no memory in the kernel. */
-struct conn *conn_accepted(struct loop *l, int fd, const struct addr *peer, const struct addr *local, struct tls_server *tls);
-/* Starts connecting. on_ready(WRITABLE) when it is up (TLS handshake included), or with c->broken set. The caller sets the deadline. `server_name` is
- * for SNI and for verifying (a name or an IP); empty: the address itself is verified. NULL with *e: failed at once. */
+/* Takes over an accepted fd (non-blocking, close-on-exec). `tls` NULL: plain. On TLS the handshake runs inside,
+ * readiness is reported when it is done (both bits), or when it failed (broken). A plain connection may be written to,
+ * and reading may be tried, at once. Heap. NULL with the fd closed: no memory in the kernel. */
+struct conn *conn_accepted(struct loop *l, int fd, const struct addr *peer, const struct addr *local,
+                           struct tls_server *tls);
+/* Starts connecting. on_ready(WRITABLE) when it is up (TLS handshake included), or with c->broken set. The caller sets
+ * the deadline. `server_name` is for SNI and for verifying (a name or an IP); empty: the address itself is verified.
+ * NULL with *e: failed at once. */
 struct conn *conn_connect(struct loop *l, const struct addr *to, const struct tls_client *tls, struct slice server_name,
                           struct err *e);
 void conn_attach(struct conn *c, void (*on_ready)(struct conn *, unsigned), void *owner);
 
-ssize_t conn_read(struct conn *c, void *p, size_t n);                      /* > 0, or CONN_*; n > 0 */
-/* > 0 (maybe short), or CONN_AGAIN / CONN_ERROR. After CONN_AGAIN the next call must offer the same bytes first and at least as
- * many (TLS has sealed them); draining one queue in order does that. Empty iovecs are allowed, all empty are not. After
- * CONN_ERROR conn_read may still give what the peer sent before it went (plain only). */
+ssize_t conn_read(struct conn *c, void *p, size_t n); /* > 0, or CONN_*; n > 0 */
+/* > 0 (maybe short), or CONN_AGAIN / CONN_ERROR. After CONN_AGAIN the next call must offer the same bytes first and at
+ * least as many (TLS has sealed them); draining one queue in order does that. Empty iovecs are allowed, all empty are
+ * not. After CONN_ERROR conn_read may still give what the peer sent before it went (plain only). */
 ssize_t conn_writev(struct conn *c, const struct iovec *iov, int n);
-void conn_shutdown(struct conn *c);                                        /* no more writes; reading goes on */
-void conn_kick(struct conn *c, unsigned events);                           /* on_ready again at the end of this turn */
-void conn_close(struct conn *c);                                           /* closes now, frees at the end of the turn */
-/* Orderly end of a server connection whose input may still hold bytes (RFC 9112 9.6): FIN, then reads and drops at most 256 KiB for
- * at most 2 s, then closes. The session lets go of c. */
+void conn_shutdown(struct conn *c);              /* no more writes; reading goes on */
+void conn_kick(struct conn *c, unsigned events); /* on_ready again at the end of this turn */
+void conn_close(struct conn *c);                 /* closes now, frees at the end of the turn */
+/* Orderly end of a server connection whose input may still hold bytes (RFC 9112 9.6): FIN, then reads and drops at most
+ * 256 KiB for at most 2 s, then closes. The session lets go of c. */
 void conn_linger(struct conn *c);
-const char *conn_error(const struct conn *c);                              /* "" unless broken */
-enum err_kind conn_error_kind(const struct conn *c);                       /* ERR_NONE unless broken */
-const char *conn_alpn(const struct conn *c);                               /* "http/1.1", or "" when nothing was agreed */
+const char *conn_error(const struct conn *c);        /* "" unless broken */
+enum err_kind conn_error_kind(const struct conn *c); /* ERR_NONE unless broken */
+const char *conn_alpn(const struct conn *c);         /* "http/1.1", or "" when nothing was agreed */
 /* Subject for logs: "conn 17 10.0.0.9:5311"; in c's memory. */
 const char *conn_subject(struct conn *c);
 

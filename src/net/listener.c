@@ -22,12 +22,12 @@ struct listener_socket {
     struct listener_socket *next; /* in `sockets` until it is closed */
     struct addr addr;
     unsigned refs;
-    bool ephemeral;               /* port 0 was asked for */
+    bool ephemeral; /* port 0 was asked for */
     bool retired;
     unsigned first, last;
-    dev_t dev;                    /* of a unix socket's file, so that no other's is removed */
+    dev_t dev; /* of a unix socket's file, so that no other's is removed */
     ino_t ino;
-    int fds[];                    /* [last - first + 1]; -1 once its worker has closed it */
+    int fds[]; /* [last - first + 1]; -1 once its worker has closed it */
 };
 
 /* Every open one of the process. Generations are built and freed on other threads than the one that publishes them. */
@@ -50,12 +50,16 @@ bind_error(const struct addr *a, struct err *e)
 
     addr_format(a, text);
     if (sys == EADDRINUSE && addr_is_unix(a))
-        err_set(e, ERR_SYSTEM, "%s: address already in use (another process answers there: stop it or choose another path)", text);
+        err_set(e, ERR_SYSTEM,
+                "%s: address already in use (another process answers there: stop it or choose another path)", text);
     else if (sys == EADDRINUSE)
-        err_set(e, ERR_SYSTEM, "%s: address already in use (is another server, or another weir, running? `ss -ltnp sport = :%d` names it)",
-                text, addr_port(a));
+        err_set(
+            e, ERR_SYSTEM,
+            "%s: address already in use (is another server, or another weir, running? `ss -ltnp sport = :%d` names it)",
+            text, addr_port(a));
     else if (sys == EACCES && addr_is_unix(a))
-        err_set(e, ERR_SYSTEM, "%s: permission denied (uid %ld needs write access to the directory)", text, (long)geteuid());
+        err_set(e, ERR_SYSTEM, "%s: permission denied (uid %ld needs write access to the directory)", text,
+                (long)geteuid());
     else if (sys == EACCES)
         err_set(e, ERR_SYSTEM, "%s: permission denied (a port below 1024 needs root or CAP_NET_BIND_SERVICE)", text);
     else if (sys == EADDRNOTAVAIL)
@@ -105,8 +109,8 @@ socket_bind(const struct addr *a, bool shared)
     return -1;
 }
 
-/* SO_REUSEPORT would let a second process of the same user take half of the connections in silence. So one bind without it comes first,
- * unless a socket of this process has that port and would be in its way. Under the lock. */
+/* SO_REUSEPORT would let a second process of the same user take half of the connections in silence. So one bind without
+ * it comes first, unless a socket of this process has that port and would be in its way. Under the lock. */
 static int
 check_free(const struct addr *a)
 {
@@ -335,18 +339,32 @@ listener_last(const struct listener_socket *s)
     return s->last;
 }
 
+/* A generation may come back to an address while the workers are still leaving it: then the slot is filled again. */
+static int
+slot_reopen(const struct addr *a)
+{
+    int fd = addr_is_unix(a) ? -1 : socket_bind(a, true);
+
+    if (fd < 0 || listen(fd, SOMAXCONN) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
 /* The worker's own slot; -1 when it has none. */
 static int
 slot_fd(struct listener_socket *s, unsigned worker)
 {
-    int fd;
+    int *fd;
 
     if (worker < s->first || worker > s->last)
         return -1;
     pthread_mutex_lock(&lock);
-    fd = s->fds[worker - s->first];
+    fd = &s->fds[worker - s->first];
+    if (*fd < 0)
+        *fd = slot_reopen(&s->addr);
     pthread_mutex_unlock(&lock);
-    return fd;
+    return *fd;
 }
 
 static void
@@ -368,7 +386,7 @@ struct acceptor {
     struct listener_socket *socket; /* a reference of its own */
     acceptor_fn on_accept;
     void *arg;
-    bool wildcard;                  /* the local address has to be asked for */
+    bool wildcard; /* the local address has to be asked for */
     bool stopped;
 };
 
@@ -406,8 +424,9 @@ hand_over(struct acceptor *a, int fd, const struct addr *peer)
 static bool
 concerns_one(int sys)
 {
-    return sys == ECONNABORTED || sys == EINTR || sys == EPROTO || sys == EPERM || sys == ENETDOWN || sys == ENOPROTOOPT ||
-           sys == EHOSTDOWN || sys == ENONET || sys == EHOSTUNREACH || sys == EOPNOTSUPP || sys == ENETUNREACH;
+    return sys == ECONNABORTED || sys == EINTR || sys == EPROTO || sys == EPERM || sys == ENETDOWN ||
+           sys == ENOPROTOOPT || sys == EHOSTDOWN || sys == ENONET || sys == EHOSTUNREACH || sys == EOPNOTSUPP ||
+           sys == ENETUNREACH;
 }
 
 /* Up to `max` connections. 0: the queue is empty or max was reached; -1 with errno: accepting does not work now. */

@@ -1,11 +1,13 @@
 /*
- * listener: a listening address; every worker has a socket of its own for it (SO_REUSEPORT; a unix address has one socket that all share). Sockets
- * are opened by the service thread before a generation is published (so that a failed bind fails the load), are kept over reloads by address, and
- * each worker's one is closed after its backlog was accepted empty.
+ * listener: a listening address; every worker has a socket of its own for it (SO_REUSEPORT; a unix address has one
+ * socket that all share). Sockets are opened by the service thread before a generation is published (so that a failed
+ * bind fails the load), are kept over reloads by address, and each worker's one is closed after its backlog was
+ * accepted empty.
  *
- * The life of one: listener_open for each generation that names it; acceptor_start on each worker of its range when it is new there. When a generation
- * without it is published: listener_retire (service thread, first), acceptor_stop on each worker; listener_put when the generation that held it is freed.
- * From listener_retire on, a listener_open of the same address binds anew.
+ * The life of one: listener_open for each generation that names it; acceptor_start on each worker of its range when it
+ * is new there. When a generation without it is published: listener_retire (service thread, first), acceptor_stop on
+ * each worker; listener_put when the generation that held it is freed. From listener_retire on, a listener_open of the
+ * same address binds anew.
  */
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
@@ -16,26 +18,28 @@
 
 struct listener_socket; /* one address, one fd per worker; shared by generations through references */
 
-/* Finds the open one for that address and range or binds a new one, for worker ids first..last. A port of 0 always binds a new one. A stale unix
- * socket file is replaced when nobody answers on it; the new one has mode 0660. NULL with *e: one line that names the address, what is wrong and
- * what to do. Any thread. */
+/* Finds the open one for that address and range or binds a new one, for worker ids first..last. A port of 0 always
+ * binds a new one. A stale unix socket file is replaced when nobody answers on it; the new one has mode 0660. NULL with
+ * *e: one line that names the address, what is wrong and what to do. Any thread. */
 struct listener_socket *listener_open(const struct addr *a, unsigned first, unsigned last, int backlog, struct err *e);
 void listener_hold(struct listener_socket *s);
-void listener_put(struct listener_socket *s);           /* at the last one (acceptors hold one each): closed, a unix file removed */
-void listener_retire(struct listener_socket *s);        /* not to be found any more; idempotent */
+/* At the last one (acceptors hold one each): closed, a unix file removed. */
+void listener_put(struct listener_socket *s);
+void listener_retire(struct listener_socket *s);                   /* not to be found any more; idempotent */
 const struct addr *listener_addr(const struct listener_socket *s); /* with the real port where port 0 was asked for */
-unsigned listener_first(const struct listener_socket *s); /* the workers that have a socket in it */
+unsigned listener_first(const struct listener_socket *s);          /* the workers that have a socket in it */
 unsigned listener_last(const struct listener_socket *s);
 
-/* On worker: accepts until told to stop, at most 64 per turn. on_accept takes over the fd (non-blocking, close-on-exec). Out of descriptors or memory,
- * accepting pauses for 100 ms and is counted. NULL: the worker has no socket in s, or watching failed (logged). */
+/* On worker: accepts until told to stop, at most 64 per turn. on_accept takes over the fd (non-blocking,
+ * close-on-exec). Out of descriptors or memory, accepting pauses for 100 ms and is counted. NULL: the worker has no
+ * socket in s, or watching failed (logged). */
 struct acceptor;
 typedef void (*acceptor_fn)(int fd, const struct addr *peer, const struct addr *local, void *arg);
 struct acceptor *acceptor_start(struct worker *w, struct listener_socket *s, acceptor_fn on_accept, void *arg);
-void acceptor_set_arg(struct acceptor *a, void *arg);   /* the new generation's listener */
+void acceptor_set_arg(struct acceptor *a, void *arg); /* the new generation's listener */
 struct listener_socket *acceptor_socket(const struct acceptor *a);
 /* Accepts what is queued first, then closes this worker's socket. Not from inside on_accept. */
 void acceptor_stop(struct acceptor *a);
-uint64_t acceptor_pauses(void);                         /* how often accepting had to pause, all workers; any thread */
+uint64_t acceptor_pauses(void); /* how often accepting had to pause, all workers; any thread */
 
 #endif

@@ -29,13 +29,13 @@ struct name {
     struct name *next;
     struct resolver *resolver;
     struct resolver_watch *watches;
-    struct timer again;         /* the next query */
-    struct task task;           /* what a new watch asked for */
+    struct timer again;                    /* the next query */
+    struct task task;                      /* what a new watch asked for */
     struct addr addrs[RESOLVER_ADDRS_MAX]; /* port 0; sorted */
-    unsigned n;                 /* 0: never resolved */
-    unsigned failures;          /* in a row */
+    unsigned n;                            /* 0: never resolved */
+    unsigned failures;                     /* in a row */
     bool querying, delivering;
-    char error[160];            /* of the last failed try */
+    char error[160]; /* of the last failed try */
     char text[];
 };
 
@@ -43,7 +43,7 @@ struct resolver_watch {
     struct resolver_watch *next;
     struct name *name;
     uint16_t port;
-    bool pending;               /* on_change is due */
+    bool pending; /* on_change is due */
     resolver_change on_change;
     void *arg;
 };
@@ -60,7 +60,7 @@ struct resolver_lookup {
 struct resolver {
     struct loop *loop;
     ares_channel channel;
-    struct timer timer;         /* c-ares's own timeouts */
+    struct timer timer; /* c-ares's own timeouts */
     struct dns_socket *sockets;
     struct name *names;
     struct resolver_lookup *lookups;
@@ -88,7 +88,8 @@ on_timer(struct timer *t)
     arm(r);
 }
 
-/* c-ares expects level-triggered readiness: it may leave bytes in a TCP socket. So it is asked again while there is something. */
+/* c-ares expects level-triggered readiness: it may leave bytes in a TCP socket. So it is asked again while there is
+ * something. */
 static void
 on_socket(struct watch *w, unsigned events)
 {
@@ -403,7 +404,8 @@ lookup_on_change(const struct addr *addrs, unsigned n, const char *error, void *
 static void
 lookup_on_deadline(struct timer *t)
 {
-    lookup_end((struct resolver_lookup *)((char *)t - offsetof(struct resolver_lookup, deadline)), NULL, 0, "DNS: no answer in time");
+    lookup_end((struct resolver_lookup *)((char *)t - offsetof(struct resolver_lookup, deadline)), NULL, 0,
+               "DNS: no answer in time");
 }
 
 struct resolver_lookup *
@@ -453,7 +455,8 @@ open_channel(struct resolver *r, struct err *e)
         .sock_state_cb = on_socket_state,
         .sock_state_cb_data = r,
     };
-    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_DOMAINS | ARES_OPT_SOCK_STATE_CB;
+    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_DOMAINS |
+               ARES_OPT_SOCK_STATE_CB;
     const char *servers = getenv("WEIR_DNS_SERVERS");
     int status = ares_init_options(&r->channel, &options, mask);
 

@@ -33,7 +33,8 @@ tcp_recv(struct conn *c, void *p, size_t n)
 ssize_t
 tcp_send(struct conn *c, const struct iovec *iov, int n)
 {
-    struct msghdr m = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)(n < SENDMSG_IOV_MAX ? n : SENDMSG_IOV_MAX) };
+    struct msghdr m = { .msg_iov = (struct iovec *)iov,
+                        .msg_iovlen = (size_t)(n < SENDMSG_IOV_MAX ? n : SENDMSG_IOV_MAX) };
     size_t want = 0;
     ssize_t sent;
 
@@ -68,8 +69,8 @@ plain_read(struct conn *c, void *p, size_t n)
     return got;
 }
 
-/* A peer that is gone may have said something before, the answer to a request that it did not want to read to the end: the conn is not
- * broken as long as reading has not found its end. */
+/* A peer that is gone may have said something before, the answer to a request that it did not want to read to the end:
+ * the conn is not broken as long as reading has not found its end. */
 static ssize_t
 plain_writev(struct conn *c, const struct iovec *iov, int n)
 {

@@ -6,8 +6,8 @@
 
 extern const struct conn_ops tcp_ops;
 
-/* One system call each, never SIGPIPE, never EINTR: what every transport stands on. They keep c->ready, c->blocked and c->eof; an error
- * is only reported by errno. > 0, CONN_AGAIN, CONN_EOF (reading only), CONN_ERROR. */
+/* One system call each, never SIGPIPE, never EINTR: what every transport stands on. They keep c->ready, c->blocked and
+ * c->eof; an error is only reported by errno. > 0, CONN_AGAIN, CONN_EOF (reading only), CONN_ERROR. */
 ssize_t tcp_recv(struct conn *c, void *p, size_t n);
 ssize_t tcp_send(struct conn *c, const struct iovec *iov, int n);
 

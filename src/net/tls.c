@@ -11,9 +11,8 @@
 #include <string.h>
 
 /* Mozilla's intermediate set for TLS 1.2, without finite-field DHE; TLS 1.3's suites are OpenSSL's own three. */
-static const char ciphers[] =
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
-    "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+static const char ciphers[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+                              "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 static const char groups[] = "X25519:P-256:P-384";
 
 /* ALPN's wire form: a length and a name. */
@@ -62,7 +61,8 @@ ctx_new(const SSL_METHOD *method, struct err *e)
         return NULL;
     }
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_mode(ctx,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(ctx, 1); /* one recv for a record instead of two */
     return ctx;
 }
@@ -98,7 +98,8 @@ load_key(SSL_CTX *ctx, const char *certificate, const char *key, struct err *e)
         return 0;
     if (asked) {
         ERR_clear_error();
-        return err_set(e, ERR_TLS, "%s: the key is encrypted; store it without a passphrase, readable by weir alone", key);
+        return err_set(e, ERR_TLS, "%s: the key is encrypted; store it without a passphrase, readable by weir alone",
+                       key);
     }
     if (ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_X509) {
         ERR_clear_error();
@@ -149,7 +150,8 @@ on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigne
 static bool
 serves(SSL_CTX *ctx, const char *name)
 {
-    return X509_check_host(SSL_CTX_get0_certificate(ctx), name, strlen(name), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
+    return X509_check_host(SSL_CTX_get0_certificate(ctx), name, strlen(name), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
+                           NULL) == 1;
 }
 
 static int

@@ -1,4 +1,5 @@
-/* tls: contexts for both sides on OpenSSL 3. OpenSSL's types stay in tls*.c. Contexts are reference-counted: a connection holds one. */
+/* tls: contexts for both sides on OpenSSL 3. OpenSSL's types stay in tls*.c. Contexts are reference-counted: a
+ * connection holds one. */
 #ifndef NET_TLS_H
 #define NET_TLS_H
 
@@ -12,7 +13,8 @@ struct tls_client;
 
 int tls_init(void);
 
-/* TLS 1.2 and 1.3, Mozilla's intermediate set. Files are PEM: chain, and key. NULL with *e: says which file and what is wrong. */
+/* TLS 1.2 and 1.3, Mozilla's intermediate set. Files are PEM: chain, and key. NULL with *e: says which file and what is
+ * wrong. */
 struct tls_server *tls_server_new(const char *certificate, const char *key, struct err *e);
 /* A further certificate chosen by SNI from its subjectAltNames. */
 int tls_server_add(struct tls_server *t, const char *certificate, const char *key, struct err *e);

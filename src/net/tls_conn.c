@@ -1,8 +1,8 @@
 #include "config.h" /* _GNU_SOURCE */
 
 /*
- * OpenSSL reads and writes through a BIO of weir's own that goes straight to the conn's socket: no SIGPIPE, no copy, and the conn knows
- * at each step whether it was the socket that said "not now".
+ * OpenSSL reads and writes through a BIO of weir's own that goes straight to the conn's socket: no SIGPIPE, no copy,
+ * and the conn knows at each step whether it was the socket that said "not now".
  */
 #include "tls_conn.h"
 
@@ -22,12 +22,12 @@ struct tls_conn {
     SSL *ssl;
     struct tls_server *server;       /* held; or */
     const struct tls_client *client; /* held */
-    size_t sealed;                   /* bytes of a refused write that OpenSSL has already sealed: they come first again */
+    size_t sealed; /* bytes of a refused write that OpenSSL has already sealed: they come first again */
     bool read_wants_write, write_wants_read;
-    bool more;                       /* the socket may hold bytes: as c->ready says of a plain conn */
-    bool fin;                        /* the socket ended */
-    bool notify_pending;             /* close_notify did not fit into the socket yet */
-    int sys;                         /* errno of the socket, when it failed */
+    bool more;           /* the socket may hold bytes: as c->ready says of a plain conn */
+    bool fin;            /* the socket ended */
+    bool notify_pending; /* close_notify did not fit into the socket yet */
+    int sys;             /* errno of the socket, when it failed */
 };
 
 /* ------------------------------------------------------------------ BIO */

@@ -15,13 +15,13 @@
 
 struct tls_server {
     atomic_uint refs;
-    SSL_CTX **ctx;         /* owned; the first serves names that no other one has */
+    SSL_CTX **ctx; /* owned; the first serves names that no other one has */
     unsigned n;
 };
 
 struct tls_client {
     atomic_uint refs;
-    SSL_CTX *ctx;          /* owned */
+    SSL_CTX *ctx; /* owned */
     bool verify;
 };
 

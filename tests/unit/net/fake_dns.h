@@ -18,27 +18,28 @@ struct fake_answer {
     int rcode;
     int ttl;
     const char *ipv4[4], *ipv6[4];
-    unsigned many;     /* so many further IPv4 addresses 10.9.0.x */
-    bool truncate;     /* UDP says "ask by TCP" */
+    unsigned many; /* so many further IPv4 addresses 10.9.0.x */
+    bool truncate; /* UDP says "ask by TCP" */
     bool silent;
 };
 
 struct fake_dns {
     pthread_t thread;
     pthread_mutex_t lock;
-    struct fake_answer answer;   /* for "svc.test" and below */
+    struct fake_answer answer; /* for "svc.test" and below */
     unsigned queries;
-    char asked[256];             /* the last name asked for */
-    char odd[256];               /* a name asked for that is not below "test" */
+    char asked[256]; /* the last name asked for */
+    char odd[256];   /* a name asked for that is not below "test" */
     int udp, tcp, stop[2];
-    char at[32];                 /* "127.0.0.1:PORT" */
+    char at[32]; /* "127.0.0.1:PORT" */
 };
 
 static inline size_t
 fake_put_record(unsigned char *p, int type, int ttl, const void *data, size_t n)
 {
-    unsigned char head[12] = { 0xc0, 12, 0, (unsigned char)type, 0, 1, 0, 0, (unsigned char)(ttl >> 8), (unsigned char)ttl, 0,
-                               (unsigned char)n };
+    unsigned char head[12] = {
+        0xc0, 12, 0, (unsigned char)type, 0, 1, 0, 0, (unsigned char)(ttl >> 8), (unsigned char)ttl, 0, (unsigned char)n
+    };
 
     memcpy(p, head, 12);
     memcpy(p + 12, data, n);

@@ -1,4 +1,5 @@
-/* netlab: what the tests of src/net share: one loop that runs until something has come true, and plain blocking peers. */
+/* netlab: what the tests of src/net share: one loop that runs until something has come true, and plain blocking peers.
+ */
 #ifndef NETLAB_H
 #define NETLAB_H
 

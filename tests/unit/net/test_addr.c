@@ -187,8 +187,8 @@ cidr_sets_and_unix(void **state)
 static void
 refuses_what_is_no_cidr(void **state)
 {
-    static const char *const bad[] = { "", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8/8", "::/129", "10.0.0/8",
-                                       "host/8", "10.0.0.0 /8" };
+    static const char *const bad[] = { "",       "/8",       "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8/8",
+                                       "::/129", "10.0.0/8", "host/8",    "10.0.0.0 /8" };
     struct cidr c;
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

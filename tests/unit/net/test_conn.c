@@ -10,12 +10,12 @@
 
 struct side { /* our end under test */
     struct conn *c;
-    unsigned told;        /* bits seen since last cleared */
+    unsigned told; /* bits seen since last cleared */
     unsigned calls;
     char in[1 << 16];
     size_t in_n;
-    ssize_t last;         /* what the last conn_read said */
-    bool greedy;          /* read at every READABLE until CONN_AGAIN */
+    ssize_t last; /* what the last conn_read said */
+    bool greedy;  /* read at every READABLE until CONN_AGAIN */
     bool close_in_callback;
 };
 

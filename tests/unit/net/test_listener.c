@@ -231,6 +231,26 @@ at_most_64_a_turn_and_none_lost(void **state)
 }
 
 static void
+a_worker_may_come_back(void **state)
+{
+    struct taken t = { 0 };
+    struct listener_socket *s = open_at("127.0.0.1:0", 0, 0);
+    struct acceptor *a = acceptor_start(&worker, s, on_accept, &t);
+    int peer;
+
+    acceptor_stop(a);
+    a = acceptor_start(&worker, s, on_accept, &t);
+    assert_non_null(a);
+    peer = lab_dial(listener_addr(s));
+    assert_true(peer >= 0);
+    lab_run(worker.loop, took_one, &t);
+    close(peer);
+    taken_close(&t);
+    acceptor_stop(a);
+    listener_put(s);
+}
+
+static void
 an_occupied_port_is_named(void **state)
 {
     struct addr a;
@@ -518,6 +538,7 @@ main(void)
         on_loop(generations_share_by_address),
         on_loop(each_worker_has_a_socket),
         on_loop(at_most_64_a_turn_and_none_lost),
+        on_loop(a_worker_may_come_back),
         on_loop(an_occupied_port_is_named),
         on_loop(a_port_shared_by_somebody_else_is_occupied),
         on_loop(a_port_with_old_connections_can_be_bound_again),

@@ -85,7 +85,8 @@ resolves_both_families_sorted(void **state)
     struct seen s = { 0 };
     struct resolver_watch *w;
 
-    fake_dns_set(dns, (struct fake_answer){ .ttl = 30, .ipv4 = { "10.0.0.2", "10.0.0.1", "10.0.0.2" }, .ipv6 = { "fd00::1" } });
+    fake_dns_set(
+        dns, (struct fake_answer){ .ttl = 30, .ipv4 = { "10.0.0.2", "10.0.0.1", "10.0.0.2" }, .ipv6 = { "fd00::1" } });
     w = watch(&s);
     assert_int_equal(s.calls, 0);
     lab_run(loop, called, &s);

@@ -75,7 +75,8 @@ an_encrypted_key_is_refused_without_asking(void **state)
 
     snprintf(path, sizeof(path), "%s/secret.key", lab_dir);
     f = fopen(path, "w");
-    assert_int_equal(PEM_write_PrivateKey(f, a.key, EVP_aes_128_cbc(), (const unsigned char *)"pass", 4, NULL, NULL), 1);
+    assert_int_equal(PEM_write_PrivateKey(f, a.key, EVP_aes_128_cbc(), (const unsigned char *)"pass", 4, NULL, NULL),
+                     1);
     fclose(f);
     server_refused(a.cert_file, path, path, "without a passphrase");
     unlink(path);

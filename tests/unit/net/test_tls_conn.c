@@ -56,7 +56,7 @@ struct end {
     struct conn *c;
     unsigned told;
     bool greedy;
-    size_t got;          /* bytes read */
+    size_t got; /* bytes read */
     size_t sent, to_send;
     bool content_wrong;
     ssize_t last;
@@ -249,7 +249,8 @@ verifies(void **state)
     verify_fails(&a, lonely.cert_file, "a.test", "unable to get local issuer");
 }
 
-/* Far more than the socket holds, with a reader that begins late: the record that was refused must come out whole and once. */
+/* Far more than the socket holds, with a reader that begins late: the record that was refused must come out whole and
+ * once. */
 static void
 large_transfers_survive_back_pressure(void **state)
 {
@@ -457,7 +458,7 @@ a_name_is_wanted_over_unix(void **state)
 struct foreign {
     struct addr at;
     const char *sni;
-    const char *alpn;          /* wire form */
+    const char *alpn; /* wire form */
     int max_version;
     bool renegotiate;
     char subject[64];
@@ -547,7 +548,8 @@ foreign_run(struct foreign *f)
 static void
 sni_chooses_the_certificate(void **state)
 {
-    struct foreign named = { .sni = "x.w.test" }, unknown = { .sni = "other.test" }, none = { 0 }, upper = { .sni = "Y.W.TEST" };
+    struct foreign named = { .sni = "x.w.test" }, unknown = { .sni = "other.test" }, none = { 0 },
+                   upper = { .sni = "Y.W.TEST" };
 
     foreign_run(&named);
     assert_true(named.ok);
@@ -564,7 +566,8 @@ sni_chooses_the_certificate(void **state)
 static void
 alpn_agrees_or_refuses(void **state)
 {
-    struct foreign both = { .alpn = "\x02h2\x08http/1.1" }, h2 = { .alpn = "\x02h2" }, on_second = { .sni = "x.w.test", .alpn = "\x02h2" };
+    struct foreign both = { .alpn = "\x02h2\x08http/1.1" }, h2 = { .alpn = "\x02h2" },
+                   on_second = { .sni = "x.w.test", .alpn = "\x02h2" };
 
     foreign_run(&both);
     assert_true(both.ok);

@@ -1,4 +1,5 @@
-/* tls_lab: a certificate authority for tests: keys and certificates made afresh, written as PEM files into a directory of their own. */
+/* tls_lab: a certificate authority for tests: keys and certificates made afresh, written as PEM files into a directory
+ * of their own. */
 #ifndef TLS_LAB_H
 #define TLS_LAB_H
 
@@ -41,7 +42,8 @@ lab_add_extension(X509 *x, int nid, const char *value)
     X509_EXTENSION_free(ext);
 }
 
-/* `san` as in "DNS:a.test,IP:127.0.0.1"; NULL: a CA. issuer NULL: self-signed. Valid from a day ago for `days` days from now. */
+/* `san` as in "DNS:a.test,IP:127.0.0.1"; NULL: a CA. issuer NULL: self-signed. Valid from a day ago for `days` days
+ * from now. */
 static inline void
 lab_cert_make(struct lab_cert *c, const char *name, const char *san, const struct lab_cert *issuer, int days)
 {
@@ -55,7 +57,8 @@ lab_cert_make(struct lab_cert *c, const char *name, const char *san, const struc
     X509_gmtime_adj(X509_getm_notBefore(c->x509), -10 * 86400L);
     X509_gmtime_adj(X509_getm_notAfter(c->x509), days * 86400L);
     X509_set_pubkey(c->x509, c->key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(c->x509), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(c->x509), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1,
+                               0);
     X509_set_issuer_name(c->x509, X509_get_subject_name(issuer ? issuer->x509 : c->x509));
     lab_add_extension(c->x509, NID_basic_constraints, san ? "critical,CA:FALSE" : "critical,CA:TRUE");
     if (san)
