@@ -373,7 +373,7 @@ slot_close(struct listener_socket *s, unsigned worker)
     pthread_mutex_lock(&lock);
     close(s->fds[worker - s->first]);
     s->fds[worker - s->first] = -1;
-    s->retired = true; /* it cannot serve this worker again */
+    s->retired = true; /* the next generation that names the address gets a new one */
     pthread_mutex_unlock(&lock);
 }
 
