@@ -1,0 +1,13 @@
+"""The system tests' harness: a real weir, origins that do as they are told, a real Redis, and a client that sees every byte."""
+from .client import Conn, one_line
+from .daemon import Weir, run_weir, sanitized
+from .message import Request, Response
+from .origin import Blackhole, Origin
+from .ports import Port
+from .redis import Redis
+from .tls import Certificate
+from .tokens import EcKey, EdKey, RsaKey, Secret, b64
+from .wait import DEADLINE, eventually
+
+__all__ = ["Blackhole", "Certificate", "Conn", "DEADLINE", "EcKey", "EdKey", "Origin", "Port", "Redis", "Request", "Response",
+           "RsaKey", "Secret", "Weir", "b64", "eventually", "one_line", "run_weir", "sanitized"]
