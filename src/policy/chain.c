@@ -446,7 +446,10 @@ outcomes_cancelled(struct policy_run *run)
 static void
 admit_before(struct chain_run *cr, unsigned refused)
 {
-    uint64_t left = cr->chain->phases[PHASE_OUTCOME] & cr->chain->phases[PHASE_ATTEMPT] & ((UINT64_C(1) << refused) - 1);
+    if (!cr->chain || refused == 0)
+        return;
+    uint64_t before = UINT64_MAX >> (POLICY_MAX - refused);
+    uint64_t left = cr->chain->phases[PHASE_OUTCOME] & cr->chain->phases[PHASE_ATTEMPT] & before;
 
     for (; left; left &= left - 1) {
         struct link_run *lr = &cr->links[__builtin_ctzll(left)];
