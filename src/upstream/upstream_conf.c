@@ -117,7 +117,8 @@ split_name(struct slice s, struct slice *host, uint64_t *port)
     for (i = 0; i < host->n; i++) {
         char ch = host->p[i];
 
-        if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || ch == '-' || ch == '.' || ch == '_'))
+        if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || ch == '-' ||
+              ch == '.' || ch == '_'))
             return -1;
     }
     return parse_u64(slice_of(colon + 1, s.n - (size_t)(colon + 1 - s.p)), 65535, port) < 0 || *port == 0 ? -1 : 0;

@@ -1,4 +1,5 @@
-/* fixture: what several tests of src/upstream need: clusters from text, a loop run until something holds, an origin on that loop. */
+/* fixture: what several tests of src/upstream need: clusters from text, a loop run until something holds, an origin on
+ * that loop. */
 #ifndef TESTS_UPSTREAM_FIXTURE_H
 #define TESTS_UPSTREAM_FIXTURE_H
 
@@ -168,9 +169,9 @@ struct origin {
     int fd;
     struct addr addr;
     char text[ADDR_TEXT_MAX];
-    const char *answer;     /* to every request; NULL: none is given */
+    const char *answer; /* to every request; NULL: none is given */
     unsigned accepted, open, requests;
-    char last[4096];        /* head of the last request */
+    char last[4096]; /* head of the last request */
     struct origin_conn *conns[ORIGIN_CONNS];
 };
 

@@ -37,7 +37,8 @@ static void
 weights_are_followed(void **state)
 {
     struct fixture f;
-    struct cluster *c = fixture_cluster(&f, "endpoint 127.0.0.1:1 weight=3; endpoint 127.0.0.1:2; endpoint 127.0.0.1:3 weight=0;");
+    struct cluster *c =
+        fixture_cluster(&f, "endpoint 127.0.0.1:1 weight=3; endpoint 127.0.0.1:2; endpoint 127.0.0.1:3 weight=0;");
     unsigned i, got[3] = { 0 };
 
     cluster_start(c, NULL);

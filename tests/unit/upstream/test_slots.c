@@ -12,7 +12,7 @@ slots_are_bounded(void **state)
     assert_true(slots_acquire(st, 2));
     assert_true(slots_acquire(st, 2));
     assert_false(slots_acquire(st, 2));
-    assert_true(slots_acquire(st, 3)); /* a reload may raise it */
+    assert_true(slots_acquire(st, 3));  /* a reload may raise it */
     assert_false(slots_acquire(st, 2)); /* or lower it */
     slots_release(st);
     slots_release(st);

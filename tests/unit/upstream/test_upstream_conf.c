@@ -4,19 +4,20 @@ static void
 everything_written_is_read(void **state)
 {
     struct fixture f;
-    struct cluster *c = fixture_cluster(&f, "endpoint 127.0.0.1:9001 weight=2;\n"
-                                            "endpoint orders.internal:9002 weight=3;\n"
-                                            "endpoint unix:/run/o.sock;\n"
-                                            "balance least_request;\n"
-                                            "connect_timeout 250ms;\n"
-                                            "keepalive 7 idle=1500ms;\n"
-                                            "limits connections=10 pending=20 requests=30;\n"
-                                            "panic 40%;\n"
-                                            "host_header endpoint;\n"
-                                            "health_check { path /h; interval 5s; timeout 1s; healthy 4; unhealthy 5;"
-                                            " expect 200 204-206; }\n"
-                                            "outlier { consecutive 6; interval 7s; eject 8s; max_ejected 9%; }\n"
-                                            "retry { attempts 3; on reset 502 503 504; per_try_timeout 2s; budget 25%; }");
+    struct cluster *c =
+        fixture_cluster(&f, "endpoint 127.0.0.1:9001 weight=2;\n"
+                            "endpoint orders.internal:9002 weight=3;\n"
+                            "endpoint unix:/run/o.sock;\n"
+                            "balance least_request;\n"
+                            "connect_timeout 250ms;\n"
+                            "keepalive 7 idle=1500ms;\n"
+                            "limits connections=10 pending=20 requests=30;\n"
+                            "panic 40%;\n"
+                            "host_header endpoint;\n"
+                            "health_check { path /h; interval 5s; timeout 1s; healthy 4; unhealthy 5;"
+                            " expect 200 204-206; }\n"
+                            "outlier { consecutive 6; interval 7s; eject 8s; max_ejected 9%; }\n"
+                            "retry { attempts 3; on reset 502 503 504; per_try_timeout 2s; budget 25%; }");
     const struct cluster_private *p = c->priv;
 
     assert_string_equal(c->name, "u");
