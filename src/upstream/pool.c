@@ -423,11 +423,11 @@ pool_new(struct loop *l)
 void
 pool_free(struct pool *p)
 {
-    if (thread_pool == p)
-        thread_pool = NULL;
     p->closing = true;
     p->n_conns++; /* so that it is not freed under our hands */
     lease_drop_all(p);
+    if (thread_pool == p) /* not before: a slot given up may come straight back for a lease that still waits */
+        thread_pool = NULL;
     pool_drop_idle(p);
     timer_fini(&p->idle_timer);
     timer_fini(&p->recheck);

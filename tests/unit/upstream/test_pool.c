@@ -624,6 +624,27 @@ a_pool_that_ends_first_leaves_requests_to_end(void **state)
     close_all();
 }
 
+static void
+a_pool_that_ends_takes_its_waits_along(void **state)
+{
+    struct request a, b, c;
+
+    open_all("limits connections=1 pending=5;");
+    ask(&a); /* connecting */
+    ask(&b);
+    ask(&c);
+    pool_free(pool);
+    assert_int_equal(cluster_connections(cluster), 0);
+    assert_int_equal(cluster_pending(cluster), 0);
+    assert_int_equal(atomic_load(&at(0)->active), 0);
+    assert_false(a.failed || b.failed || c.failed);
+    arena_fini(&a.arena);
+    arena_fini(&b.arena);
+    arena_fini(&c.arena);
+    pool = pool_new(service_loop());
+    close_all();
+}
+
 /* ---- more than one worker ---- */
 
 static _Atomic unsigned done_elsewhere;
@@ -888,6 +909,7 @@ main(void)
         cmocka_unit_test(another_tls_identity_shares_nothing),
         cmocka_unit_test(draining_drops_what_is_idle),
         cmocka_unit_test(a_pool_that_ends_first_leaves_requests_to_end),
+        cmocka_unit_test(a_pool_that_ends_takes_its_waits_along),
         cmocka_unit_test(requests_on_other_workers_get_their_turn),
         cmocka_unit_test(idle_connections_are_given_up_for_other_workers),
         cmocka_unit_test(many_share_few_fairly),
