@@ -1,4 +1,4 @@
-#include "jwt.h"
+#include "policy.h"
 #include "verify.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "jwt.h"
+#include "policy.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* jwt_keys: the key sources of a policy taken together, and a token's signature under them. */
-#include "jwt.h"
+#include "policy.h"
 #include "verify.h"
 
 uint64_t

@@ -1,6 +1,6 @@
 weirmodule_LTLIBRARIES += modules/jwt/jwt.la
 noinst_LTLIBRARIES += modules/jwt/libpolicy_jwt.la
-modules_jwt_libpolicy_jwt_la_SOURCES = modules/jwt/jwt.c modules/jwt/jwt.h modules/jwt/jwt_conf.c modules/jwt/jwt_keys.c \
+modules_jwt_libpolicy_jwt_la_SOURCES = modules/jwt/jwt.c modules/jwt/policy.h modules/jwt/jwt_conf.c modules/jwt/jwt_keys.c \
 	modules/jwt/alg.c modules/jwt/alg.h modules/jwt/base64url.c modules/jwt/base64url.h modules/jwt/token.c modules/jwt/token.h \
 	modules/jwt/keys.c modules/jwt/keys.h modules/jwt/jwk.c modules/jwt/verify.c modules/jwt/verify.h modules/jwt/claims.c \
 	modules/jwt/claims.h modules/jwt/cache.c modules/jwt/cache.h modules/jwt/jwks.c modules/jwt/jwks.h

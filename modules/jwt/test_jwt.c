@@ -5,7 +5,7 @@
 #include <cmocka.h>
 
 #include "../testing/fakehost.h"
-#include "jwt.h"
+#include "policy.h"
 #include "signer.h"
 
 #include <openssl/ec.h>

@@ -1,8 +1,8 @@
 /*
- * jwt: admits requests with a valid bearer token. What this module's files share: the compiled block, and what is known in an exchange.
+ * policy: admits requests with a valid bearer token. What this module's files share: the compiled block, and what is known in an exchange.
  */
-#ifndef JWT_H
-#define JWT_H
+#ifndef POLICY_H
+#define POLICY_H
 
 #include "cache.h"
 #include "claims.h"
