@@ -185,6 +185,8 @@ down_idle(struct down_session *d)
         tell(d, d->source.handler(d->source.arg), SESSION_IDLE);
     d->state = DOWN_IDLE;
     timeout = idle_timeout(d);
+    if (d->shaking_hands)
+        timeout = d->source.conf(d->source.arg)->head_timeout;
     if (timeout)
         timer_after(&d->timer, timeout);
     else
@@ -400,7 +402,13 @@ on_task(struct task *t)
 static void
 on_ready(struct conn *c, unsigned events)
 {
-    down_run(c->owner);
+    struct down_session *d = c->owner;
+
+    if (d->shaking_hands) {
+        d->shaking_hands = false;
+        timer_clear(&d->timer); /* its idle time begins */
+    }
+    down_run(d);
 }
 
 static void
@@ -450,6 +458,7 @@ down_h1_start(struct down_sessions *set, struct conn *c, const struct down_sourc
     d->c = c;
     d->source = *source;
     d->is_tls = c->tls != NULL;
+    d->shaking_hands = c->handshaking;
     d->task.run = on_task;
     d->state = DOWN_IDLE;
     timer_init(&d->timer, set->loop, on_timer);

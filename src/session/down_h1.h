@@ -1,7 +1,8 @@
 /*
  * down_h1: an HTTP/1.x session with a client. Keep-alive and pipelining: requests are handled one at a time in order;
- * bytes that came early stay unread or buffered within a cap (the limit of a head plus 16 KiB). Deadlines: head, body
- * progress, idle, write progress. Every refusal of a head goes to the handler's on_bad_request.
+ * bytes that came early stay unread or buffered within a cap (the limit of a head plus 16 KiB). Deadlines: head (also
+ * of a TLS handshake), body progress, idle, write progress. Every refusal of a head goes to the handler's
+ * on_bad_request.
  *
  * A client that ends its side while an answer is due has left (on_abort), unless requests that it sent before that are
  * still waiting behind this one: then all of them are answered.

@@ -54,7 +54,7 @@ struct down_session {
     struct timer timer;
     unsigned served;
     unsigned char state; /* enum down_state */
-    bool is_tls, running, again, yielded;
+    bool is_tls, shaking_hands, running, again, yielded;
 };
 
 TAILQ_HEAD(down_list, down_session);
