@@ -68,7 +68,8 @@ plain8(uint64_t v)
 {
     uint64_t below = (v - EACH(0x20)) & ~v & EACH(0x80);
 
-    return !(below | (v & EACH(0x80)) | zero_bytes(v ^ EACH('"')) | zero_bytes(v ^ EACH('\\')) | zero_bytes(v ^ EACH(0x7f)));
+    return !(below | (v & EACH(0x80)) | zero_bytes(v ^ EACH('"')) | zero_bytes(v ^ EACH('\\')) |
+             zero_bytes(v ^ EACH(0x7f)));
 }
 
 static inline bool
@@ -288,8 +289,8 @@ word_len(const char *s)
 size_t
 access_line_bound(const struct access_record *r)
 {
-    size_t n = r->request_id.n + r->client.n + r->method.n + r->scheme.n + r->host.n + r->path.n + r->query.n + r->protocol.n +
-               r->upstream.n + r->endpoint.n + r->route.n + word_len(r->reason);
+    size_t n = r->request_id.n + r->client.n + r->method.n + r->scheme.n + r->host.n + r->path.n + r->query.n +
+               r->protocol.n + r->upstream.n + r->endpoint.n + r->route.n + word_len(r->reason);
     unsigned rows = r->why ? r->why->n : 0;
 
     for (unsigned i = 0; i < rows; i++) {

@@ -10,9 +10,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define BATCH (32u << 10)      /* bytes that are written at once */
+#define BATCH (32u << 10) /* bytes that are written at once */
 #define BUF_SIZE (64u << 10)
-#define BUF_MAX (512u << 10)   /* past it lines are dropped */
+#define BUF_MAX (512u << 10) /* past it lines are dropped */
 #define FLUSH_AFTER (100 * NSEC_PER_MSEC)
 #define RETRY_AFTER (2 * NSEC_PER_MSEC) /* when the reader did not take a batch */
 
@@ -20,16 +20,16 @@ struct log_buf { /* one worker's lines for one destination */
     struct access_log *log;
     char *p;
     size_t n, room;
-    bool owes;   /* the end of its last batch lies in the sink */
-    bool dirty;  /* in the worker's list, with a reference to the log */
+    bool owes;       /* the end of its last batch lies in the sink */
+    bool dirty;      /* in the worker's list, with a reference to the log */
     nsec_t retry_at; /* the reader did not take the last batch: not asked again before */
     struct log_buf *next;
 };
 
 struct access_log {
-    char *name;                       /* "stdout", "stderr" or the path; owned */
+    char *name; /* "stdout", "stderr" or the path; owned */
     struct sink sink;
-    unsigned refs;                    /* under the registry's lock */
+    unsigned refs; /* under the registry's lock */
     stats_id dropped;
     _Atomic bool dropping;            /* said so in the operator's log */
     struct log_buf *bufs[WORKER_MAX]; /* each touched by its worker only */
@@ -39,23 +39,27 @@ struct access_log {
 static struct {
     pthread_mutex_t lock;
     struct access_log *logs;
-} registry = { PTHREAD_MUTEX_INITIALIZER, NULL };
+} registry = {PTHREAD_MUTEX_INITIALIZER, NULL};
 
 static __thread struct {
-    struct loop *loop;   /* the timer's; NULL: not set up */
+    struct loop *loop; /* the timer's; NULL: not set up */
     struct timer timer;
     struct log_buf *dirty;
 } self;
 
 /* ---- rows ---- */
 
-static const struct weir_arg log_args[] = { { "DESTINATION", WEIR_T_PATH }, { NULL } };
-static const struct weir_opt log_opts[] = { { "format", WEIR_T_WORD, .choices = "json", .def = "json" }, { NULL } };
+static const struct weir_arg log_args[] = {{"DESTINATION", WEIR_T_PATH}, {NULL}};
+static const struct weir_opt log_opts[] = {{"format", WEIR_T_WORD, .choices = "json", .def = "json"}, {NULL}};
 
 const struct weir_directive access_log_rows[] = {
-    { .name = "access_log", .in = "main", .args = log_args, .opts = log_opts, .def = "off",
-      .help = "One JSON line per request to stdout, stderr or a FILE; or off." },
-    { NULL },
+    {.name = "access_log",
+     .in = "main",
+     .args = log_args,
+     .opts = log_opts,
+     .def = "off",
+     .help = "One JSON line per request to stdout, stderr or a FILE; or off."},
+    {NULL},
 };
 
 /* ---- what is lost ---- */
@@ -65,7 +69,8 @@ drop(struct access_log *l, uint64_t lines, const char *why)
 {
     stats_add(l->dropped, lines);
     if (!atomic_exchange_explicit(&l->dropping, true, memory_order_relaxed))
-        log_warning("access log", "%s: %s: lines are dropped (weir_access_log_dropped_total counts them)", l->name, why);
+        log_warning("access log", "%s: %s: lines are dropped (weir_access_log_dropped_total counts them)", l->name,
+                    why);
 }
 
 static uint64_t
@@ -111,9 +116,10 @@ make(const char *name, struct err *e)
     }
     l->name = xstrdup(name);
     l->refs = 1;
-    l->dropped = stats_series(stats_family("weir_access_log_dropped_total", STATS_COUNTER,
-                                           "Access log lines dropped because their reader did not keep up.", NULL, 0, NULL, 0),
-                              NULL);
+    l->dropped =
+        stats_series(stats_family("weir_access_log_dropped_total", STATS_COUNTER,
+                                  "Access log lines dropped because their reader did not keep up.", NULL, 0, NULL, 0),
+                     NULL);
     l->next = registry.logs;
     registry.logs = l;
     return l;
@@ -209,13 +215,13 @@ access_log_reopen(void)
 /* ---- writing out ---- */
 
 static void
-flush(struct log_buf *b)
+flush(struct log_buf *b, bool last)
 {
     struct access_log *l = b->log;
 
     if ((!b->n && !b->owes) || clock_now() < b->retry_at)
         return;
-    switch (sink_write(&l->sink, b->p, b->n)) {
+    switch (sink_write(&l->sink, b->p, b->n, last)) {
     case SINK_TAKEN:
         b->n = 0;
         b->owes = false;
@@ -247,7 +253,7 @@ on_timer(struct timer *t)
     struct log_buf **at = &self.dirty, *b;
 
     while ((b = *at)) {
-        flush(b);
+        flush(b, false);
         if (b->n || b->owes) {
             at = &b->next;
             continue;
@@ -267,7 +273,7 @@ make_dirty(struct log_buf *b)
     struct loop *l = loop_current();
 
     if (!l) { /* a thread without a loop cannot come back to it */
-        flush(b);
+        flush(b, false);
         return;
     }
     if (self.loop != l) {
@@ -290,7 +296,7 @@ access_log_flush_all(void)
     while ((b = self.dirty)) {
         self.dirty = b->next;
         b->retry_at = 0;
-        flush(b);
+        flush(b, true);
         if (b->n)
             drop(b->log, count_lines(b->p, b->n), "its reader did not take them before the end");
         b->n = 0;
@@ -322,7 +328,7 @@ static bool
 make_room(struct log_buf *b, size_t need)
 {
     if (b->n + need > b->room)
-        flush(b);
+        flush(b, false);
     if (b->n + need <= b->room)
         return true;
     if (b->n + need > BUF_MAX)
@@ -343,7 +349,7 @@ access_log_write(struct access_log *l, const struct access_record *r)
     }
     b->n = (size_t)(access_line_write(b->p + b->n, r) - b->p);
     if (b->n >= BATCH)
-        flush(b);
+        flush(b, false);
     if ((b->n || b->owes) && !b->dirty)
         make_dirty(b);
 }

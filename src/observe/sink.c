@@ -25,8 +25,9 @@ sink_init(struct sink *s, int fd, enum sink_kind kind)
 }
 
 /*
- * The descriptor's flags are shared with whoever started us (a shell's terminal, a pipe's other writers), so O_NONBLOCK is not for us to set: a pipe or terminal is
- * opened a second time through /proc. A regular file never makes one wait, and must keep its shared offset.
+ * The descriptor's flags are shared with whoever started us (a shell's terminal, a pipe's other writers), so O_NONBLOCK
+ * is not for us to set: a pipe or terminal is opened a second time through /proc. A regular file never makes one wait,
+ * and must keep its shared offset.
  */
 int
 sink_open_std(struct sink *s, int std, struct err *e)
@@ -114,7 +115,7 @@ sink_reopen(struct sink *s, bool always, struct err *e)
 static ssize_t
 put(struct sink *s, const char *p, size_t n)
 {
-    struct pollfd pfd = { .fd = s->fd, .events = POLLOUT };
+    struct pollfd pfd = {.fd = s->fd, .events = POLLOUT};
 
     if (s->kind == SINK_SEND)
         return send(s->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -173,13 +174,15 @@ put_rest(struct sink *s)
 }
 
 enum sink_result
-sink_write(struct sink *s, const char *p, size_t n)
+sink_write(struct sink *s, const char *p, size_t n, bool wait)
 {
     enum sink_result r = SINK_TAKEN;
     size_t done = 0;
     int saved;
 
-    if (pthread_mutex_trylock(&s->lock) != 0)
+    if (wait)
+        pthread_mutex_lock(&s->lock);
+    else if (pthread_mutex_trylock(&s->lock) != 0)
         return SINK_LOCKED;
     if (s->rest)
         r = put_rest(s);

@@ -1,6 +1,6 @@
 /*
- * sink: where log lines end up: a descriptor that is written without ever waiting. Writes of several threads do not mix: what a short write leaves is kept and goes out before
- * anything else.
+ * sink: where log lines end up: a descriptor that is written without ever waiting. Writes of several threads do not
+ * mix: what a short write leaves is kept and goes out before anything else.
  */
 #ifndef OBSERVE_SINK_H
 #define OBSERVE_SINK_H
@@ -18,11 +18,11 @@ enum sink_kind {
 };
 
 struct sink {
-    int fd;              /* owned */
+    int fd; /* owned */
     enum sink_kind kind;
-    char *path;          /* owned; NULL: standard output or error */
+    char *path; /* owned; NULL: standard output or error */
     pthread_mutex_t lock;
-    char *rest;          /* owned: the end of a short write */
+    char *rest; /* owned: the end of a short write */
     size_t rest_n;
 };
 
@@ -32,10 +32,13 @@ enum sink_result { SINK_TAKEN, SINK_PARTLY, SINK_LOCKED, SINK_BUSY, SINK_FAILED 
 int sink_open_std(struct sink *s, int fd, struct err *e);
 int sink_open_file(struct sink *s, const char *path, struct err *e);
 void sink_close(struct sink *s);
-/* Opens its path anew, when it has one and (`always` or the file there is another one). 0 or -1 with *e: the old one is still used. */
+/* Opens its path anew, when it has one and (`always` or the file there is another one). 0 or -1 with *e: the old one is
+ * still used. */
 int sink_reopen(struct sink *s, bool always, struct err *e);
-/* TAKEN, or nothing of it: LOCKED: another thread is writing, BUSY: the reader does not keep up: keep it and come again. FAILED: it is
- * lost, errno says why. PARTLY: taken, but its end lies here: come again, with nothing or with more. Any thread. */
-enum sink_result sink_write(struct sink *s, const char *p, size_t n);
+/* TAKEN, or nothing of it: LOCKED: another thread is writing, BUSY: the reader does not keep up: keep it and come
+ * again. FAILED: it is lost, errno says why. PARTLY: taken, but its end lies here: come again, with nothing or with
+ * more. `wait`: for another thread that is writing (never for the reader); for the last lines of a worker. Any thread.
+ */
+enum sink_result sink_write(struct sink *s, const char *p, size_t n, bool wait);
 
 #endif

@@ -75,7 +75,8 @@ read_all(int fd, struct arena *arena, struct weir_str *out)
         errno = S_ISDIR(st.st_mode) ? EISDIR : EFBIG;
         return -1;
     }
-    /* A regular file says its size; anything else may hold as much as is allowed, and one byte more shows that it holds too much. */
+    /* A regular file says its size; anything else may hold as much as is allowed, and one byte more shows that it holds
+     * too much. */
     room = S_ISREG(st.st_mode) ? (size_t)st.st_size + 1 : CONF_FILE_MAX + 1;
     p = arena_alloc(arena, room);
     while (n < room) {
@@ -93,7 +94,7 @@ read_all(int fd, struct arena *arena, struct weir_str *out)
         errno = EFBIG; /* or it grew while it was read */
         return -1;
     }
-    *out = (struct weir_str){ p, n };
+    *out = (struct weir_str){p, n};
     return 0;
 }
 

@@ -1,4 +1,5 @@
-/* The part of the host table that phases use: the heads, variables, verdicts. What a policy in shadow mode changes does not happen. */
+/* The part of the host table that phases use: the heads, variables, verdicts. What a policy in shadow mode changes does
+ * not happen. */
 #include "host.h"
 #include "run.h"
 #include "template.h"
@@ -29,8 +30,8 @@ nth(const struct fields *fields, const char *name, unsigned i)
     while (f && i--)
         f = fields_next(fields, f);
     if (!f)
-        return (struct weir_str){ NULL, 0 };
-    return f->value.p ? str_of_slice(f->value) : (struct weir_str){ "", 0 }; /* p NULL says: none */
+        return (struct weir_str){NULL, 0};
+    return f->value.p ? str_of_slice(f->value) : (struct weir_str){"", 0}; /* p NULL says: none */
 }
 
 static struct weir_str
@@ -56,7 +57,7 @@ host_response_status(struct weir_exchange *x)
 static struct weir_str
 host_response_header(struct weir_exchange *x, const char *name, unsigned i)
 {
-    return x->res ? nth(&x->res->fields, name, i) : (struct weir_str){ NULL, 0 };
+    return x->res ? nth(&x->res->fields, name, i) : (struct weir_str){NULL, 0};
 }
 
 static struct weir_str
@@ -112,7 +113,8 @@ host_explain_claims(struct weir_exchange *x)
 
 /* ---- changing heads ---- */
 
-/* May a policy write this field? Framing and connection fields are the session's (RFC 9110 7.6.1): a policy that set one would break the message. */
+/* May a policy write this field? Framing and connection fields are the session's (RFC 9110 7.6.1): a policy that set
+ * one would break the message. */
 static bool
 may_write(enum field_id id)
 {
@@ -132,8 +134,8 @@ may_write(enum field_id id)
     }
 }
 
-/* The name to write, as it may be kept; empty when the field may not be written, and then the record says why. The value is not shown, it may be a
- * secret. */
+/* The name to write, as it may be kept; empty when the field may not be written, and then the record says why. The
+ * value is not shown, it may be a secret. */
 static struct slice
 acceptable(struct weir_exchange *x, const char *name, struct slice value)
 {
@@ -150,7 +152,8 @@ acceptable(struct weir_exchange *x, const char *name, struct slice value)
     else if (!field_is_value(value))
         wrong = "control bytes in the value";
     if (wrong) {
-        run_record(x->run, VERDICT_ERROR, "header_refused")->detail = arena_printf(x->arena, "header `%s`: %s", name, wrong);
+        run_record(x->run, VERDICT_ERROR, "header_refused")->detail =
+            arena_printf(x->arena, "header `%s`: %s", name, wrong);
         return SLICE_NONE;
     }
     return id == FIELD_OTHER ? arena_slice(x->arena, n) : slice_str(field_name(id));
@@ -260,8 +263,8 @@ host_refuse(struct weir_exchange *x, const char *reason, const char *detail_fmt,
     if (!may_refuse(run))
         return run->refused ? WEIR_REFUSED : WEIR_CONTINUE;
     if (!row) {
-        log_error(run->current->link->policy->def->name, "refused for the unknown reason `%s`: is it in the module's table of reasons?",
-                  reason);
+        log_error(run->current->link->policy->def->name,
+                  "refused for the unknown reason `%s`: is it in the module's table of reasons?", reason);
         row = reason_get(REASON_POLICY_ERROR);
     }
     if (detail_fmt && *detail_fmt) {
@@ -284,10 +287,12 @@ host_reply(struct weir_exchange *x, int status, struct weir_str content_type, st
     if (!may_refuse(run))
         return run->refused ? WEIR_REFUSED : WEIR_CONTINUE;
     if (status < 200 || status > 599 || !field_is_value(type)) {
-        log_error(run->current->link->policy->def->name, "replied with status %d or a content type that cannot be sent", status);
+        log_error(run->current->link->policy->def->name, "replied with status %d or a content type that cannot be sent",
+                  status);
         return WEIR_FAILED;
     }
-    run_record(run, status < 400 ? VERDICT_PASS : VERDICT_REFUSE, "reply")->detail = arena_printf(x->arena, "status %d", status);
+    run_record(run, status < 400 ? VERDICT_PASS : VERDICT_REFUSE, "reply")->detail =
+        arena_printf(x->arena, "status %d", status);
     v = conclude(run, NULL, SLICE_NONE);
     if (v == WEIR_REFUSED) {
         x->refusal.status = status;

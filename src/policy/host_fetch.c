@@ -1,6 +1,7 @@
 /*
- * host->fetch: an HTTP(S) request for a module, on the calling worker's loop. Names are the service loop's to resolve: a proxy worker posts the question there and
- * gets the addresses posted back; then they are tried in turn within the one deadline.
+ * host->fetch: an HTTP(S) request for a module, on the calling worker's loop. Names are the service loop's to resolve:
+ * a proxy worker posts the question there and gets the addresses posted back; then they are tried in turn within the
+ * one deadline.
  */
 #include "host.h"
 #include "module.h"
@@ -26,20 +27,20 @@
 
 struct host_fetch {
     struct loop *loop;
-    unsigned worker;             /* where the module is called */
+    unsigned worker; /* where the module is called */
     weir_fetch_done done;
     void *arg;
-    char *url;                   /* owned; "method" and "body" too */
+    char *url; /* owned; "method" and "body" too */
     char *method, *body;
     size_t body_n, max_body;
-    struct url parts;            /* into url */
+    struct url parts; /* into url */
     nsec_t deadline;
-    struct fetch *fetch;         /* under way */
-    bool resolving;              /* the service loop has it */
-    bool cancelled;              /* ... and nobody waits for it any more */
+    struct fetch *fetch; /* under way */
+    bool resolving;      /* the service loop has it */
+    bool cancelled;      /* ... and nobody waits for it any more */
     struct addr addrs[ADDRS_MAX];
     unsigned n_addrs, next_addr;
-    struct timer failing;        /* reports `error`, so that done never comes inside the call */
+    struct timer failing; /* reports `error`, so that done never comes inside the call */
     char error[128];
 };
 
@@ -83,7 +84,7 @@ static void
 on_failing(struct timer *t)
 {
     struct host_fetch *f = (struct host_fetch *)((char *)t - offsetof(struct host_fetch, failing));
-    struct weir_fetch_response res = { .error = f->error, .max_age_s = -1 };
+    struct weir_fetch_response res = {.error = f->error, .max_age_s = -1};
 
     f->done(&res, f->arg);
     fetch_free(f);
@@ -123,7 +124,7 @@ static void
 on_fetched(const struct fetch_result *r, void *arg)
 {
     struct host_fetch *f = arg;
-    struct weir_fetch_response res = { .status = r->status, .error = r->error, .max_age_s = -1 };
+    struct weir_fetch_response res = {.status = r->status, .error = r->error, .max_age_s = -1};
     const struct field *type;
 
     f->fetch = NULL;
@@ -147,12 +148,12 @@ on_fetched(const struct fetch_result *r, void *arg)
 static bool
 start(struct host_fetch *f)
 {
-    struct fetch_request r = { .to = f->addrs[f->next_addr++],
-                               .url = slice_str(f->url),
-                               .method = f->method,
-                               .body = slice_of(f->body, f->body_n),
-                               .timeout = f->deadline - clock_now(),
-                               .max_body = f->max_body };
+    struct fetch_request r = {.to = f->addrs[f->next_addr++],
+                              .url = slice_str(f->url),
+                              .method = f->method,
+                              .body = slice_of(f->body, f->body_n),
+                              .timeout = f->deadline - clock_now(),
+                              .max_body = f->max_body};
 
     if (f->parts.tls && !(r.tls = system_tls()))
         return false;
@@ -203,7 +204,8 @@ on_lookup(const struct addr *addrs, unsigned n, const char *error, void *arg)
     for (unsigned i = 0; i < f->n_addrs; i++)
         f->addrs[i] = addrs[i];
     if (!n)
-        snprintf(f->error, sizeof(f->error), "cannot resolve %.*s: %s", SLICE_FMT(f->parts.host), error ? error : "no address");
+        snprintf(f->error, sizeof(f->error), "cannot resolve %.*s: %s", SLICE_FMT(f->parts.host),
+                 error ? error : "no address");
     answer(f);
 }
 

@@ -36,8 +36,7 @@ host_hash(struct weir_str s)
 
 /* ---- log and metrics ---- */
 
-static void __attribute__((format(printf, 3, 4)))
-host_log(int level, const char *subject, const char *fmt, ...)
+static void __attribute__((format(printf, 3, 4))) host_log(int level, const char *subject, const char *fmt, ...)
 {
     static struct log_site sites[LOG_LVL_DEBUG + 1]; /* one budget per level for all modules */
     enum log_level lvl = level < 0 ? LOG_LVL_ERROR : level > LOG_LVL_DEBUG ? LOG_LVL_DEBUG : (enum log_level)level;
@@ -63,7 +62,7 @@ struct weir_metric {
 static struct {
     pthread_mutex_t lock;
     struct weir_metric *metrics;
-} handles = { PTHREAD_MUTEX_INITIALIZER, NULL };
+} handles = {PTHREAD_MUTEX_INITIALIZER, NULL};
 
 static struct weir_metric *
 handle_of(stats_id id, char kind)
@@ -85,7 +84,8 @@ handle_of(stats_id id, char kind)
 }
 
 static struct weir_metric *
-host_metric(char kind, const char *name, const char *help, const char *const *labels, const struct weir_str *values, unsigned n)
+host_metric(char kind, const char *name, const char *help, const char *const *labels, const struct weir_str *values,
+            unsigned n)
 {
     struct slice v[STATS_LABELS_MAX];
     struct stats_family *f;
@@ -193,8 +193,8 @@ on_store_done(const struct weir_store_reply *reply, void *arg)
 }
 
 static struct weir_call *
-host_store_eval(struct weir_exchange *x, struct weir_str store, const char *script, struct weir_str key, const struct weir_str *args,
-                unsigned n, weir_store_done done, void *arg)
+host_store_eval(struct weir_exchange *x, struct weir_str store, const char *script, struct weir_str key,
+                const struct weir_str *args, unsigned n, weir_store_done done, void *arg)
 {
     struct policy_run *run = x->run;
     struct store_wait *w;

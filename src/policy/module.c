@@ -50,20 +50,57 @@ apply_check(const struct weir_conf *line, void *diag)
         conf_error(line, 0, "no `policy %s { ... }` in this file", conf_arg(line, 0).p);
 }
 
-static const struct weir_arg modules_args[] = { { "DIR", WEIR_T_PATH, .flags = WEIR_ARG_REPEAT }, { NULL } };
-static const struct weir_arg use_args[] = { { "NAME", WEIR_T_NAME, .flags = WEIR_ARG_REPEAT }, { NULL } };
-static const struct weir_arg name_args[] = { { "NAME", WEIR_T_NAME }, { NULL } };
+static const struct weir_arg modules_args[] = {{"DIR", WEIR_T_PATH, .flags = WEIR_ARG_REPEAT}, {NULL}};
+static const struct weir_arg use_args[] = {{"NAME", WEIR_T_NAME, .flags = WEIR_ARG_REPEAT}, {NULL}};
+static const struct weir_arg name_args[] = {{"NAME", WEIR_T_NAME}, {NULL}};
 
 const struct weir_directive policy_rows[] = {
-    { .name = "modules", .in = "main", .args = modules_args, .def = WEIR_MODULE_DIR,
-      .help = "Directories where `use` looks for modules, in order." },
-    { .name = "use", .in = "main", .args = use_args, .flags = WEIR_D_REPEAT, .help = "Loads policy modules: NAME is the file NAME.so." },
-    { .name = "policy", .in = "main", .args = name_args, .block = "policy", .flags = WEIR_D_REPEAT | WEIR_D_UNIQUE_NAME,
-      .help = "A bundle of policies that a route takes with `apply NAME;`." },
-    { .name = "apply", .in = "main host route", .args = name_args, .flags = WEIR_D_REPEAT, .check = apply_check,
-      .help = "Puts the policies of `policy NAME { ... }` here." },
-    { NULL },
+    {.name = "modules",
+     .in = "main",
+     .args = modules_args,
+     .def = WEIR_MODULE_DIR,
+     .help = "Directories where `use` looks for modules, in order."},
+    {.name = "use",
+     .in = "main",
+     .args = use_args,
+     .flags = WEIR_D_REPEAT,
+     .help = "Loads policy modules: NAME is the file NAME.so."},
+    {.name = "policy",
+     .in = "main",
+     .args = name_args,
+     .block = "policy",
+     .flags = WEIR_D_REPEAT | WEIR_D_UNIQUE_NAME,
+     .help = "A bundle of policies that a route takes with `apply NAME;`."},
+    {.name = "apply",
+     .in = "main host route",
+     .args = name_args,
+     .flags = WEIR_D_REPEAT,
+     .check = apply_check,
+     .help = "Puts the policies of `policy NAME { ... }` here."},
+    {NULL},
 };
+
+/* ---- files ---- */
+
+static bool
+find_file(const char *name, const struct slice *dirs, unsigned n_dirs, char path[PATH_MAX])
+{
+    for (unsigned i = 0; i < n_dirs; i++)
+        if (snprintf(path, PATH_MAX, "%.*s/%s.so", SLICE_FMT(dirs[i]), name) < PATH_MAX && access(path, F_OK) == 0)
+            return true;
+    return false;
+}
+
+static struct module_file
+file_of(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return (struct module_file){0};
+    return (struct module_file){st.st_dev, st.st_ino, (uint64_t)st.st_size,
+                                (int64_t)st.st_mtim.tv_sec * NSEC_PER_SEC + st.st_mtim.tv_nsec};
+}
 
 /* ---- what is loaded ---- */
 
@@ -114,6 +151,7 @@ make(const struct weir_module *def, const char *path)
 
     m->def = def;
     m->path = xstrdup(path);
+    m->file = file_of(path);
     m->index = modules_count();
     return m;
 }
@@ -127,6 +165,19 @@ add(struct module *m)
         atomic_store_explicit(&first, m, memory_order_release);
     last = m;
     atomic_store_explicit(&count, m->index + 1, memory_order_release);
+}
+
+bool
+module_replaced(const struct module *m, const struct slice *dirs, unsigned n_dirs)
+{
+    char path[PATH_MAX];
+    struct module_file now;
+
+    if (!find_file(m->def->name, dirs, n_dirs, path))
+        return false;
+    now = file_of(path);
+    return now.device != m->file.device || now.inode != m->file.inode || now.size != m->file.size ||
+           now.modified != m->file.modified;
 }
 
 /* ---- opening ---- */
@@ -165,8 +216,9 @@ anonymous_file(const char *name)
 }
 
 /*
- * A private copy, so that an upgrade may overwrite the file while its code runs. The descriptor stays open for the life of the process: the dynamic linker knows a
- * library by its name, and a number that is used again would give the wrong one.
+ * A private copy, so that an upgrade may overwrite the file while its code runs. The descriptor stays open for the life
+ * of the process: the dynamic linker knows a library by its name, and a number that is used again would give the wrong
+ * one.
  */
 static int
 private_copy(const char *name, const char *path, struct err *e)
@@ -218,15 +270,17 @@ static int
 check_abi(const char *name, const struct weir_module *def, struct err *e)
 {
     if (def->abi_major != WEIR_ABI_MAJOR)
-        return err_set(e, ERR_INPUT,
-                       "module `%s` was built for module ABI %u, this weir has ABI %u: rebuild it against this weir's headers "
-                       "(weir/module.h), or install the version of it made for this weir",
-                       name, def->abi_major, (unsigned)WEIR_ABI_MAJOR);
+        return err_set(
+            e, ERR_INPUT,
+            "module `%s` was built for module ABI %u, this weir has ABI %u: rebuild it against this weir's headers "
+            "(weir/module.h), or install the version of it made for this weir",
+            name, def->abi_major, (unsigned)WEIR_ABI_MAJOR);
     if (def->abi_minor > WEIR_ABI_MINOR)
-        return err_set(e, ERR_INPUT,
-                       "module `%s` needs module ABI %u.%u, this weir has %u.%u: upgrade weir, or rebuild the module against this "
-                       "weir's headers",
-                       name, def->abi_major, def->abi_minor, (unsigned)WEIR_ABI_MAJOR, (unsigned)WEIR_ABI_MINOR);
+        return err_set(
+            e, ERR_INPUT,
+            "module `%s` needs module ABI %u.%u, this weir has %u.%u: upgrade weir, or rebuild the module against this "
+            "weir's headers",
+            name, def->abi_major, def->abi_minor, (unsigned)WEIR_ABI_MAJOR, (unsigned)WEIR_ABI_MINOR);
     if (def->size < MODULE_SIZE_MIN || def->size > sizeof(*def))
         return err_set(e, ERR_INPUT,
                        "module `%s` has a descriptor of %zu bytes where ABI %u.%u has %zu: rebuild it, with "
@@ -248,13 +302,15 @@ static int
 check_descriptor(const char *name, const struct weir_module *def, struct err *e)
 {
     if (!def->name || !def->version || !def->directives)
-        return err_set(e, ERR_INPUT, "module `%s` lacks a name, a version or directives in its descriptor: its author must add them",
+        return err_set(e, ERR_INPUT,
+                       "module `%s` lacks a name, a version or directives in its descriptor: its author must add them",
                        name);
     if (strcmp(def->name, name) != 0)
-        return err_set(e, ERR_INPUT, "the file %s.so holds module `%s`: rename the file, or write `use %s;`", name, def->name,
-                       def->name);
+        return err_set(e, ERR_INPUT, "the file %s.so holds module `%s`: rename the file, or write `use %s;`", name,
+                       def->name, def->name);
     if (attaches_policy(def) && !def->configure)
-        return err_set(e, ERR_INPUT, "module `%s` declares a policy but has no `configure`: its author must add it", name);
+        return err_set(e, ERR_INPUT, "module `%s` declares a policy but has no `configure`: its author must add it",
+                       name);
     return 0;
 }
 
@@ -270,10 +326,10 @@ add_reasons(const char *name, const struct weir_reason *r, struct err *e)
         row->proxy_error = r->proxy_error ? r->proxy_error : "http_request_denied";
         if (r->status < 400 || r->status > 599 || !r->title || reason_add(row) != 0) {
             free(row);
-            return err_set(e, ERR_INPUT,
-                           "module `%s` cannot add the reason `%s`: %s", name, r->code,
-                           r->status < 400 || r->status > 599 || !r->title ? "it needs a title and a status from 400 to 599"
-                                                                           : "another module or the core has it with another meaning");
+            return err_set(e, ERR_INPUT, "module `%s` cannot add the reason `%s`: %s", name, r->code,
+                           r->status < 400 || r->status > 599 || !r->title
+                               ? "it needs a title and a status from 400 to 599"
+                               : "another module or the core has it with another meaning");
         }
     }
     return 0;
@@ -312,21 +368,13 @@ admit(const char *name, const char *path, const struct weir_module *def, struct 
     if (full->variables && variable_add(full->variables, m) != 0) {
         free(m->path);
         free(m);
-        err_set(e, ERR_INPUT, "module `%s` provides a variable that exists already: use only one of the modules that do", name);
+        err_set(e, ERR_INPUT,
+                "module `%s` provides a variable that exists already: use only one of the modules that do", name);
         return NULL;
     }
     add(m);
     log_info("module", "loaded %s %s from %s", full->name, full->version, path);
     return m;
-}
-
-static bool
-find_file(const char *name, const struct slice *dirs, unsigned n_dirs, char path[PATH_MAX])
-{
-    for (unsigned i = 0; i < n_dirs; i++)
-        if (snprintf(path, PATH_MAX, "%.*s/%s.so", SLICE_FMT(dirs[i]), name) < PATH_MAX && access(path, F_OK) == 0)
-            return true;
-    return false;
 }
 
 const struct module *
@@ -340,8 +388,9 @@ module_load(const char *name, const struct slice *dirs, unsigned n_dirs, struct 
     if (m)
         return m;
     if (!find_file(name, dirs, n_dirs, path)) {
-        err_set(e, ERR_NOT_FOUND, "no module `%s`: there is no %s.so in %.*s%s; `modules DIR;` says where modules are", name, name,
-                n_dirs ? (int)dirs[0].n : 0, n_dirs ? dirs[0].p : "", n_dirs > 1 ? " or the other directories of `modules`" : "");
+        err_set(e, ERR_NOT_FOUND, "no module `%s`: there is no %s.so in %.*s%s; `modules DIR;` says where modules are",
+                name, name, n_dirs ? (int)dirs[0].n : 0, n_dirs ? dirs[0].p : "",
+                n_dirs > 1 ? " or the other directories of `modules`" : "");
         return NULL;
     }
     lib = open_library(name, path, e);
@@ -349,7 +398,9 @@ module_load(const char *name, const struct slice *dirs, unsigned n_dirs, struct 
         return NULL;
     def = dlsym(lib, "weir_module");
     if (!def) {
-        err_set(e, ERR_INPUT, "%s is not a weir module: it does not export `weir_module` (WEIR_MODULE in its source does that)", path);
+        err_set(e, ERR_INPUT,
+                "%s is not a weir module: it does not export `weir_module` (WEIR_MODULE in its source does that)",
+                path);
         return NULL;
     }
     return admit(name, path, def, e);
@@ -405,9 +456,15 @@ use_one(struct conf *c, const struct weir_conf *line, unsigned i, const struct s
         return;
     }
     m->used_by = c;
+    if (module_replaced(m, dirs, n_dirs))
+        conf_warning(
+            line, (int)i,
+            "the file of module `%s` is another one now: the code from %s stays in use until weir is started again",
+            m->def->name, m->path);
     if (conf_add_rows(c, m->def->directives, m->def->name, &clash) != 0)
-        conf_error(line, (int)i, "module `%s` declares the directive `%s`, which exists already: use only one of the two", m->def->name,
-                   clash ? clash : "?");
+        conf_error(line, (int)i,
+                   "module `%s` declares the directive `%s`, which exists already: use only one of the two",
+                   m->def->name, clash ? clash : "?");
 }
 
 int

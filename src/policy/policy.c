@@ -6,7 +6,7 @@
 const char *
 policy_mode_name(enum policy_mode m)
 {
-    static const char *const names[] = { [POLICY_ENFORCE] = "enforce", [POLICY_SHADOW] = "shadow", [POLICY_OFF] = "off" };
+    static const char *const names[] = {[POLICY_ENFORCE] = "enforce", [POLICY_SHADOW] = "shadow", [POLICY_OFF] = "off"};
 
     return names[m];
 }
@@ -34,7 +34,7 @@ collect_line(struct collection *c, const struct weir_conf *line, struct slice sc
         conf_error(line, -1, "more than %d policies hold here", POLICY_MAX);
         return;
     }
-    c->uses[i] = (struct policy_use){ line, scope };
+    c->uses[i] = (struct policy_use){line, scope};
     if (i == c->n)
         c->n++;
 }
@@ -86,7 +86,7 @@ unsigned
 policy_collect(const struct weir_conf *block, struct slice name, struct policy_use out[POLICY_MAX])
 {
     const struct weir_conf *around[8];
-    struct collection c = { out, 0 };
+    struct collection c = {out, 0};
     unsigned n = 0;
 
     if (strcmp(conf_name(block), "upstream") != 0)

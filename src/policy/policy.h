@@ -12,19 +12,19 @@ struct weir_policy {
     const struct module *module;
     const struct weir_module *def;
     const struct weir_conf *line, *root;
-    struct arena *arena;      /* of the generation: everything the module allocates for this policy */
-    struct slice name;        /* the directive: "jwt" */
+    struct arena *arena; /* of the generation: everything the module allocates for this policy */
+    struct slice name;   /* the directive: "jwt" */
     struct slice scope;
     const char *at;
     enum policy_mode mode;
-    bool partial;             /* `percent` is below 100 */
-    uint64_t threshold;       /* an exchange whose hash is below it is selected */
-    uint64_t salt;            /* two policies of 50 % do not select the same half */
-    void *config;             /* the module's */
+    bool partial;       /* `percent` is below 100 */
+    uint64_t threshold; /* an exchange whose hash is below it is selected */
+    uint64_t salt;      /* two policies of 50 % do not select the same half */
+    void *config;       /* the module's */
     struct slice default_target;
-    bool broken;              /* errors were reported for it */
+    bool broken; /* errors were reported for it */
     bool started, released;
-    UT_hash_handle hh;        /* in policy_scope.policies, by line */
+    UT_hash_handle hh; /* in policy_scope.policies, by line */
 };
 
 const char *policy_mode_name(enum policy_mode m);
@@ -32,7 +32,7 @@ const char *policy_mode_name(enum policy_mode m);
 static inline struct weir_str
 str_of_slice(struct slice s)
 {
-    return (struct weir_str){ s.p, s.n };
+    return (struct weir_str){s.p, s.n};
 }
 
 static inline struct slice

@@ -1,6 +1,6 @@
 /*
- * run: what the policies of one exchange have done so far. Lives in the exchange's arena; made by chain_begin when the route has policies, else by the first
- * chain_attempt whose upstream has some.
+ * run: what the policies of one exchange have done so far. Lives in the exchange's arena; made by chain_begin when the
+ * route has policies, else by the first chain_attempt whose upstream has some.
  */
 #ifndef POLICY_RUN_H
 #define POLICY_RUN_H
@@ -10,7 +10,15 @@
 #include <stdatomic.h>
 
 enum phase {
-    PHASE_NONE, PHASE_REQUEST, PHASE_TARGET, PHASE_ATTEMPT, PHASE_OUTCOME, PHASE_RESPONSE, PHASE_FINISH, PHASE_CANCEL, PHASE_COUNT
+    PHASE_NONE,
+    PHASE_REQUEST,
+    PHASE_TARGET,
+    PHASE_ATTEMPT,
+    PHASE_OUTCOME,
+    PHASE_RESPONSE,
+    PHASE_FINISH,
+    PHASE_CANCEL,
+    PHASE_COUNT
 };
 
 struct chain_link {
@@ -28,18 +36,18 @@ struct chain {
 
 struct link_run {
     const struct chain_link *link;
-    void *slot;                 /* the module's */
-    signed char selected;       /* by `percent`: 1, -1; 0: not asked yet */
-    bool admitted;              /* an attempt waits for its outcome */
-    int row;                    /* of its last verdict in the decision log; -1: none */
-    const char *note_reason;    /* told by host->note for the row to come */
+    void *slot;              /* the module's */
+    signed char selected;    /* by `percent`: 1, -1; 0: not asked yet */
+    bool admitted;           /* an attempt waits for its outcome */
+    int row;                 /* of its last verdict in the decision log; -1: none */
+    const char *note_reason; /* told by host->note for the row to come */
     struct slice note_detail;
 };
 
 struct chain_run {
     const struct chain *chain;
     struct link_run *links;
-    struct chain_run *next;     /* of the upstreams that were tried */
+    struct chain_run *next; /* of the upstreams that were tried */
 };
 
 struct store_wait { /* a store call under way */
@@ -55,15 +63,15 @@ struct policy_run {
     struct weir_exchange *x;
     struct chain_run route;
     struct chain_run *upstreams;
-    void **shared;              /* per module, by its index */
+    void **shared; /* per module, by its index */
     unsigned n_shared;
-    struct link_run *current;   /* whose phase runs; while suspended: whose phase it was */
-    enum phase phase;           /* that runs or is suspended; NONE between phases */
-    unsigned position;          /* suspended: the link to call again */
+    struct link_run *current; /* whose phase runs; while suspended: whose phase it was */
+    enum phase phase;         /* that runs or is suspended; NONE between phases */
+    unsigned position;        /* suspended: the link to call again */
     bool suspended;
-    bool resume_wanted;         /* host->resume came inside the phase that is about to suspend */
-    bool decided;               /* the running phase has its row already (refuse, reply) */
-    bool refused;               /* ... and it counts */
+    bool resume_wanted; /* host->resume came inside the phase that is about to suspend */
+    bool decided;       /* the running phase has its row already (refuse, reply) */
+    bool refused;       /* ... and it counts */
     bool finished;
     struct task resume;
     struct store_wait *waits;
@@ -75,8 +83,9 @@ run_in_shadow(const struct policy_run *run)
     return run->current && run->current->link->policy->mode == POLICY_SHADOW;
 }
 
+struct stats_family *chain_verdicts_family(void); /* chain.c: weir_policy_verdicts_total */
 const char *phase_name(enum phase p);
-const char *phase_step(enum phase p);  /* what its rows bear as `step` */
+const char *phase_step(enum phase p); /* what its rows bear as `step` */
 /* One row and one count for the current policy. Returns the row to fill further. */
 struct decision *run_record(struct policy_run *run, enum verdict v, const char *reason);
 void run_resume(struct weir_exchange *x); /* host->resume */

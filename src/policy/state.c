@@ -1,5 +1,5 @@
-/* state: memory under a key that outlives generations. A state that nobody holds is kept for 60 s, so that a reload (which puts the old generation's
- * references some time after or before it takes new ones) finds it again. */
+/* state: memory under a key that outlives generations. A state that nobody holds is kept for 60 s, so that a reload
+ * (which puts the old generation's references some time after or before it takes new ones) finds it again. */
 #include "host.h"
 #include "module.h"
 
@@ -13,13 +13,13 @@
 #define STATE_KEEP (60 * NSEC_PER_SEC)
 
 struct weir_state {
-    unsigned refs;         /* under the lock */
-    nsec_t expires;        /* while refs is 0 */
+    unsigned refs;  /* under the lock */
+    nsec_t expires; /* while refs is 0 */
     void (*fini)(void *);
     void *data;
     UT_hash_handle hh;
     size_t key_len;
-    char key[];            /* the size, then the caller's key: another size is another state */
+    char key[]; /* the size, then the caller's key: another size is another state */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -31,7 +31,8 @@ take_expired(nsec_t now)
 {
     struct weir_state *s, *next, *expired = NULL;
 
-    HASH_ITER(hh, states, s, next) {
+    HASH_ITER(hh, states, s, next)
+    {
         if (s->refs || s->expires > now)
             continue;
         HASH_DEL(states, s);

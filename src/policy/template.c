@@ -8,7 +8,8 @@ struct piece {
     struct slice text;               /* literal, or what follows the variable's prefix */
 };
 
-struct template {
+struct template
+{
     struct piece *pieces;
     unsigned n;
 };
@@ -33,7 +34,7 @@ add_piece(struct parse *p, const struct variable *v, struct slice text)
         p->bad = true;
         return;
     }
-    p->pieces[p->n++] = (struct piece){ v, text };
+    p->pieces[p->n++] = (struct piece){v, text};
 }
 
 static void
@@ -64,8 +65,8 @@ add_variable(struct parse *p, struct slice name)
     /* Loaded once, a module's variables stay; a configuration may name those of modules that it uses itself. */
     if (v->owner && v->owner->used_by != conf_of(p->at)) {
         p->bad = true;
-        conf_error(p->at, p->arg, "unknown variable `${%.*s}`\nit is of module `%s`: add that to `use`", SLICE_FMT(name),
-                   v->owner->def->name);
+        conf_error(p->at, p->arg, "unknown variable `${%.*s}`\nit is of module `%s`: add that to `use`",
+                   SLICE_FMT(name), v->owner->def->name);
         return;
     }
     add_piece(p, v, rest);
@@ -104,7 +105,7 @@ split(struct parse *p, struct slice text)
 struct template *
 template_compile(struct slice text, const struct weir_conf *at, int arg, struct arena *arena)
 {
-    struct parse p = { .at = at, .arg = arg, .arena = arena };
+    struct parse p = {.at = at, .arg = arg, .arena = arena};
     struct template *t;
 
     split(&p, arena_slice(arena, text));

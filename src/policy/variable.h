@@ -1,6 +1,6 @@
 /*
- * variable: the namespace of run-time variables: the core's table and what modules added. Exact names, or prefixes that end with a dot. template.h has what
- * others use.
+ * variable: the namespace of run-time variables: the core's table and what modules added. Exact names, or prefixes that
+ * end with a dot. template.h has what others use.
  */
 #ifndef POLICY_VARIABLE_H
 #define POLICY_VARIABLE_H
@@ -12,7 +12,7 @@ struct variable {
     const char *name, *help;
     struct slice (*get)(struct weir_exchange *x, struct slice rest); /* the core's; NULL: a module's */
     const struct weir_variable *row;
-    const struct module *owner;                                      /* NULL: the core */
+    const struct module *owner; /* NULL: the core */
 };
 
 /* rest: what follows a prefix, in name's memory. NULL: unknown. */

@@ -87,14 +87,15 @@ the_keys_and_their_order_are_the_contract(void **state)
     d = decision_add(&f->why, "policy", SLICE("jwt"), VERDICT_REFUSE);
     d->reason = "jwt_expired";
     f->r.reason = "jwt_expired";
-    assert_string_equal(line(f),
-                        "{\"time\":\"2026-11-21T03:23:39.123Z\",\"request_id\":\"abc\",\"client\":\"10.0.0.9\",\"method\":\"GET\","
-                        "\"scheme\":\"https\",\"host\":\"api.example.com\",\"path\":\"/orders/7\",\"query\":\"a=1\","
-                        "\"protocol\":\"HTTP/1.1\",\"status\":200,\"bytes_in\":120,\"bytes_out\":18446744073709551615,"
-                        "\"duration_ms\":12.345,\"upstream\":\"orders-v1\",\"endpoint\":\"127.0.0.1:9001\",\"attempts\":2,"
-                        "\"upstream_ms\":10.000,\"route\":\"api.example.com/orders/\",\"reason\":\"jwt_expired\",\"why\":["
-                        "{\"step\":\"route\",\"subject\":\"r1\",\"verdict\":\"pass\",\"reason\":null,\"at\":\"gateway.conf:12\"},"
-                        "{\"step\":\"policy\",\"subject\":\"jwt\",\"verdict\":\"refuse\",\"reason\":\"jwt_expired\",\"at\":null}]}\n");
+    assert_string_equal(
+        line(f),
+        "{\"time\":\"2026-11-21T03:23:39.123Z\",\"request_id\":\"abc\",\"client\":\"10.0.0.9\",\"method\":\"GET\","
+        "\"scheme\":\"https\",\"host\":\"api.example.com\",\"path\":\"/orders/7\",\"query\":\"a=1\","
+        "\"protocol\":\"HTTP/1.1\",\"status\":200,\"bytes_in\":120,\"bytes_out\":18446744073709551615,"
+        "\"duration_ms\":12.345,\"upstream\":\"orders-v1\",\"endpoint\":\"127.0.0.1:9001\",\"attempts\":2,"
+        "\"upstream_ms\":10.000,\"route\":\"api.example.com/orders/\",\"reason\":\"jwt_expired\",\"why\":["
+        "{\"step\":\"route\",\"subject\":\"r1\",\"verdict\":\"pass\",\"reason\":null,\"at\":\"gateway.conf:12\"},"
+        "{\"step\":\"policy\",\"subject\":\"jwt\",\"verdict\":\"refuse\",\"reason\":\"jwt_expired\",\"at\":null}]}\n");
 }
 
 static void
@@ -140,12 +141,12 @@ hostile_bytes_are_escaped(void **state)
 
     assert_path(f, SLICE("/a\"b\\c"), "/a\\\"b\\\\c");
     assert_path(f, SLICE("/a\nb\r\0\x1f\x7f"), "/a\\u000ab\\u000d\\u0000\\u001f\\u007f");
-    assert_path(f, SLICE("/gr\xc3\xbc\xc3\x9f"), "/gr\xc3\xbc\xc3\x9f");        /* good UTF-8 stays */
+    assert_path(f, SLICE("/gr\xc3\xbc\xc3\x9f"), "/gr\xc3\xbc\xc3\x9f"); /* good UTF-8 stays */
     assert_path(f, SLICE("/\xf0\x9f\x98\x80"), "/\xf0\x9f\x98\x80");
-    assert_path(f, SLICE("/\xff\xc3"), "/\\ufffd\\ufffd");                      /* bad, and cut short */
-    assert_path(f, SLICE("/\xc0\xaf"), "/\\ufffd\\ufffd");                      /* overlong */
-    assert_path(f, SLICE("/\xed\xa0\x80"), "/\\ufffd\\ufffd\\ufffd");           /* a surrogate */
-    assert_path(f, SLICE("/\xc2\x9b"), "/\\u009b");                             /* CSI, as terminals know it */
+    assert_path(f, SLICE("/\xff\xc3"), "/\\ufffd\\ufffd");            /* bad, and cut short */
+    assert_path(f, SLICE("/\xc0\xaf"), "/\\ufffd\\ufffd");            /* overlong */
+    assert_path(f, SLICE("/\xed\xa0\x80"), "/\\ufffd\\ufffd\\ufffd"); /* a surrogate */
+    assert_path(f, SLICE("/\xc2\x9b"), "/\\u009b");                   /* CSI, as terminals know it */
 }
 
 static void

@@ -24,9 +24,12 @@ static struct loop *loop;
 static char dir[32], path[64], moved[64];
 static struct conf *conf;
 
+static char junk[300000];
+
 static int
 group_setup(void **state)
 {
+    memset(junk, 'x', sizeof(junk));
     log_set_level(LOG_LVL_ERROR);
     signal(SIGPIPE, SIG_IGN);
     stats_init(2);
@@ -95,10 +98,8 @@ open_log(const char *text)
 static void
 write_line(struct access_log *l, const char *id, size_t path_len)
 {
-    static char junk[300000];
-    struct access_record r = { .request_id = slice_str(id), .upstream_duration = -1 };
+    struct access_record r = {.request_id = slice_str(id), .upstream_duration = -1};
 
-    memset(junk, 'x', sizeof(junk));
     r.path = slice_of(junk, path_len);
     access_log_write(l, &r);
 }
@@ -175,10 +176,10 @@ in_loop(struct access_log *l, unsigned n, size_t len, nsec_t then)
 static uint64_t
 dropped(void)
 {
-    return stats_counter_value(stats_series(stats_family("weir_access_log_dropped_total", STATS_COUNTER,
-                                                         "Access log lines dropped because their reader did not keep up.", NULL,
-                                                         0, NULL, 0),
-                                            NULL));
+    return stats_counter_value(
+        stats_series(stats_family("weir_access_log_dropped_total", STATS_COUNTER,
+                                  "Access log lines dropped because their reader did not keep up.", NULL, 0, NULL, 0),
+                     NULL));
 }
 
 static void
@@ -382,7 +383,7 @@ static void
 lines_of_workers_do_not_mix(void **state)
 {
     struct access_log *l = open_log(path);
-    unsigned next[3] = { 0 };
+    unsigned next[3] = {0};
     char text[1024];
     FILE *f;
 

@@ -61,10 +61,10 @@ a_file_is_appended_to(void **state)
     struct err e;
 
     assert_int_equal(sink_open_file(&s, path, &e), 0);
-    assert_int_equal(sink_write(&s, "one\n", 4), SINK_TAKEN);
+    assert_int_equal(sink_write(&s, "one\n", 4, false), SINK_TAKEN);
     sink_close(&s);
     assert_int_equal(sink_open_file(&s, path, &e), 0);
-    assert_int_equal(sink_write(&s, "two\n", 4), SINK_TAKEN);
+    assert_int_equal(sink_write(&s, "two\n", 4, false), SINK_TAKEN);
     sink_close(&s);
     assert_file(path, "one\ntwo\n");
 }
@@ -76,12 +76,12 @@ reopening_follows_a_rotated_file(void **state)
     struct err e;
 
     assert_int_equal(sink_open_file(&s, path, &e), 0);
-    sink_write(&s, "old\n", 4);
+    sink_write(&s, "old\n", 4, false);
     assert_int_equal(sink_reopen(&s, false, &e), 0); /* still the same: nothing happens */
     assert_int_equal(rename(path, moved), 0);
-    sink_write(&s, "late\n", 5);
+    sink_write(&s, "late\n", 5, false);
     assert_int_equal(sink_reopen(&s, false, &e), 0);
-    sink_write(&s, "new\n", 4);
+    sink_write(&s, "new\n", 4, false);
     sink_close(&s);
     assert_file(moved, "old\nlate\n");
     assert_file(path, "new\n");
@@ -98,7 +98,7 @@ a_failed_reopen_keeps_the_old_file(void **state)
     assert_int_equal(mkdir(path, 0700), 0);
     assert_int_equal(sink_reopen(&s, true, &e), -1);
     assert_non_null(strstr(e.text, path));
-    assert_int_equal(sink_write(&s, "still\n", 6), SINK_TAKEN);
+    assert_int_equal(sink_write(&s, "still\n", 6, false), SINK_TAKEN);
     sink_close(&s);
     assert_file(moved, "still\n");
     rmdir(path);
@@ -163,7 +163,7 @@ fill_and_drain(struct sink *s, int from)
     for (;;) {
         for (n = 0; n + 12 <= sizeof(batch); n += 11)
             snprintf(batch + n, 12, "%010u\n", sent++);
-        r = sink_write(s, batch, n);
+        r = sink_write(s, batch, n, false);
         if (r != SINK_TAKEN)
             break;
         assert_true(sent < 10000000);
@@ -174,7 +174,7 @@ fill_and_drain(struct sink *s, int from)
     for (;;) {
         got = read(from, text + have, sizeof(text) - have);
         if (got < 0) { /* empty: what a short write has kept comes first */
-            r = sink_write(s, "", 0);
+            r = sink_write(s, "", 0, false);
             assert_true(r == SINK_TAKEN || r == SINK_BUSY);
             got = read(from, text + have, sizeof(text) - have);
             if (got < 0)
@@ -204,7 +204,7 @@ a_full_pipe_is_busy_and_loses_nothing_half_way(void **state)
     assert_int_equal(fcntl(1, F_GETFL), flags); /* the shared description was left alone */
     restore_stdout(saved);
     close(from);
-    assert_int_equal(sink_write(&s, "x\n", 2), SINK_FAILED);
+    assert_int_equal(sink_write(&s, "x\n", 2, false), SINK_FAILED);
     assert_int_equal(errno, EPIPE);
     sink_close(&s);
 }

@@ -3,13 +3,13 @@
 
 static const struct weir_directive rows[] = {
 #ifdef BAD_DIRECTIVE
-    { "probe_a", "route", .flags = WEIR_D_POLICY, .help = "clashes with the probe module" },
+    {"probe_a", "route", .flags = WEIR_D_POLICY, .help = "clashes with the probe module"},
 #endif
-    { NULL },
+    {NULL},
 };
 
 #ifdef BAD_REASON
-static const struct weir_reason reasons[] = { { "no_route", 418, "Another meaning", NULL }, { NULL } };
+static const struct weir_reason reasons[] = {{"no_route", 418, "Another meaning", NULL}, {NULL}};
 #endif
 
 #ifdef BAD_VARIABLE
@@ -19,7 +19,7 @@ get(struct weir_exchange *x, void *shared, struct weir_str rest)
     return rest;
 }
 
-static const struct weir_variable variables[] = { { "request.header.special", "clashes", get }, { NULL } };
+static const struct weir_variable variables[] = {{"request.header.special", "clashes", get}, {NULL}};
 #endif
 
 static int
@@ -40,11 +40,17 @@ load(const struct weir_host *host, const char **error)
 #ifndef BAD_SYMBOL
 WEIR_MODULE = {
 #ifdef BAD_MAJOR
-    .abi_major = WEIR_ABI_MAJOR + 1, .abi_minor = 0, .size = sizeof(struct weir_module),
+    .abi_major = WEIR_ABI_MAJOR + 1,
+    .abi_minor = 0,
+    .size = sizeof(struct weir_module),
 #elif defined BAD_MINOR
-    .abi_major = WEIR_ABI_MAJOR, .abi_minor = WEIR_ABI_MINOR + 1, .size = sizeof(struct weir_module),
+    .abi_major = WEIR_ABI_MAJOR,
+    .abi_minor = WEIR_ABI_MINOR + 1,
+    .size = sizeof(struct weir_module),
 #elif defined BAD_SIZE
-    .abi_major = WEIR_ABI_MAJOR, .abi_minor = WEIR_ABI_MINOR, .size = 16,
+    .abi_major = WEIR_ABI_MAJOR,
+    .abi_minor = WEIR_ABI_MINOR,
+    .size = 16,
 #else
     WEIR_MODULE_ABI,
 #endif

@@ -17,7 +17,7 @@
 
 struct fixture {
     struct conf *conf;
-    struct arena arena;         /* of the generation */
+    struct arena arena; /* of the generation */
     struct policy_scope scope;
     struct weir_exchange x;
     struct arena x_arena;
@@ -42,7 +42,9 @@ int fixture_teardown(void **state);
 
 /* Parses and checks; false: there are errors. `use probe` is written before the text. */
 bool fixture_parse(struct fixture *f, const char *text);
-/* The same; fails the test when there are errors. */
+/* Only the text. */
+bool fixture_parse_only(struct fixture *f, const char *text);
+/* As fixture_parse; fails the test when there are errors. */
 void fixture_load(struct fixture *f, const char *text);
 /* The diagnostics, until the next call. */
 const char *fixture_errors(struct fixture *f);

@@ -19,14 +19,14 @@ struct config {
 static struct weir_str
 str(const char *s)
 {
-    return (struct weir_str){ s, strlen(s) };
+    return (struct weir_str){s, strlen(s)};
 }
 
 static void
 say(const struct config *c, const char *what)
 {
-    c->log->n += (size_t)snprintf(c->log->text + c->log->n, sizeof(c->log->text) - c->log->n, "%s%s.%s", c->log->n ? " " : "",
-                                  c->name, what);
+    c->log->n += (size_t)snprintf(c->log->text + c->log->n, sizeof(c->log->text) - c->log->n, "%s%s.%s",
+                                  c->log->n ? " " : "", c->name, what);
 }
 
 static char *
@@ -266,53 +266,43 @@ get_probe(struct weir_exchange *x, void *shared, struct weir_str rest)
     const struct config *c = shared;
 
     if (!c)
-        return (struct weir_str){ NULL, 0 };
+        return (struct weir_str){NULL, 0};
     return rest.n == 4 && memcmp(rest.p, "name", 4) == 0 ? str(c->name) : rest;
 }
 
-static const struct weir_arg word_args[] = { { "WORD", WEIR_T_STRING }, { NULL } };
-static const struct weir_arg pair_args[] = { { "NAME", WEIR_T_STRING }, { "VALUE", WEIR_T_STRING }, { NULL } };
-static const struct weir_arg key_args[] = { { "KEY", WEIR_T_TEMPLATE }, { NULL } };
-static const struct weir_arg path_args[] = { { "FILE", WEIR_T_PATH }, { NULL } };
+static const struct weir_arg word_args[] = {{"WORD", WEIR_T_STRING}, {NULL}};
+static const struct weir_arg pair_args[] = {{"NAME", WEIR_T_STRING}, {"VALUE", WEIR_T_STRING}, {NULL}};
+static const struct weir_arg key_args[] = {{"KEY", WEIR_T_TEMPLATE}, {NULL}};
+static const struct weir_arg path_args[] = {{"FILE", WEIR_T_PATH}, {NULL}};
 
-#define PROBE(n) { n, "main host route policy upstream", .block = "probe", .flags = WEIR_D_POLICY | WEIR_D_BLOCK_OPTIONAL, .help = "test" }
+#define PROBE(n)                                                                                                       \
+    {                                                                                                                  \
+        n, "main host route policy upstream", .block = "probe", .flags = WEIR_D_POLICY | WEIR_D_BLOCK_OPTIONAL,        \
+                                              .help = "test"                                                           \
+    }
 
 static const struct weir_directive rows[] = {
     PROBE("probe_a"),
     PROBE("probe_b"),
     PROBE("probe_c"),
-    { "name", "probe", word_args, .def = "-", .help = "test" },
-    { "request", "probe", word_args, .help = "test" },
-    { "attempt", "probe", word_args, .help = "test" },
-    { "respond", "probe", word_args, .help = "test" },
-    { "target", "probe", word_args, .help = "test" },
-    { "note", "probe", word_args, .help = "test" },
-    { "header", "probe", pair_args, .help = "test" },
-    { "key", "probe", key_args, .help = "test" },
-    { "file", "probe", path_args, .help = "test" },
-    { NULL },
+    {"name", "probe", word_args, .def = "-", .help = "test"},
+    {"request", "probe", word_args, .help = "test"},
+    {"attempt", "probe", word_args, .help = "test"},
+    {"respond", "probe", word_args, .help = "test"},
+    {"target", "probe", word_args, .help = "test"},
+    {"note", "probe", word_args, .help = "test"},
+    {"header", "probe", pair_args, .help = "test"},
+    {"key", "probe", key_args, .help = "test"},
+    {"file", "probe", path_args, .help = "test"},
+    {NULL},
 };
 
-static const struct weir_reason reasons[] = { { "probe_refused", 418, "The probe says no", NULL }, { NULL } };
-static const struct weir_variable variables[] = { { "probe.", "test", get_probe }, { NULL } };
+static const struct weir_reason reasons[] = {{"probe_refused", 418, "The probe says no", NULL}, {NULL}};
+static const struct weir_variable variables[] = {{"probe.", "test", get_probe}, {NULL}};
 
 WEIR_MODULE = {
-    WEIR_MODULE_ABI,
-    .name = "probe",
-    .version = "1.0",
-    .summary = "test",
-    .directives = rows,
-    .reasons = reasons,
-    .variables = variables,
-    .load = load,
-    .configure = configure,
-    .start = start,
-    .release = release,
-    .request = request,
-    .target = target,
-    .attempt = attempt,
-    .outcome = outcome,
-    .response = response,
-    .finish = finish,
-    .cancel = cancel,
+    WEIR_MODULE_ABI,      .name = "probe",        .version = "1.0", .summary = "test",      .directives = rows,
+    .reasons = reasons,   .variables = variables, .load = load,     .configure = configure, .start = start,
+    .release = release,   .request = request,     .target = target, .attempt = attempt,     .outcome = outcome,
+    .response = response, .finish = finish,       .cancel = cancel,
 };

@@ -7,12 +7,12 @@
 #define PROBE_TEXT 8192
 
 struct probe_log {
-    char text[PROBE_TEXT];       /* "probe_a.request probe_b.request ..." */
+    char text[PROBE_TEXT]; /* "probe_a.request probe_b.request ..." */
     size_t n;
     struct weir_exchange *parked; /* suspended */
     unsigned configured, started, released, replies;
-    bool resume_early;           /* resume is called inside the phase that suspends */
-    char scope[64];               /* of the policy configured last */
+    bool resume_early; /* resume is called inside the phase that suspends */
+    char scope[64];    /* of the policy configured last */
 };
 
 #endif

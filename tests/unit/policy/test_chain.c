@@ -8,7 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ROUTE_OF(text) struct fixture *f = *state; fixture_route(f, text)
+#define ROUTE_OF(text)                                                                                                 \
+    struct fixture *f = *state;                                                                                        \
+    fixture_route(f, text)
 
 static void
 request_phases_run_in_order_and_are_recorded(void **state)
@@ -91,7 +93,7 @@ a_target_policy_names_the_upstream(void **state)
 static void
 the_default_target_holds_where_the_policy_does_not(void **state)
 {
-    static const char *const how[] = { "mode off;", "mode shadow;", "percent 0%;" };
+    static const char *const how[] = {"mode off;", "mode shadow;", "percent 0%;"};
 
     for (int i = 0; i < 3; i++) {
         char text[128];
@@ -143,14 +145,14 @@ percent_decides_once_per_exchange(void **state)
 static void
 failures_are_closed(void **state)
 {
-    static const char *const what[] = { "fail", "refuse_silently", "refuse_unknown", "reply_bad" };
+    static const char *const what[] = {"fail", "refuse_silently", "refuse_unknown", "reply_bad"};
 
     for (int i = 0; i < 4; i++) {
         char text[128];
         struct fixture *f;
 
         fixture_setup((void **)&f);
-        log_set_level((enum log_level)-1); /* it says so in the operator's log */
+        log_set_level((enum log_level) - 1); /* it says so in the operator's log */
         snprintf(text, sizeof(text), "probe_a { name a; request %s; } probe_b;", what[i]);
         fixture_route(f, text);
         assert_int_equal(chain_request(&f->x), CHAIN_REFUSED);
@@ -255,7 +257,7 @@ static void
 attempts_and_outcomes_come_in_pairs(void **state)
 {
     struct fixture *f = *state;
-    const struct weir_outcome o = { .size = sizeof(o), .result = WEIR_RESULT_OK };
+    const struct weir_outcome o = {.size = sizeof(o), .result = WEIR_RESULT_OK};
     struct chain *up;
 
     fixture_load(f, "upstream u { probe_b { name b; } } route /r { probe_a { name a; } }");
@@ -269,8 +271,9 @@ attempts_and_outcomes_come_in_pairs(void **state)
     assert_calls(f, "a.attempt b.attempt a.outcome b.outcome");
     assert_int_equal(chain_attempt(&f->x, up), CHAIN_PASS);
     chain_finish(&f->x); /* no outcome came */
-    assert_calls(f, "a.attempt b.attempt a.outcome b.outcome a.attempt b.attempt a.outcome_cancelled b.outcome_cancelled "
-                    "a.finish b.finish");
+    assert_calls(f,
+                 "a.attempt b.attempt a.outcome b.outcome a.attempt b.attempt a.outcome_cancelled b.outcome_cancelled "
+                 "a.finish b.finish");
 }
 
 static void
@@ -305,7 +308,21 @@ a_refused_attempt_is_undone_for_those_that_admitted_it(void **state)
     assert_int_equal(chain_attempt(&f->x, up), CHAIN_REFUSED);
     assert_calls(f, "r1.attempt u1.attempt u2.attempt r1.outcome_cancelled u1.outcome_cancelled");
     chain_finish(&f->x);
-    assert_calls(f, "r1.attempt u1.attempt u2.attempt r1.outcome_cancelled u1.outcome_cancelled r1.finish u1.finish u2.finish u3.finish");
+    assert_calls(f, "r1.attempt u1.attempt u2.attempt r1.outcome_cancelled u1.outcome_cancelled r1.finish u1.finish "
+                    "u2.finish u3.finish");
+}
+
+static void
+a_refused_attempt_needs_no_route_chain(void **state)
+{
+    struct fixture *f = *state;
+    struct chain *up;
+
+    fixture_load(f, "upstream u { probe_a { name u1; } probe_b { name u2; attempt refuse; } } route /r { }");
+    up = fixture_chain(f, "upstream", "u");
+    chain_begin(&f->x, fixture_chain(f, "route", "/r"));
+    assert_int_equal(chain_attempt(&f->x, up), CHAIN_REFUSED);
+    assert_calls(f, "u1.attempt u2.attempt u1.outcome_cancelled");
 }
 
 static void
@@ -321,7 +338,7 @@ static void
 a_shadow_refusal_of_an_attempt_still_has_its_outcome(void **state)
 {
     ROUTE_OF("probe_a { name a; mode shadow; attempt refuse; }");
-    const struct weir_outcome o = { .size = sizeof(o), .result = WEIR_RESULT_OK };
+    const struct weir_outcome o = {.size = sizeof(o), .result = WEIR_RESULT_OK};
 
     assert_int_equal(chain_attempt(&f->x, NULL), CHAIN_PASS);
     chain_outcome(&f->x, NULL, &o);
@@ -414,6 +431,7 @@ main(void)
         T(attempts_and_outcomes_come_in_pairs),
         T(an_upstream_chain_needs_no_route_chain),
         T(a_refused_attempt_is_undone_for_those_that_admitted_it),
+        T(a_refused_attempt_needs_no_route_chain),
         T(an_attempt_cannot_suspend),
         T(a_shadow_refusal_of_an_attempt_still_has_its_outcome),
         T(response_phases_run_inside_out),

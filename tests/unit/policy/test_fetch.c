@@ -19,28 +19,49 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const char *answer; /* of the server to every connection; NULL: it says nothing */
-static char asked[1024];   /* what the last one sent */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* over the next two */
+static const char *the_answer;                           /* of the server to every connection; NULL: it says nothing */
+static char asked[1024];                                 /* what the last one sent */
 static int listening;
 static unsigned short port;
 
 static void
+answer_with(const char *text)
+{
+    pthread_mutex_lock(&lock);
+    the_answer = text;
+    pthread_mutex_unlock(&lock);
+}
+
+static bool
+was_asked(const char *part)
+{
+    bool found;
+
+    pthread_mutex_lock(&lock);
+    found = strstr(asked, part) != NULL;
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+static void
 serve(int fd)
 {
-    ssize_t n = read(fd, asked, sizeof(asked) - 1);
+    char text[sizeof(asked)];
+    const char *answer;
+    ssize_t n = read(fd, text, sizeof(text) - 1);
 
-    asked[n > 0 ? n : 0] = '\0';
+    text[n > 0 ? n : 0] = '\0';
+    pthread_mutex_lock(&lock);
+    strcpy(asked, text);
+    answer = the_answer;
+    pthread_mutex_unlock(&lock);
     if (answer && write(fd, answer, strlen(answer)) < 0)
         perror("write");
     if (answer)
         shutdown(fd, SHUT_WR);
-    while (read(fd, asked, 0) > 0)
+    while (read(fd, text, sizeof(text)) > 0) /* until the other side has enough */
         ;
-    if (!answer) {
-        char c;
-        while (read(fd, &c, 1) > 0) /* until the other side gives up */
-            ;
-    }
     close(fd);
 }
 
@@ -60,7 +81,7 @@ static struct resolver *resolver;
 static int
 group_setup(void **state)
 {
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(a);
     struct err e;
 
@@ -124,7 +145,8 @@ on_done(const struct weir_fetch_response *res, void *arg)
     a->status = res->status;
     snprintf(a->error, sizeof(a->error), "%s", res->error ? res->error : "");
     snprintf(a->body, sizeof(a->body), "%.*s", (int)res->body.n, res->body.p ? res->body.p : "");
-    snprintf(a->type, sizeof(a->type), "%.*s", (int)res->content_type.n, res->content_type.p ? res->content_type.p : "");
+    snprintf(a->type, sizeof(a->type), "%.*s", (int)res->content_type.n,
+             res->content_type.p ? res->content_type.p : "");
     a->max_age = res->max_age_s;
     post_stop(NULL);
 }
@@ -160,7 +182,7 @@ fetch(struct asking *a)
 static void
 ask(struct asking *a, unsigned worker, const char *host)
 {
-    *a = (struct asking){ .worker = worker };
+    *a = (struct asking){.worker = worker};
     snprintf(a->url, sizeof(a->url), "http://%s:%u/keys?x=1", host, port);
 }
 
@@ -169,15 +191,16 @@ an_answer_comes_with_its_age(void **state)
 {
     struct asking a;
 
-    answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Type: application/json\r\nCache-Control: public, max-age=300\r\n"
-             "Connection: close\r\n\r\nhello";
+    answer_with("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Type: application/json\r\nCache-Control: public, "
+                "max-age=300\r\n"
+                "Connection: close\r\n\r\nhello");
     ask(&a, 1, "127.0.0.1");
     fetch(&a);
     assert_int_equal(a.status, 200);
     assert_string_equal(a.body, "hello");
     assert_string_equal(a.type, "application/json");
     assert_int_equal(a.max_age, 300);
-    assert_non_null(strstr(asked, "GET /keys?x=1 HTTP/1.1\r\n"));
+    assert_true(was_asked("GET /keys?x=1 HTTP/1.1\r\n"));
 }
 
 static void
@@ -185,7 +208,7 @@ no_store_is_age_zero(void **state)
 {
     struct asking a;
 
-    answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n";
+    answer_with("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n");
     ask(&a, 0, "127.0.0.1");
     fetch(&a);
     assert_int_equal(a.status, 404);
@@ -197,21 +220,21 @@ a_body_is_posted(void **state)
 {
     struct asking a;
 
-    answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    answer_with("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     ask(&a, 1, "127.0.0.1");
     a.req.method = "POST";
-    a.req.body = (struct weir_str){ "ping", 4 };
+    a.req.body = (struct weir_str){"ping", 4};
     fetch(&a);
     assert_int_equal(a.status, 200);
     assert_int_equal(a.max_age, -1);
-    assert_non_null(strstr(asked, "POST /keys?x=1 HTTP/1.1\r\n"));
-    assert_non_null(strstr(asked, "\r\n\r\nping"));
+    assert_true(was_asked("POST /keys?x=1 HTTP/1.1\r\n"));
+    assert_true(was_asked("\r\n\r\nping"));
 }
 
 static void
 names_are_resolved_on_the_service_loop(void **state)
 {
-    answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+    answer_with("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
     host_set_resolver(resolver);
     for (unsigned worker = 0; worker < 2; worker++) {
         struct asking a;
@@ -251,7 +274,7 @@ the_deadline_holds(void **state)
 {
     struct asking a;
 
-    answer = NULL;
+    answer_with(NULL);
     ask(&a, 1, "127.0.0.1");
     a.req.timeout_ns = 50000000;
     fetch(&a);
@@ -266,7 +289,7 @@ a_body_over_the_cap_is_an_error(void **state)
     struct asking a;
 
     snprintf(big, sizeof(big), "HTTP/1.1 200 OK\r\nContent-Length: 300\r\nConnection: close\r\n\r\n%0300d", 7);
-    answer = big;
+    answer_with(big);
     ask(&a, 1, "127.0.0.1");
     fetch(&a);
     assert_int_equal(a.status, 0);
@@ -276,9 +299,9 @@ a_body_over_the_cap_is_an_error(void **state)
 static void
 a_cancelled_fetch_never_answers(void **state)
 {
-    static const char *const hosts[] = { "127.0.0.1", "localhost", "127.0.0.1" };
+    static const char *const hosts[] = {"127.0.0.1", "localhost", "127.0.0.1"};
 
-    answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    answer_with("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     host_set_resolver(resolver);
     for (int i = 0; i < 6; i++) {
         struct asking a;

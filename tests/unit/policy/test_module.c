@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const struct slice dirs[] = { { "/nonexistent", 12 }, { TEST_MODULES, sizeof(TEST_MODULES) - 1 } };
+static const struct slice dirs[] = {{"/nonexistent", 12}, {TEST_MODULES, sizeof(TEST_MODULES) - 1}};
 
 static const struct module *
 load(const char *name, struct err *e)
@@ -41,15 +41,15 @@ a_module_that_does_not_fit_says_what_to_do(void **state)
     static const struct {
         const char *name, *says[3];
     } rows[] = {
-        { "nosuch", { "no module `nosuch`", "nosuch.so", "modules DIR" } },
-        { "bad_major", { "ABI 2", "this weir has ABI 1", "rebuild it" } },
-        { "bad_minor", { "needs module ABI 1.", "upgrade weir", "rebuild" } },
-        { "bad_size", { "16 bytes", "rebuild it", "WEIR_MODULE_ABI" } },
-        { "bad_symbol", { "does not export `weir_module`", "bad_symbol.so", "WEIR_MODULE" } },
-        { "bad_name", { "holds module `other`", "rename the file", "use other" } },
-        { "bad_reason", { "reason `no_route`", "another meaning", "bad_reason" } },
-        { "bad_variable", { "provides a variable that exists already", "bad_variable", "only one" } },
-        { "bad_load", { "did not start", "it is Sunday", "bad_load" } },
+        {"nosuch", {"no module `nosuch`", "nosuch.so", "modules DIR"}},
+        {"bad_major", {"ABI 2", "this weir has ABI 1", "rebuild it"}},
+        {"bad_minor", {"needs module ABI 1.", "upgrade weir", "rebuild"}},
+        {"bad_size", {"16 bytes", "rebuild it", "WEIR_MODULE_ABI"}},
+        {"bad_symbol", {"does not export `weir_module`", "bad_symbol.so", "WEIR_MODULE"}},
+        {"bad_name", {"holds module `other`", "rename the file", "use other"}},
+        {"bad_reason", {"reason `no_route`", "another meaning", "bad_reason"}},
+        {"bad_variable", {"provides a variable that exists already", "bad_variable", "only one"}},
+        {"bad_load", {"did not start", "it is Sunday", "bad_load"}},
     };
     unsigned before = modules_count();
 
@@ -114,11 +114,13 @@ the_file_may_change_under_a_loaded_module(void **state)
     m = module_load("good", &d, 1, &e);
     if (!m)
         fail_msg("%s", e.text);
+    assert_false(module_replaced(m, &d, 1));
     fd = open(path, O_WRONLY | O_TRUNC);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, "gone", 4), 4);
     close(fd);
     assert_int_equal(m->def->configure(NULL, NULL, NULL), 0); /* its code is still there */
+    assert_true(module_replaced(m, &d, 1));
     unlink(path);
     rmdir(dir);
 }
@@ -143,6 +145,22 @@ use_reports_each_module_at_its_name(void **state)
     assert_has(errors, "test.conf:2:5: error: module `bad_major` was built for module ABI 2");
     assert_has(errors, "test.conf:3:2: error: no module `nosuch`");
     assert_has(errors, "test.conf:3:9: error: `../probe` is not the name of a module");
+}
+
+static void
+a_replaced_file_is_a_warning(void **state)
+{
+    struct fixture *f = *state;
+    char dir[] = "/tmp/weir-module-XXXXXX", path[64], text[128];
+
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/probe.so", dir);
+    copy(TEST_MODULES "/probe.so", path);
+    snprintf(text, sizeof(text), "modules %s; use probe;", dir);
+    assert_true(fixture_parse_only(f, text));
+    unlink(path);
+    rmdir(dir);
+    assert_has(fixture_errors(f), "warning: the file of module `probe` is another one now");
 }
 
 static void
@@ -175,6 +193,7 @@ main(void)
         cmocka_unit_test(the_file_may_change_under_a_loaded_module),
         T(use_adds_the_rows),
         T(use_reports_each_module_at_its_name),
+        T(a_replaced_file_is_a_warning),
         T(clashing_directives_are_refused),
         T(naming_a_module_twice_is_harmless),
     };

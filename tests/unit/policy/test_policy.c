@@ -45,7 +45,8 @@ off_drops_it(void **state)
 {
     struct fixture *f = *state;
 
-    fixture_load(f, "probe_a { } host h { probe_b { } probe_c off; route /r { probe_a off; } route /s { probe_b off; probe_c { } } }");
+    fixture_load(f, "probe_a { } host h { probe_b { } probe_c off; route /r { probe_a off; } route /s { probe_b off; "
+                    "probe_c { } } }");
     assert_string_equal(policies(f, "route", "/r"), "probe_b@h");
     assert_string_equal(policies(f, "route", "/s"), "probe_a@top probe_c@/s");
 }
@@ -86,7 +87,8 @@ one_line_is_one_policy_for_all_its_routes(void **state)
     struct fixture *f = *state;
     struct chain *r, *s;
 
-    fixture_load(f, "policy p { probe_b { } } host h { probe_a { } route /r { apply p; } route /s { apply p; probe_c { } } }");
+    fixture_load(
+        f, "policy p { probe_b { } } host h { probe_a { } route /r { apply p; } route /s { apply p; probe_c { } } }");
     r = fixture_chain(f, "route", "/r");
     s = fixture_chain(f, "route", "/s");
     assert_int_equal(chain_count(r), 2);
