@@ -159,6 +159,38 @@ template_text(const struct template *t, struct weir_exchange *x)
     return slice_of(p, n);
 }
 
+static bool
+is_control(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+struct slice
+template_field(const struct template *t, struct weir_exchange *x)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    struct slice text = template_text(t, x);
+    size_t controls = 0, n = 0;
+
+    for (size_t i = 0; i < text.n; i++)
+        controls += is_control(text.p[i]);
+    if (!controls)
+        return text;
+    char *p = arena_alloc(x->arena, text.n + 2 * controls);
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+
+        if (!is_control(text.p[i])) {
+            p[n++] = text.p[i];
+            continue;
+        }
+        p[n++] = '%';
+        p[n++] = hex[c >> 4];
+        p[n++] = hex[c & 15];
+    }
+    return slice_of(p, n);
+}
+
 bool
 template_is_literal(const struct template *t)
 {

@@ -14,6 +14,8 @@ struct template *template_of_arg(const struct weir_conf *line, unsigned i, struc
 struct template *template_compile(struct slice text, const struct weir_conf *at, int arg, struct arena *arena);
 /* Text for this exchange; in its arena or borrowed, valid while it lives. An absent variable is empty text. */
 struct slice template_text(const struct template *t, struct weir_exchange *x);
+/* The same as the value of a header field: control bytes, which a decoded query argument may hold, are percent-encoded. */
+struct slice template_field(const struct template *t, struct weir_exchange *x);
 bool template_is_literal(const struct template *t);
 
 /* One variable: false: unknown name. *value p NULL: known but absent. */

@@ -126,14 +126,13 @@ local_answer(struct explanation *x)
     d->reason = r->action == ROUTE_REDIRECT ? "redirect" : "respond";
     x->status = r->status;
     x->outcome = r->action == ROUTE_REDIRECT ? EXPLAIN_REDIRECT : EXPLAIN_REPLY;
-    struct slice text = r->text ? template_text(r->text, &x->px) : SLICE_NONE;
     if (r->action == ROUTE_REDIRECT) {
-        fields_add_id(&x->res.fields, FIELD_LOCATION, text);
+        fields_add_id(&x->res.fields, FIELD_LOCATION, template_field(r->text, &x->px));
         return;
     }
-    x->body = text;
-    if (text.n)
-        fields_add_id(&x->res.fields, FIELD_CONTENT_TYPE, template_text(r->content_type, &x->px));
+    x->body = r->text ? template_text(r->text, &x->px) : SLICE_NONE;
+    if (x->body.n)
+        fields_add_id(&x->res.fields, FIELD_CONTENT_TYPE, template_field(r->content_type, &x->px));
 }
 
 static void

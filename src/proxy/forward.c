@@ -280,7 +280,7 @@ set_host(struct exchange *x)
     if (t->cluster->host_header_endpoint)
         host = slice_str(x->endpoint->authority);
     else if (t->host_header)
-        host = template_text(t->host_header, &x->px);
+        host = template_field(t->host_header, &x->px);
     fields_set_id(&r->fields, FIELD_HOST, host);
 }
 

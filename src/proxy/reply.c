@@ -103,12 +103,12 @@ step_respond(struct exchange *x)
     d->at = r->at;
     d->reason = r->action == ROUTE_REDIRECT ? "redirect" : "respond";
     begin(x, r->status);
-    struct slice text = r->text ? template_text(r->text, &x->px) : SLICE_NONE;
     if (r->action == ROUTE_REDIRECT) {
-        fields_add_id(&x->local.fields, FIELD_LOCATION, text);
+        fields_add_id(&x->local.fields, FIELD_LOCATION, template_field(r->text, &x->px));
         return finish_reply(x, SLICE_NONE, false);
     }
+    struct slice text = r->text ? template_text(r->text, &x->px) : SLICE_NONE;
     if (text.n)
-        fields_add_id(&x->local.fields, FIELD_CONTENT_TYPE, template_text(r->content_type, &x->px));
+        fields_add_id(&x->local.fields, FIELD_CONTENT_TYPE, template_field(r->content_type, &x->px));
     return finish_reply(x, text, false);
 }

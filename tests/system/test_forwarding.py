@@ -1,17 +1,242 @@
-"""DESIGN 9: what the origin is sent, and what passes back."""
+"""DESIGN 9 and 11: what the origin is sent, and what passes back."""
 import re
+
+import pytest
 
 PROXY = """
 route / { proxy o; }
 upstream o { endpoint @O@; }
 """
+TRUSTING = "trusted_proxies 127.0.0.0/8 10.0.0.0/8;\n" + PROXY
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def test_request_arrives(weir, origin):
+def received(w, origin, headers=(), **how):
+    """The request as the origin got it."""
+    origin.forget()
+    r = w.get("/x", headers, **how)
+    assert r.status == 200, r
+    return origin.request("/x")
+
+
+def test_request_arrives_as_it_was_sent(weir, origin):
     w = weir(PROXY, O=origin)
-    r = w.get("/a/b?c=d", {"X-Mine": "1"})
+    r = w.request("POST", "/a/b?c=d&e", {"X-Mine": "1", "Content-Type": "text/x"}, b"a body")
     assert r.status == 200
     got = origin.request("/a/b")
-    assert got.method == "GET" and got.target == "/a/b?c=d" and got.version == "HTTP/1.1"
-    assert got.get("X-Mine") == "1"
-    assert got.get("Host") == "weir.test"
+    assert (got.method, got.target, got.version, got.body) == ("POST", "/a/b?c=d&e", "HTTP/1.1", b"a body")
+    assert got.get("X-Mine") == "1" and got.get("Content-Type") == "text/x" and got.get("Host") == "weir.test"
+
+
+def test_repeated_fields_keep_their_order(weir, origin):
+    got = received(weir(PROXY, O=origin), origin, [("X-A", "1"), ("X-B", "2"), ("X-A", "3")])
+    assert got.headers.all("X-A") == ["1", "3"]
+
+
+def test_hop_by_hop_fields_end_here(weir, origin):
+    got = received(weir(PROXY, O=origin), origin, [
+        ("Connection", "X-Named, keep-alive"), ("X-Named", "gone"), ("Keep-Alive", "timeout=9"), ("Proxy-Connection", "keep-alive"),
+        ("Proxy-Authorization", "Basic eA=="), ("TE", "gzip"), ("X-Kept", "here")])
+    for name in ("X-Named", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "TE"):
+        assert not got.headers.has(name), got.headers
+    assert got.get("X-Kept") == "here"
+
+
+def test_connection_cannot_take_away_what_weir_or_policies_rely_on(weir, origin):
+    got = received(weir(PROXY, O=origin), origin, [("Connection", "X-Forwarded-For, Host, Authorization, X-Request-Id"),
+                                                   ("Authorization", "Bearer x")])
+    assert got.get("X-Forwarded-For") == "127.0.0.1" and got.get("Host") == "weir.test"
+    assert got.get("Authorization") == "Bearer x" and got.headers.has("X-Request-Id")
+
+
+def test_te_trailers_goes_on(weir, origin):
+    got = received(weir(PROXY, O=origin), origin, [("Connection", "TE"), ("TE", "trailers, gzip")])
+    assert got.get("TE") == "trailers"
+
+
+def test_via_and_forwarding_fields(weir, origin):
+    got = received(weir(PROXY, O=origin), origin)
+    assert got.get("Via") == "1.1 weir"
+    assert got.get("X-Forwarded-For") == "127.0.0.1"
+    assert got.get("X-Forwarded-Proto") == "http"
+    assert got.get("X-Forwarded-Host") == "weir.test"
+    assert got.get("Forwarded") == "for=127.0.0.1;host=weir.test;proto=http"
+
+
+def test_strangers_are_not_believed(weir, origin):
+    got = received(weir(PROXY, O=origin), origin, {
+        "X-Forwarded-For": "1.2.3.4", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil", "X-Forwarded-Port": "1",
+        "X-Forwarded-Prefix": "/evil", "X-Real-IP": "1.2.3.4", "Forwarded": "for=1.2.3.4", "X-Request-Id": "mine"})
+    assert got.get("X-Forwarded-For") == "127.0.0.1"
+    assert got.get("X-Forwarded-Proto") == "http"
+    assert got.get("X-Forwarded-Host") == "weir.test"
+    assert got.get("Forwarded") == "for=127.0.0.1;host=weir.test;proto=http"
+    assert got.get("X-Request-Id") != "mine"
+    for name in ("X-Forwarded-Port", "X-Forwarded-Prefix", "X-Real-IP"):
+        assert not got.headers.has(name)
+
+
+def test_trusted_proxies_are_appended_to(weir, origin):
+    w = weir(TRUSTING, O=origin)
+    got = received(w, origin, {"X-Forwarded-For": "6.6.6.6, 1.2.3.4, 10.1.1.1", "X-Forwarded-Proto": "https",
+                               "X-Forwarded-Host": "shop.test", "Forwarded": "for=1.2.3.4", "X-Request-Id": "mine-1"})
+    assert got.get("X-Forwarded-For") == "6.6.6.6, 1.2.3.4, 10.1.1.1, 127.0.0.1"
+    assert got.get("X-Forwarded-Proto") == "https"
+    assert got.get("X-Forwarded-Host") == "shop.test"
+    assert got.get("Forwarded").startswith("for=1.2.3.4, for=127.0.0.1;")
+    assert got.get("X-Request-Id") == "mine-1"
+    # The client is the last one that no trusted proxy stands for: what is left of it may be made up.
+    assert w.access(path="/x")["client"] == "1.2.3.4"
+
+
+def test_request_id_is_made_and_shown_to_both_sides(weir, origin):
+    w = weir(PROXY, O=origin)
+    a, b = w.get("/1"), w.get("/2")
+    assert a.id and b.id and a.id != b.id
+    assert origin.request("/1").get("X-Request-Id") == a.id
+    assert w.logged(a)["path"] == "/1"
+
+
+@pytest.mark.parametrize("bad", ["", "x" * 200, "a b", 'a"b'])
+def test_a_trusted_request_id_must_still_be_one(weir, origin, bad):
+    got = received(weir(TRUSTING, O=origin), origin, {"X-Request-Id": bad})
+    assert got.get("X-Request-Id") != bad
+
+
+def test_a_trace_begins_here(weir, origin):
+    got = received(weir(PROXY, O=origin), origin)
+    assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]", got.get("traceparent"))
+
+
+def test_a_trace_goes_on_without_a_strangers_sampled_flag(weir, origin):
+    got = received(weir(PROXY, O=origin), origin, {"traceparent": TRACE, "tracestate": "a=b"}).headers
+    version, trace, parent, flags = got.get("traceparent").split("-")
+    assert (version, trace, flags) == ("00", "0af7651916cd43dd8448eb211c80319c", "00")
+    assert parent != "b7ad6b7169203331"
+    assert got.get("tracestate") == "a=b"
+
+
+def test_a_trusted_proxy_may_say_sampled(weir, origin):
+    assert received(weir(TRUSTING, O=origin), origin, {"traceparent": TRACE}).get("traceparent").endswith("-01")
+
+
+@pytest.mark.parametrize("bad", ["nonsense", TRACE.replace("0af7651916cd43dd8448eb211c80319c", "0" * 32), "ff" + TRACE[2:], TRACE.upper()])
+def test_a_broken_trace_is_begun_anew(weir, origin, bad):
+    got = received(weir(PROXY, O=origin), origin, {"traceparent": bad, "tracestate": "a=b"}).headers
+    assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-00", got.get("traceparent")) and got.get("traceparent")[3:35] != bad[3:35].lower()
+    assert not got.has("tracestate")
+
+
+@pytest.mark.parametrize("setting,expected", [("", "weir.test"), ("host_header endpoint;", "ENDPOINT"), ("host_header in.test;", "in.test"),
+                                              ('host_header "${request.header.x-tenant}.in.test";', "t1.in.test")])
+def test_host_header(weir, origin, setting, expected):
+    w = weir("route / { proxy o; }\nupstream o { endpoint @O@; " + setting + " }", O=origin)
+    assert received(w, origin, {"X-Tenant": "t1"}).get("Host") == expected.replace("ENDPOINT", str(origin))
+
+
+def test_absolute_target_names_the_host(weir, origin):
+    w = weir(PROXY, O=origin)
+    with w.connect() as c:
+        c.send(b"GET http://real.test/x?y HTTP/1.1\r\nHost: other.test\r\n\r\n")
+        assert c.response().status == 200
+    got = origin.request("/x")
+    assert got.target == "/x?y" and got.get("Host") == "real.test"
+
+
+def test_names_with_underscores_do_not_impersonate(weir, origin):
+    got = received(weir(PROXY, O=origin), origin, {"X_Forwarded_For": "1.2.3.4", "X_User": "root"})
+    assert not got.headers.has("X_Forwarded_For") and not got.headers.has("X_User")
+    got = received(weir("underscores allow;\n" + PROXY, O=origin), origin, {"X_User": "me"})
+    assert got.get("X_User") == "me"
+
+
+def test_the_answer_passes_back(weir, origin):
+    w = weir(PROXY, O=origin)
+    origin.raw("/r", b"HTTP/1.1 299 Odd\r\nX-A: 1\r\nX-A: 2\r\nSet-Cookie: a=b\r\nSet-Cookie: c=d\r\nConnection: X-Hop\r\nX-Hop: 1\r\n"
+                     b"Keep-Alive: timeout=5\r\nServer: me\r\nContent-Length: 2\r\n\r\nok", close=False)
+    r = w.get("/r")
+    assert (r.status, r.body) == (299, b"ok")
+    assert r.headers.all("X-A") == ["1", "2"] and r.headers.all("Set-Cookie") == ["a=b", "c=d"] and r.get("Server") == "me"
+    for name in ("X-Hop", "Keep-Alive"):
+        assert not r.headers.has(name)
+    assert r.id and r.get("Via") == "1.1 weir"
+
+
+def test_a_forwarding_loop_ends(weir):
+    w = weir("route / { proxy o; }\nupstream o { endpoint @LISTEN@; }")
+    r = w.get("/")
+    assert (r.status, r.reason) == (508, "loop_detected")
+
+
+def test_https_is_told(weir, origin, certificate):
+    w = weir("listener tls { bind @LISTEN@; tls { certificate @CERT@; key @KEY@; } }\n" + PROXY, O=origin, CERT=certificate.file,
+             KEY=certificate.key)
+    with w.connect(tls=certificate.client(), server_name="weir.test") as c:
+        assert c.get("/x").status == 200
+    got = origin.request("/x")
+    assert got.get("X-Forwarded-Proto") == "https" and "proto=https" in got.get("Forwarded")
+
+
+def test_unix_sockets_on_both_sides(weir, make_origin, tmp_path_factory):
+    from harness import Conn
+    import tempfile
+    with tempfile.TemporaryDirectory(dir="/tmp") as d:
+        origin = make_origin(path=d + "/o")
+        w = weir("listener u { bind unix:@D@/l; }\n" + PROXY, O=origin, D=d)
+        with Conn(d + "/l") as c:
+            assert c.get("/x").status == 200
+        assert origin.request("/x").get("X-Forwarded-For") == "unknown"
+
+
+def test_ipv6(weir, make_origin):
+    origin = make_origin(host="::1")
+    w = weir(PROXY, O=origin, host="::1")
+    assert w.get("/x").status == 200
+    got = origin.request("/x")
+    assert got.get("X-Forwarded-For") == "::1" and got.get("Forwarded").startswith('for="[::1]";')
+    assert w.access(path="/x")["client"] == "::1"
+
+
+def test_tls_to_the_origin(weir, certificate):
+    """The endpoint's certificate is checked against the name, and a wrong one refused."""
+    import socket
+    import threading
+    from harness import Port
+    port = Port()
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind(port.address)
+    listener.listen(16)
+    context = certificate.server()
+
+    def serve():
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            try:
+                with context.wrap_socket(sock, server_side=True) as s:
+                    s.recv(65536)
+                    s.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\ntls")
+            except OSError:
+                pass
+    threading.Thread(target=serve, daemon=True).start()
+    w = weir("""
+route /good { proxy good; }
+route /name { proxy name; }
+route /ca { proxy ca; }
+upstream good { endpoint @P@; tls { ca @CA@; server_name weir.test; } }
+upstream name { endpoint @P@; tls { ca @CA@; server_name other.test; } }
+upstream ca { endpoint @P@; tls { server_name weir.test; } }
+""", P=port, CA=certificate.file)
+    try:
+        assert w.get("/good").body == b"tls"
+        for path in ("/name", "/ca"):
+            r = w.get(path)
+            assert (r.status, r.reason) == (502, "upstream_tls_error")
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        port.close()

@@ -75,6 +75,19 @@ a_uri_is_not_copied_where_it_is_whole(void **state)
 }
 
 static void
+control_bytes_do_not_reach_a_field(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_load(f, "route /r { }");
+    f->req.query = SLICE("a=1%0d%0aX:%20y%7f&b=plain");
+    struct template *t = template_compile(SLICE("<${request.arg.a}>"), fixture_block(f, "route", "/r"), -1, &f->arena);
+    assert_true(slice_eq(template_field(t, &f->x), SLICE("<1%0D%0AX: y%7F>")));
+    t = template_compile(SLICE("${request.arg.b}"), fixture_block(f, "route", "/r"), -1, &f->arena);
+    assert_true(slice_eq(template_field(t, &f->x), SLICE("plain")));
+}
+
+static void
 absent_is_empty(void **state)
 {
     struct fixture *f = *state;
@@ -191,6 +204,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         T(core_variables_have_their_values),
         T(a_uri_is_not_copied_where_it_is_whole),
+        T(control_bytes_do_not_reach_a_field),
         T(absent_is_empty),
         T(literals_stay_as_they_are),
         cmocka_unit_test(unknown_variables_are_errors_with_a_hint),
