@@ -1,5 +1,3 @@
-#include "config.h"
-
 #include "load.h"
 
 #include "../admin/admin.h"
@@ -17,15 +15,22 @@ static const struct {
     { admin_rows, "admin" },     { access_log_rows, "access_log" }, { test_rows, "test" },
 };
 
+/* Policies that come with weir, for whoever forgot to load them. */
+static const char *const shipped[][2] = {
+    { "jwt", "it is a module's: add `use jwt;` at the top" },
+    { "rate_limit", "it is a module's: add `use rate_limit;` at the top" },
+    { "circuit_breaker", "it is a module's: add `use circuit_breaker;` at the top" },
+    { "canary", "it is a module's: add `use canary;` at the top" },
+};
+
 struct conf *
 load_tables(void)
 {
     struct conf *c = conf_new();
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         conf_add_rows(c, tables[i].rows, tables[i].owner, NULL);
-#ifndef HAVE_SYSTEMD
-    conf_add_hint(c, "notify", "this weir was built without systemd support (--with-systemd)");
-#endif
+    for (size_t i = 0; i < sizeof shipped / sizeof *shipped; i++)
+        conf_add_hint(c, shipped[i][0], shipped[i][1]);
     return c;
 }
 
@@ -33,11 +38,10 @@ struct conf *
 load_conf(const char *path)
 {
     struct conf *c = load_tables();
-    if (conf_parse_file(c, path) != 0)
-        return c;
-    /* Unknown directives of a module that could not be loaded would only bury the real error. */
-    if (modules_use(c) == 0)
-        conf_check(c);
+    /* All go on after errors, so that one run shows every one of the file. */
+    conf_parse_file(c, path);
+    modules_use(c);
+    conf_check(c);
     return c;
 }
 

@@ -446,9 +446,11 @@ use_one(struct conf *c, const struct weir_conf *line, unsigned i, const struct s
         conf_error(line, (int)i, "`%.*s` is not the name of a module: letters, digits, `_` and `-`", SLICE_FMT(name));
         return;
     }
-    m = (struct module *)module_load(arena_strndup(conf_arena(c), name.p, name.n), dirs, n_dirs, &e);
+    const char *text = arena_strndup(conf_arena(c), name.p, name.n);
+    m = (struct module *)module_load(text, dirs, n_dirs, &e);
     if (!m) {
         conf_error(line, (int)i, "%s", e.text);
+        conf_add_hint(c, text, "its module could not be loaded");
         return;
     }
     if (m->used_by == c) {
