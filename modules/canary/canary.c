@@ -47,8 +47,8 @@ forced(struct weir_exchange *x, const struct canary_config *c)
     return NULL;
 }
 
-/* Weights of this moment: the file's or an operator's, and nothing for a variant without a healthy endpoint, so that its share goes to the
- * others. False: none is healthy, and all keep theirs. */
+/* Weights of this moment: the file's or an operator's, and nothing for a variant without a healthy endpoint, so that
+ * its share goes to the others. False: none is healthy, and all keep theirs. */
 static bool
 live_weights(struct weir_exchange *x, const struct canary_config *c, double all[SPLIT_MAX], double live[SPLIT_MAX])
 {
@@ -138,7 +138,8 @@ tied_variant(struct weir_exchange *x, const struct canary_config *c, const doubl
 }
 
 static enum weir_verdict
-target_by_cookie(struct weir_exchange *x, const struct canary_config *c, const double *all, const double *live, bool any)
+target_by_cookie(struct weir_exchange *x, const struct canary_config *c, const double *all, const double *live,
+                 bool any)
 {
     struct weir_str cookie;
     int tied = tied_variant(x, c, all, &cookie);
@@ -173,7 +174,8 @@ canary_target(struct weir_exchange *x, void *config)
         if (key.n > 0)
             return go(x, c, draw_by_key(c, live, key), NULL);
     }
-    return go(x, c, draw(x, c, live), NULL); /* also where there is no key: many clients without one are not one client */
+    return go(x, c, draw(x, c, live),
+              NULL); /* also where there is no key: many clients without one are not one client */
 }
 
 WEIR_MODULE = {

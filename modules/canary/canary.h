@@ -1,6 +1,6 @@
 /*
- * canary: a share of requests goes to each variant of a service. What this module's files share: the compiled block, and the weights
- * an operator may have put in the place of the file's.
+ * canary: a share of requests goes to each variant of a service. What this module's files share: the compiled block,
+ * and the weights an operator may have put in the place of the file's.
  */
 #ifndef CANARY_H
 #define CANARY_H
@@ -27,8 +27,9 @@ struct canary_force {
     struct canary_force *next;
 };
 
-/* Weights ordered by the admin. They hold while the file says what it said when they were ordered: `file` is its fingerprint, 0: no order.
- * Only the service loop writes. A worker that reads in the middle of an order splits one request by a mixture, which hurts nobody. */
+/* Weights ordered by the admin. They hold while the file says what it said when they were ordered: `file` is its
+ * fingerprint, 0: no order. Only the service loop writes. A worker that reads in the middle of an order splits one
+ * request by a mixture, which hurts nobody. */
 struct canary_state {
     _Atomic uint64_t file;
     _Atomic double weights[SPLIT_MAX];

@@ -1,4 +1,5 @@
-/* canary_admin: weights ordered by the operator, kept over reloads until the file's own change. All on the service loop. */
+/* canary_admin: weights ordered by the operator, kept over reloads until the file's own change. All on the service
+ * loop. */
 #include "canary.h"
 
 #include <jansson.h>
@@ -23,7 +24,8 @@ canary_start(void *config)
     if (file == 0 || file == c->file)
         return;
     atomic_store_explicit(&c->state->file, 0, memory_order_release);
-    canary_host->log(2, "canary", "[%.*s] the file's weights have changed: the ordered ones are dropped", (int)c->scope.n, c->scope.p);
+    canary_host->log(2, "canary", "[%.*s] the file's weights have changed: the ordered ones are dropped",
+                     (int)c->scope.n, c->scope.p);
 }
 
 /* 90 as 90, not 90.0. */

@@ -6,8 +6,10 @@
 
 #define SECOND INT64_C(1000000000)
 
-static const struct weir_arg variant_args[] = {
-    {"UPSTREAM", WEIR_T_NAME}, {"PERCENT", WEIR_T_PERCENT}, {"drain", WEIR_T_WORD, 0, 0, "drain", WEIR_ARG_OPTIONAL}, {0}};
+static const struct weir_arg variant_args[] = {{"UPSTREAM", WEIR_T_NAME},
+                                               {"PERCENT", WEIR_T_PERCENT},
+                                               {"drain", WEIR_T_WORD, 0, 0, "drain", WEIR_ARG_OPTIONAL},
+                                               {0}};
 static const struct weir_arg sticky_args[] = {{"HOW", WEIR_T_WORD, 0, 0, "cookie|by"}, {"WHAT", WEIR_T_TEMPLATE}, {0}};
 static const struct weir_opt sticky_opts[] = {{"ttl", WEIR_T_DURATION, SECOND, 400 * 86400 * SECOND}, {0}};
 static const struct weir_arg force_args[] = {
@@ -21,7 +23,8 @@ const struct weir_directive canary_rows[] = {
     {"variant", "canary", variant_args, .flags = WEIR_D_REPEAT | WEIR_D_UNIQUE_NAME | WEIR_D_REQUIRED,
      .help = "an upstream and its share; all shares add up to 100%; drain: at 0% not even a cookie keeps clients here"},
     {"sticky", "canary", sticky_args, sticky_opts,
-     .help = "keeps a client with its variant: cookie NAME, or by TEMPLATE; without it each request is split at random"},
+     .help =
+         "keeps a client with its variant: cookie NAME, or by TEMPLATE; without it each request is split at random"},
     {"force", "canary", force_args, .flags = WEIR_D_REPEAT,
      .help = "header NAME = VALUE to UPSTREAM: a request with this header (cookie, query argument) goes there"},
     {"secret", "canary", secret_args, .flags = WEIR_D_SECRET,
@@ -162,7 +165,8 @@ configure_forces(struct canary_config *c, struct weir_policy *p, const struct we
         struct weir_str name = h->conf_arg(line, 1);
         f->kind = where == 'h' ? FORCE_HEADER : where == 'c' ? FORCE_COOKIE : FORCE_QUERY;
         char *text = h->alloc(p, name.n + sizeof("request.arg."));
-        snprintf(text, name.n + sizeof("request.arg."), "%s%.*s", where == 'q' ? "request.arg." : "", (int)name.n, name.p);
+        snprintf(text, name.n + sizeof("request.arg."), "%s%.*s", where == 'q' ? "request.arg." : "", (int)name.n,
+                 name.p);
         f->name = text;
         f->value = copy_text(p, h->conf_arg(line, 3));
         if (where != 'q' && !is_token(f->name)) {

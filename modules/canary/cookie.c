@@ -20,7 +20,8 @@ struct cookie_signer *
 cookie_signer_new(const void *key, size_t n, const char *name)
 {
     char sha256[] = "SHA256";
-    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256, 0), OSSL_PARAM_construct_end()};
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256, 0),
+                           OSSL_PARAM_construct_end()};
     struct cookie_signer *s = calloc(1, sizeof(*s));
     EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     if (s && mac) {
@@ -63,7 +64,8 @@ sign(const struct cookie_signer *s, const char *p, size_t n, char out[MAC_TEXT])
     size_t len = 0;
     EVP_MAC_CTX *c = EVP_MAC_CTX_dup(s->keyed);
     bool good = c && EVP_MAC_update(c, (const unsigned char *)s->name, strlen(s->name) + 1) &&
-                EVP_MAC_update(c, (const unsigned char *)p, n) && EVP_MAC_final(c, mac, &len, sizeof(mac)) && len >= MAC_BYTES;
+                EVP_MAC_update(c, (const unsigned char *)p, n) && EVP_MAC_final(c, mac, &len, sizeof(mac)) &&
+                len >= MAC_BYTES;
     EVP_MAC_CTX_free(c);
     if (good)
         base64url(mac, out);
@@ -71,7 +73,8 @@ sign(const struct cookie_signer *s, const char *p, size_t n, char out[MAC_TEXT])
 }
 
 size_t
-cookie_make(const struct cookie_signer *s, struct weir_str variant, int64_t expires, uint32_t nonce, char out[COOKIE_VALUE])
+cookie_make(const struct cookie_signer *s, struct weir_str variant, int64_t expires, uint32_t nonce,
+            char out[COOKIE_VALUE])
 {
     int n = snprintf(out, COOKIE_VALUE, "%.*s~%lld~%08x~", (int)variant.n, variant.p, (long long)expires, nonce);
     if (n < 0 || (size_t)n + MAC_TEXT > COOKIE_VALUE || !sign(s, out, (size_t)n, out + n))
@@ -106,7 +109,8 @@ cookie_read(const struct cookie_signer *s, struct weir_str value, int64_t now)
         return none;
     /* Ours: its shape is what cookie_make wrote. */
     const char *variant_end = memchr(value.p, '~', signed_n);
-    const char *expires_end = variant_end ? memchr(variant_end + 1, '~', signed_n - (size_t)(variant_end + 1 - value.p)) : NULL;
+    const char *expires_end =
+        variant_end ? memchr(variant_end + 1, '~', signed_n - (size_t)(variant_end + 1 - value.p)) : NULL;
     if (!expires_end)
         return none;
     int64_t expires = seconds_of(variant_end + 1, (size_t)(expires_end - variant_end - 1));

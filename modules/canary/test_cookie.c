@@ -54,7 +54,8 @@ test_refuses_every_change(void **state)
 static void
 test_another_key_or_name_is_another_cookie(void **state)
 {
-    struct cookie_signer *s = cookie_signer_new("0123456789abcdef", 16, "v"), *key = cookie_signer_new("0123456789abcdeF", 16, "v"),
+    struct cookie_signer *s = cookie_signer_new("0123456789abcdef", 16, "v"),
+                         *key = cookie_signer_new("0123456789abcdeF", 16, "v"),
                          *name = cookie_signer_new("0123456789abcdef", 16, "w");
     char value[COOKIE_VALUE];
     struct weir_str v = {value, cookie_make(s, str("a"), 1000, 7, value)};

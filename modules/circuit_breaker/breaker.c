@@ -151,7 +151,8 @@ go_closed(struct breaker *b)
     set_state(b, CLOSED);
 }
 
-/* What the passing of time alone decides. A half-open time that ends is judged by the probes that came back; by none, as failed. */
+/* What the passing of time alone decides. A half-open time that ends is judged by the probes that came back; by none,
+ * as failed. */
 static void
 time_passes(struct breaker *b, const struct breaker_rules *r, int64_t now)
 {
@@ -194,7 +195,8 @@ breaker_admit(struct breaker *b, const struct breaker_rules *r, int64_t now)
     uint64_t w = word_of(b);
     unsigned order = WORD_ORDER(w);
     if (order == BREAKER_FORCE_OPEN)
-        return (struct breaker_verdict){.name = BREAKER_FORCED_OPEN, .ticket = ticket_of(w, 0)}; /* counts if sent: in shadow */
+        return (struct breaker_verdict){.name = BREAKER_FORCED_OPEN,
+                                        .ticket = ticket_of(w, 0)}; /* counts if sent: in shadow */
     if (order == BREAKER_FORCE_CLOSED || WORD_STATE(w) == CLOSED)
         return (struct breaker_verdict){.admitted = true, .ticket = ticket_of(w, 0)};
 

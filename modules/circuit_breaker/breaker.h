@@ -1,6 +1,7 @@
 /*
- * breaker: a window of recent calls and the state machine closed -> open -> half-open over it. Shared by all workers; a closed breaker
- * admits with one atomic load, everything else takes a lock for a few instructions. Time is monotonic nanoseconds, given by the caller.
+ * breaker: a window of recent calls and the state machine closed -> open -> half-open over it. Shared by all workers; a
+ * closed breaker admits with one atomic load, everything else takes a lock for a few instructions. Time is monotonic
+ * nanoseconds, given by the caller.
  */
 #ifndef BREAKER_H
 #define BREAKER_H
@@ -13,7 +14,14 @@
 #define BREAKER_BUCKETS 10
 #define BREAKER_HALF_OPEN_NS (10 * INT64_C(1000000000)) /* half-open lasts at most this long */
 
-enum breaker_name { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN, BREAKER_FORCED_OPEN, BREAKER_FORCED_CLOSED, BREAKER_NAMES };
+enum breaker_name {
+    BREAKER_CLOSED,
+    BREAKER_OPEN,
+    BREAKER_HALF_OPEN,
+    BREAKER_FORCED_OPEN,
+    BREAKER_FORCED_CLOSED,
+    BREAKER_NAMES
+};
 enum breaker_order { BREAKER_AUTO, BREAKER_FORCE_OPEN, BREAKER_FORCE_CLOSED };
 enum breaker_result { BREAKER_OK, BREAKER_FAILED, BREAKER_ABANDONED /* says nothing: the client left */ };
 
@@ -33,8 +41,8 @@ struct breaker_count {
 };
 
 struct breaker {
-    /* Bits 0..1 state (closed, open, half-open), 2..3 order, 4.. epoch: one more at each change of state, so that the result of a call
-     * admitted in another state is known to be stale. Written under the lock. */
+    /* Bits 0..1 state (closed, open, half-open), 2..3 order, 4.. epoch: one more at each change of state, so that the
+     * result of a call admitted in another state is known to be stale. Written under the lock. */
     _Atomic uint64_t word;
     atomic_flag lock;
 

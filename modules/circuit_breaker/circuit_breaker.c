@@ -30,8 +30,9 @@ static void
 log_change(const struct cb_config *c)
 {
     struct breaker_view v = breaker_read(&c->state->breaker, &c->rules, cb_host->now());
-    cb_host->log(v.name == BREAKER_CLOSED ? 2 : 1, "circuit_breaker", "[upstream %.*s] %s: %.0f%% failed, %.0f%% slow of %u calls",
-                 (int)c->upstream.n, c->upstream.p, breaker_state_name(v.name), v.failure_rate, v.slow_rate, v.total.calls);
+    cb_host->log(v.name == BREAKER_CLOSED ? 2 : 1, "circuit_breaker",
+                 "[upstream %.*s] %s: %.0f%% failed, %.0f%% slow of %u calls", (int)c->upstream.n, c->upstream.p,
+                 breaker_state_name(v.name), v.failure_rate, v.slow_rate, v.total.calls);
 }
 
 static int
@@ -110,9 +111,9 @@ cb_view(void *config, struct weir_text *json)
 {
     const struct cb_config *c = config;
     struct breaker_view v = breaker_read(&c->state->breaker, &c->rules, cb_host->now());
-    json_t *o = json_pack("{s:s, s:f, s:f, s:I, s:I}", "state", breaker_state_name(v.name), "failure_rate", v.failure_rate, "slow_rate",
-                          v.slow_rate, "calls", (json_int_t)v.total.calls, "retry_after_ms",
-                          (json_int_t)((v.retry_after_ns + 999999) / 1000000));
+    json_t *o = json_pack("{s:s, s:f, s:f, s:I, s:I}", "state", breaker_state_name(v.name), "failure_rate",
+                          v.failure_rate, "slow_rate", v.slow_rate, "calls", (json_int_t)v.total.calls,
+                          "retry_after_ms", (json_int_t)((v.retry_after_ns + 999999) / 1000000));
     json_dump_callback(o, text_sink, json, JSON_COMPACT | JSON_REAL_PRECISION(6));
     json_decref(o);
 }

@@ -1,6 +1,6 @@
 /*
- * circuit_breaker: stops sending to an upstream that fails, and lets a few probes find out when it is well again. What this module's
- * files share: the compiled block, and the state that all generations and workers share.
+ * circuit_breaker: stops sending to an upstream that fails, and lets a few probes find out when it is well again. What
+ * this module's files share: the compiled block, and the state that all generations and workers share.
  */
 #ifndef CIRCUIT_BREAKER_H
 #define CIRCUIT_BREAKER_H
@@ -15,10 +15,12 @@ struct cb_failures {
     uint64_t statuses[2];
 };
 
-/* Keyed by the upstream's name alone, so that a reload, whatever it changes in the block, keeps what the breaker has learnt. */
+/* Keyed by the upstream's name alone, so that a reload, whatever it changes in the block, keeps what the breaker has
+ * learnt. */
 struct cb_state {
     struct breaker breaker;
-    struct weir_metric *gauges[BREAKER_NAMES]; /* made once, while the first generation is built; 1 for the current state, else 0 */
+    struct weir_metric
+        *gauges[BREAKER_NAMES]; /* made once, while the first generation is built; 1 for the current state, else 0 */
 };
 
 struct cb_config {

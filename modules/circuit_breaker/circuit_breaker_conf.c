@@ -9,7 +9,8 @@
 static const struct weir_arg window_args[] = {{"TIME", WEIR_T_DURATION, SECOND / 100, DAY}, {0}};
 static const struct weir_arg count_args[] = {{"N", WEIR_T_INT, 1, 1000000}, {0}};
 static const struct weir_arg rate_args[] = {{"PERCENT", WEIR_T_PERCENT}, {0}};
-static const struct weir_arg slow_args[] = {{"TIME", WEIR_T_DURATION, SECOND / 1000, DAY}, {"PERCENT", WEIR_T_PERCENT}, {0}};
+static const struct weir_arg slow_args[] = {
+    {"TIME", WEIR_T_DURATION, SECOND / 1000, DAY}, {"PERCENT", WEIR_T_PERCENT}, {0}};
 static const struct weir_arg open_args[] = {{"TIME", WEIR_T_DURATION, SECOND / 100, DAY}, {0}};
 static const struct weir_opt open_opts[] = {{"max", WEIR_T_DURATION, SECOND / 100, DAY}, {0}};
 static const struct weir_arg failure_args[] = {{"WHAT", WEIR_T_STRING, .flags = WEIR_ARG_REPEAT}, {0}};
@@ -24,7 +25,8 @@ const struct weir_directive cb_rows[] = {
     {"open", "circuit_breaker", open_args, open_opts, .def = "5s",
      .help = "how long it stays open; doubled at each reopening up to max (60s)"},
     {"probes", "circuit_breaker", count_args, .def = "5", .help = "calls let through to find out whether it may close"},
-    {"failure_on", "circuit_breaker", failure_args, .def = "connect_failed connect_timeout reset timeout bad_response 5xx",
+    {"failure_on", "circuit_breaker", failure_args,
+     .def = "connect_failed connect_timeout reset timeout bad_response 5xx",
      .help = "what counts as a failure: results of an attempt, 5xx, or single statuses from 500 to 599"},
     {0},
 };
@@ -64,7 +66,8 @@ add_failure(struct cb_failures *f, struct weir_str word)
             add_status(f, s);
         return true;
     }
-    if (word.n == 3 && word.p[0] == '5' && word.p[1] >= '0' && word.p[1] <= '9' && word.p[2] >= '0' && word.p[2] <= '9') {
+    if (word.n == 3 && word.p[0] == '5' && word.p[1] >= '0' && word.p[1] <= '9' && word.p[2] >= '0' &&
+        word.p[2] <= '9') {
         add_status(f, 500 + (unsigned)(word.p[1] - '0') * 10 + (unsigned)(word.p[2] - '0'));
         return true;
     }
@@ -85,10 +88,11 @@ configure_failures(struct cb_config *c, const struct weir_conf *block)
         struct weir_str word = cb_host->conf_arg(line, i);
         if (add_failure(&c->failures, word))
             continue;
-        cb_host->conf_error(line, (int)i,
-                            "\"%.*s\" is not a failure: use connect_failed, connect_timeout, reset, timeout, bad_response, 5xx or a "
-                            "status from 500 to 599",
-                            (int)word.n, word.p);
+        cb_host->conf_error(
+            line, (int)i,
+            "\"%.*s\" is not a failure: use connect_failed, connect_timeout, reset, timeout, bad_response, 5xx or a "
+            "status from 500 to 599",
+            (int)word.n, word.p);
         rc = -1;
     }
     return rc;
@@ -159,8 +163,8 @@ configure_state(struct cb_config *c)
     for (int i = 0; i < BREAKER_NAMES; i++) {
         const char *name = breaker_state_name((enum breaker_name)i);
         struct weir_str values[] = {c->upstream, {name, strlen(name)}};
-        c->state->gauges[i] = cb_host->metric('g', "weir_breaker_state", "1 for the state the circuit breaker is in, else 0", labels,
-                                              values, 2);
+        c->state->gauges[i] = cb_host->metric('g', "weir_breaker_state",
+                                              "1 for the state the circuit breaker is in, else 0.", labels, values, 2);
     }
     cb_publish(&c->state->breaker);
     return 0;

@@ -99,7 +99,9 @@ test_refuses_with_the_time_left(void **state)
     fake_exchange_free(x);
     assert_true(fake_metric("weir_breaker_state{orders,open}") == 1);
     assert_true(fake_metric("weir_breaker_state{orders,closed}") == 0);
-    assert_string_equal(fake_view(c), "{\"state\":\"open\",\"failure_rate\":100.0,\"slow_rate\":0.0,\"calls\":4,\"retry_after_ms\":4500}");
+    assert_string_equal(
+        fake_view(c),
+        "{\"state\":\"open\",\"failure_rate\":100.0,\"slow_rate\":0.0,\"calls\":4,\"retry_after_ms\":4500}");
 
     fake_advance(5 * FAKE_SECOND);
     assert_true(attempt(c, WEIR_RESULT_OK, 200));
@@ -144,7 +146,12 @@ test_orders(void **state)
 {
     struct cb_config *c = fake_configure(small);
     const char *error;
-    static const char *const bad[] = {"", "{}", "[]", "{\"state\":\"half_open\"}", "{\"state\":1}", "{\"state\":\"open\",\"x\":1}",
+    static const char *const bad[] = {"",
+                                      "{}",
+                                      "[]",
+                                      "{\"state\":\"half_open\"}",
+                                      "{\"state\":1}",
+                                      "{\"state\":\"open\",\"x\":1}",
                                       "{\"state\":\"open\",\"state\":\"auto\"}"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(weir_module.control(c, (struct weir_str){bad[i], strlen(bad[i])}, &error), 400);

@@ -1,6 +1,7 @@
 /*
- * alg: the signature algorithms of JWS (RFC 7518 3.1, RFC 8037 3.1) as one table. `none` is not among them. A set of algorithms is a bit
- * mask, so that what a key may verify, what a policy allows, and what a token asks for meet in one AND.
+ * alg: the signature algorithms of JWS (RFC 7518 3.1, RFC 8037 3.1) as one table. `none` is not among them. A set of
+ * algorithms is a bit mask, so that what a key may verify, what a policy allows, and what a token asks for meet in one
+ * AND.
  */
 #ifndef ALG_H
 #define ALG_H

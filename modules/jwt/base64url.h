@@ -1,4 +1,5 @@
-/* base64url: RFC 4648 5 without padding, strict: no other character, no impossible length, no bits left over (one text for one value). */
+/* base64url: RFC 4648 5 without padding, strict: no other character, no impossible length, no bits left over (one text
+ * for one value). */
 #ifndef BASE64URL_H
 #define BASE64URL_H
 

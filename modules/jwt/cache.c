@@ -149,7 +149,8 @@ cache_add(struct cache *c, struct verified *v)
     struct cache_set *s = set_lock(c, v->hash);
     unsigned k = 0;
     /* In the place of an older entry of the same token, of a free one, or of the last. */
-    while (k < WAYS - 1 && s->way[k] && !(s->hash[k] == v->hash && s->way[k]->n == v->n && memcmp(s->way[k]->token, v->token, v->n) == 0))
+    while (k < WAYS - 1 && s->way[k] &&
+           !(s->hash[k] == v->hash && s->way[k]->n == v->n && memcmp(s->way[k]->token, v->token, v->n) == 0))
         k++;
     struct verified *gone = s->way[k];
     to_front(s, k, v);

@@ -1,7 +1,8 @@
 /*
- * cache: tokens that have been verified under one policy, so that a client that sends the same one again costs a comparison instead of a signature.
- * Shared by the workers; bounded; small sets with a lock for a few instructions each, the least recently used of a set leaves first.
- * A token is found by its end, which is signature and so as good as random, and compared whole.
+ * cache: tokens that have been verified under one policy, so that a client that sends the same one again costs a
+ * comparison instead of a signature. Shared by the workers; bounded; small sets with a lock for a few instructions
+ * each, the least recently used of a set leaves first. A token is found by its end, which is signature and so as good
+ * as random, and compared whole.
  */
 #ifndef CACHE_H
 #define CACHE_H
@@ -11,7 +12,8 @@
 #include <stdbool.h>
 #include <weir/types.h>
 
-/* What is known of a verified token. Immutable but for the count; the claims are never changed, so that threads may read them at once. */
+/* What is known of a verified token. Immutable but for the count; the claims are never changed, so that threads may
+ * read them at once. */
 struct verified {
     _Atomic unsigned refs;
     uint64_t hash;
@@ -24,7 +26,8 @@ struct verified {
     char *token;
 };
 
-/* Copies token; takes claims over. forwards: room for this many, all absent. NULL: out of memory, and the claims are released. */
+/* Copies token; takes claims over. forwards: room for this many, all absent. NULL: out of memory, and the claims are
+ * released. */
 struct verified *verified_new(struct weir_str token, json_t *claims, unsigned forwards);
 void verified_put(struct verified *v); /* one reference less; NULL is allowed */
 
@@ -32,7 +35,8 @@ struct cache;
 
 struct cache *cache_new(unsigned entries); /* NULL: out of memory */
 void cache_free(struct cache *c);          /* NULL is allowed */
-/* A reference to what is known of this token, when it was verified with keys of this version and its time has not passed. NULL: nothing. */
+/* A reference to what is known of this token, when it was verified with keys of this version and its time has not
+ * passed. NULL: nothing. */
 struct verified *cache_get(struct cache *c, uint64_t hash, struct weir_str token, uint64_t version, int64_t now);
 /* Keeps it; takes a reference of its own. */
 void cache_add(struct cache *c, struct verified *v);

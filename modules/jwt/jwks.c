@@ -160,7 +160,8 @@ fetch_failed(struct jwks *j, const char *why)
     if (j->bad)
         jwt_host->metric_add(j->bad, 1);
     if (failures == 1 || failures % 16 == 0)
-        jwt_host->log(none ? 0 : 1, "jwt", "[%s] no keys fetched: %s%s", j->url, why, none ? "" : ": the old ones serve on");
+        jwt_host->log(none ? 0 : 1, "jwt", "[%s] no keys fetched: %s%s", j->url, why,
+                      none ? "" : ": the old ones serve on");
 }
 
 static void
@@ -312,8 +313,8 @@ make_metrics(struct jwks *j)
     struct weir_str url = {j->url, strlen(j->url)};
     static const char *const labels[] = {"url", "result"};
     struct weir_str good[] = {url, {"ok", 2}}, bad[] = {url, {"error", 5}};
-    static const char help[] = "fetches of a key set";
-    j->age = jwt_host->metric('g', "weir_jwks_age_seconds", "time since a key set was last fetched", labels, &url, 1);
+    static const char help[] = "Fetches of a key set.";
+    j->age = jwt_host->metric('g', "weir_jwks_age_seconds", "Time since a key set was last fetched.", labels, &url, 1);
     j->good = jwt_host->metric('c', "weir_jwks_fetches_total", help, labels, good, 2);
     j->bad = jwt_host->metric('c', "weir_jwks_fetches_total", help, labels, bad, 2);
 }

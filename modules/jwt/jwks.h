@@ -1,6 +1,7 @@
 /*
- * jwks: the key set behind one URL, shared by all generations and workers (keyed state), fetched by the service loop: at start, again after 80 % of its TTL, and early
- * when a token names a key that is not there. One fetch at a time. While the provider is away the old keys serve on for 24 hours.
+ * jwks: the key set behind one URL, shared by all generations and workers (keyed state), fetched by the service loop:
+ * at start, again after 80 % of its TTL, and early when a token names a key that is not there. One fetch at a time.
+ * While the provider is away the old keys serve on for 24 hours.
  */
 #ifndef JWKS_H
 #define JWKS_H
@@ -14,7 +15,8 @@
 #define JWKS_STALE_NS (24 * 3600 * INT64_C(1000000000))
 #define JWKS_PARK_NS INT64_C(1000000000) /* a request waits at most this long for keys */
 
-/* A request that waits for a fetch. In its exchange's memory, on one list, touched by its own worker or under the lock. */
+/* A request that waits for a fetch. In its exchange's memory, on one list, touched by its own worker or under the lock.
+ */
 struct jwks_waiter {
     LIST_ENTRY(jwks_waiter) link;
     struct jwks *jwks;       /* where it waits; NULL: nowhere */
@@ -75,7 +77,8 @@ void jwks_stop(struct jwks *j);                                 /* any thread; o
 
 /* The keys of now, held; NULL: none. */
 struct keyset *jwks_keys(struct jwks *j);
-/* The keys do not serve this request (none at all, or not the one its token names, since `version`): asks for a fetch if one is due, and waits for it. */
+/* The keys do not serve this request (none at all, or not the one its token names, since `version`): asks for a fetch
+ * if one is due, and waits for it. */
 enum jwks_wanted jwks_want(struct jwks *j, uint64_t version, struct jwks_waiter *w, struct weir_exchange *x);
 /* The exchange goes on or is over: off the list. On its worker. */
 void jwks_leave(struct jwks_waiter *w);

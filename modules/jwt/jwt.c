@@ -9,7 +9,6 @@
 #define SECOND INT64_C(1000000000)
 
 const struct weir_host *jwt_host;
-struct weir_metric *jwt_hits, *jwt_misses;
 
 static int
 jwt_load(const struct weir_host *host, const char **error)
@@ -22,11 +21,7 @@ jwt_load(const struct weir_host *host, const char **error)
         *error = "the crypto library lacks SHA-2";
         return -1;
     }
-    static const char *const labels[] = {"result"};
-    static const char help[] = "tokens looked up among the verified ones";
     jwt_host = host;
-    jwt_hits = host->metric('c', "weir_jwt_cache_total", help, labels, &(struct weir_str){"hit", 3}, 1);
-    jwt_misses = host->metric('c', "weir_jwt_cache_total", help, labels, &(struct weir_str){"miss", 4}, 1);
     return 0;
 }
 
@@ -52,7 +47,8 @@ refuse_claims(struct weir_exchange *x, const struct claims_refusal *why)
 {
     if (strcmp(why->reason, "jwt_claim_refused") != 0)
         return refuse_token(x, why->reason, why->detail);
-    return challenge(x, jwt_host->refuse(x, why->reason, "claim %s", why->detail), "Bearer error=\"insufficient_scope\"");
+    return challenge(x, jwt_host->refuse(x, why->reason, "claim %s", why->detail),
+                     "Bearer error=\"insufficient_scope\"");
 }
 
 static enum weir_verdict
@@ -167,7 +163,8 @@ wait_for_keys(struct weir_exchange *x, struct jwt_slot *slot, struct jwks *missi
 
 /* WEIR_CONTINUE: genuine. */
 static enum weir_verdict
-decide_signature(struct weir_exchange *x, const struct jwt_config *c, struct jwt_slot *slot, const struct token *t, uint64_t *version)
+decide_signature(struct weir_exchange *x, const struct jwt_config *c, struct jwt_slot *slot, const struct token *t,
+                 uint64_t *version)
 {
     struct jwks *missing;
     uint64_t missing_version;
@@ -272,13 +269,15 @@ jwt_request(struct weir_exchange *x, void *config)
     case BEARER_MISSING:
         return challenge(x, jwt_host->refuse(x, "jwt_missing", "there is no bearer token"), "Bearer");
     case BEARER_REPEATED:
-        return challenge(x, jwt_host->refuse(x, "bad_request", "Authorization is repeated"), "Bearer error=\"invalid_request\"");
+        return challenge(x, jwt_host->refuse(x, "bad_request", "Authorization is repeated"),
+                         "Bearer error=\"invalid_request\"");
     default:
         break;
     }
     if (c->cache && token.n > 0) {
-        struct verified *v = cache_get(c->cache, jwt_host->hash(cache_tail(token)), token, jwt_keys_version(c), jwt_host->wall() / SECOND);
-        jwt_host->metric_add(v ? jwt_hits : jwt_misses, 1);
+        struct verified *v = cache_get(c->cache, jwt_host->hash(cache_tail(token)), token, jwt_keys_version(c),
+                                       jwt_host->wall() / SECOND);
+        jwt_host->metric_add(v ? c->hits : c->misses, 1);
         if (v)
             return accept_token(x, c, slot, v);
     }
@@ -345,8 +344,9 @@ jwt_view(void *config, struct weir_text *json)
         struct jwks_status s;
         jwks_read(c->sources[i].jwks, &s);
         json_t *age = s.age_ns < 0 ? json_null() : json_integer(s.age_ns / SECOND);
-        json_array_append_new(list, json_pack("{s:s, s:i, s:o, s:i, s:s}", "url", c->sources[i].jwks->url, "keys", (int)s.keys,
-                                              "age_seconds", age, "failures", (int)s.failures, "error", s.error));
+        json_array_append_new(list, json_pack("{s:s, s:i, s:o, s:i, s:s}", "url", c->sources[i].jwks->url, "keys",
+                                              (int)s.keys, "age_seconds", age, "failures", (int)s.failures, "error",
+                                              s.error));
     }
     json_dump_callback(list, text_sink, json, JSON_COMPACT);
     json_decref(list);

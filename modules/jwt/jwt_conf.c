@@ -26,11 +26,14 @@ static const struct weir_arg bool_args[] = {{"on|off", WEIR_T_BOOL}, {0}};
 static const struct weir_arg cache_args[] = {{"ENTRIES", WEIR_T_INT, 0, 10000000}, {0}};
 
 const struct weir_directive jwt_rows[] = {
-    {"jwt", "main host route policy", .block = "jwt", .flags = WEIR_D_POLICY, .help = "admits requests with a valid bearer token (JWT)"},
+    {"jwt", "main host route policy", .block = "jwt", .flags = WEIR_D_POLICY,
+     .help = "admits requests with a valid bearer token (JWT)"},
     {"issuer", "jwt", texts_args, .help = "what iss must be (one of); without it any issuer"},
-    {"audience", "jwt", texts_args, .flags = WEIR_D_REQUIRED, .help = "what aud must be or contain (one of); any: not checked"},
+    {"audience", "jwt", texts_args, .flags = WEIR_D_REQUIRED,
+     .help = "what aud must be or contain (one of); any: not checked"},
     {"jwks", "jwt", source_args, jwks_opts, .flags = WEIR_D_REPEAT,
-     .help = "a JWK set, by URL (refreshed after 80% of ttl, and for an unknown kid when older than refetch) or as file:PATH"},
+     .help = "a JWK set, by URL (refreshed after 80% of ttl, and for an unknown kid when older than refetch) or as "
+             "file:PATH"},
     {"key", "jwt", key_args, key_opts, .flags = WEIR_D_REPEAT | WEIR_D_SECRET,
      .help = "one key: a public key or certificate in PEM form as file:PATH, or secret:TEXT; bound to alg"},
     {"algorithms", "jwt", alg_args, .help = "algorithms that are accepted; without it all that the keys are for"},
@@ -40,8 +43,10 @@ const struct weir_directive jwt_rows[] = {
     {"require_exp", "jwt", bool_args, .def = "on", .help = "whether a token without exp is refused"},
     {"forward", "jwt", forward_args, .flags = WEIR_D_REPEAT,
      .help = "CLAIM as HEADER: sends a claim to the origin; a header of that name from the client is always removed"},
-    {"insecure", "jwt", bool_args, .def = "off", .help = "whether keys may be fetched over plain http:// beyond loopback"},
-    {"cache", "jwt", cache_args, .def = "4096", .help = "verified tokens remembered, so that the same one costs no signature again; 0: none"},
+    {"insecure", "jwt", bool_args, .def = "off",
+     .help = "whether keys may be fetched over plain http:// beyond loopback"},
+    {"cache", "jwt", cache_args, .def = "4096",
+     .help = "verified tokens remembered, so that the same one costs no signature again; 0: none"},
     {0},
 };
 
@@ -120,7 +125,8 @@ add_url(struct jwt_config *c, const struct weir_conf *line, const struct weir_co
     struct weir_str rest = url;
     if (cut_prefix(&rest, "http://")) {
         if (!is_loopback(rest) && !h->conf_get_int(block, "insecure")) {
-            h->conf_error(line, 0, "keys over plain http:// can be replaced on the way: use https://, or say `insecure on;`");
+            h->conf_error(line, 0,
+                          "keys over plain http:// can be replaced on the way: use https://, or say `insecure on;`");
             return -1;
         }
     } else if (!cut_prefix(&rest, "https://") || rest.n == 0) {
@@ -191,7 +197,8 @@ add_secret(struct jwt_config *c, const struct weir_conf *line, struct weir_str s
     }
     for (int i = 0; i < ALG_COUNT; i++) {
         if (mask == ALG_BIT(i) && secret.n < algs[i].size)
-            jwt_host->conf_warning(line, -1, "the secret is shorter than the %u bytes that %s needs to be safe (RFC 7518 3.2)",
+            jwt_host->conf_warning(line, -1,
+                                   "the secret is shorter than the %u bytes that %s needs to be safe (RFC 7518 3.2)",
                                    algs[i].size, algs[i].name);
     }
     return 0;
@@ -321,6 +328,15 @@ configure_algorithms(const struct weir_conf *block)
     return mask;
 }
 
+static void
+make_metrics(struct jwt_config *c)
+{
+    static const char *const labels[] = {"result"};
+    static const char help[] = "Tokens looked up among the verified ones.";
+    c->hits = jwt_host->metric('c', "weir_jwt_cache_total", help, labels, &(struct weir_str){"hit", 3}, 1);
+    c->misses = jwt_host->metric('c', "weir_jwt_cache_total", help, labels, &(struct weir_str){"miss", 4}, 1);
+}
+
 int
 jwt_configure(struct weir_policy *p, const struct weir_conf *block, void **config)
 {
@@ -340,12 +356,13 @@ jwt_configure(struct weir_policy *p, const struct weir_conf *block, void **confi
         }
     }
     rc |= configure_names(c, p, block) | configure_requires(c, p, block) | configure_forwards(c, p, block);
-    if (rc == 0) {
-        *config = c;
-        return 0;
+    if (rc != 0) {
+        jwt_release(c);
+        return -1;
     }
-    jwt_release(c);
-    return -1;
+    make_metrics(c);
+    *config = c;
+    return 0;
 }
 
 void

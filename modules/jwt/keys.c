@@ -106,7 +106,8 @@ keyset_add_pkey(struct keyset *s, EVP_PKEY *pkey, uint32_t wanted, const char *k
     if (can != 0)
         *error = "the key is of another kind than its algorithm";
     else
-        *error = "a key of this kind or size cannot be used (RSA needs 2048 bits; EC P-256, P-384 or P-521; Ed25519 or Ed448)";
+        *error = "a key of this kind or size cannot be used (RSA needs 2048 bits; EC P-256, P-384 or P-521; Ed25519 or "
+                 "Ed448)";
     EVP_PKEY_free(pkey);
     return -1;
 }

@@ -1,5 +1,6 @@
 /*
- * policy: admits requests with a valid bearer token. What this module's files share: the compiled block, and what is known in an exchange.
+ * policy: admits requests with a valid bearer token. What this module's files share: the compiled block, and what is
+ * known in an exchange.
  */
 #ifndef POLICY_H
 #define POLICY_H
@@ -34,6 +35,7 @@ struct jwt_config {
     struct jwt_forward *forwards;
     unsigned n_forwards;
     struct cache *cache;              /* NULL: off */
+    struct weir_metric *hits, *misses; /* of the cache */
     bool started;
 };
 
@@ -45,7 +47,6 @@ struct jwt_slot {
 };
 
 extern const struct weir_directive jwt_rows[];
-extern struct weir_metric *jwt_hits, *jwt_misses;
 
 int jwt_configure(struct weir_policy *p, const struct weir_conf *block, void **config);
 void jwt_start(void *config);
@@ -61,8 +62,8 @@ enum jwt_signature {
     JWT_NO_KEYS           /* *missing has none at all */
 };
 /* *version: of the keys looked at, taken before (see cache.h). */
-enum jwt_signature jwt_check_signature(const struct jwt_config *c, const struct token *t, uint64_t *version, struct jwks **missing,
-                                       uint64_t *missing_version);
+enum jwt_signature jwt_check_signature(const struct jwt_config *c, const struct token *t, uint64_t *version,
+                                       struct jwks **missing, uint64_t *missing_version);
 uint64_t jwt_keys_version(const struct jwt_config *c);
 
 #endif

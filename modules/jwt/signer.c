@@ -141,7 +141,8 @@ signer_jwk(EVP_PKEY *key, const char *kid, const char *alg, const char *more)
     } else if (EVP_PKEY_get_base_id(key) == EVP_PKEY_EC) {
         a = number_member(key, OSSL_PKEY_PARAM_EC_PUB_X, size);
         b = number_member(key, OSSL_PKEY_PARAM_EC_PUB_Y, size);
-        sprintf(text, "{\"kty\":\"EC\",\"crv\":\"P-%d\",\"x\":\"%s\",\"y\":\"%s\"%s}", EVP_PKEY_get_bits(key), a, b, tail);
+        sprintf(text, "{\"kty\":\"EC\",\"crv\":\"P-%d\",\"x\":\"%s\",\"y\":\"%s\"%s}", EVP_PKEY_get_bits(key), a, b,
+                tail);
     } else {
         unsigned char raw[64];
         size_t n = sizeof(raw);

@@ -5,7 +5,8 @@
 #include <openssl/evp.h>
 
 char *signer_base64url(const void *p, size_t n);
-/* By libjwt, for what it can: HS*, RS*, ES*. key: a private key's PEM, or the secret. payload: a JSON object. kid may be NULL. */
+/* By libjwt, for what it can: HS*, RS*, ES*. key: a private key's PEM, or the secret. payload: a JSON object. kid may
+ * be NULL. */
 char *signer_libjwt(const char *alg, const char *key, const char *kid, const char *payload);
 /* By EVP, for any header and payload. secret: for HS*, else NULL. */
 char *signer_evp(EVP_PKEY *key, const char *secret, const char *alg, const char *header, const char *payload);

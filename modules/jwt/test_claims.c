@@ -58,7 +58,8 @@ test_issuer_and_audience(void **state)
     assert_string_equal(check(&r, "{\"iss\":\"https://idp\",\"aud\":\"orders\"}", 1, false), "jwt_bad_issuer");
     assert_string_equal(check(&r, "{\"aud\":\"orders\"}", 1, false), "jwt_bad_issuer");
     assert_string_equal(check(&r, "{\"iss\":\"https://idp/\",\"aud\":\"order\"}", 1, false), "jwt_bad_audience");
-    assert_string_equal(check(&r, "{\"iss\":\"https://idp/\",\"aud\":\"orders billing\"}", 1, false), "jwt_bad_audience");
+    assert_string_equal(check(&r, "{\"iss\":\"https://idp/\",\"aud\":\"orders billing\"}", 1, false),
+                        "jwt_bad_audience");
     assert_string_equal(check(&r, "{\"iss\":\"https://idp/\",\"aud\":[]}", 1, false), "jwt_bad_audience");
     assert_string_equal(check(&r, "{\"iss\":\"https://idp/\"}", 1, false), "jwt_bad_audience");
     /* Assumed claims are held to what they say, not to what they leave out. */
@@ -115,13 +116,18 @@ test_text(void **state)
     static const struct {
         const char *name, *want; /* NULL: absent */
     } rows[] = {
-        {"s", "text"}, {"i", "-12"}, {"r", "1.5"}, {"big", "9007199254740993"}, {"t", "true"}, {"f", "false"}, {"n", NULL}, {"o", NULL},
-        {"a", "x 1 true"}, {"e", ""}, {"o.in", "deep"}, {"o.deeper.still", "yes"}, {"a.b", "dotted"}, {"a.b.c", "mixed"}, {"o.none", NULL},
-        {"none", NULL}, {"", NULL}, {".", NULL}, {"o.", NULL}, {"s.x", NULL}, {"tenth", "0.1"},
+        {"s", "text"},     {"i", "-12"},       {"r", "1.5"},     {"big", "9007199254740993"},
+        {"t", "true"},     {"f", "false"},     {"n", NULL},      {"o", NULL},
+        {"a", "x 1 true"}, {"e", ""},          {"o.in", "deep"}, {"o.deeper.still", "yes"},
+        {"a.b", "dotted"}, {"a.b.c", "mixed"}, {"o.none", NULL}, {"none", NULL},
+        {"", NULL},        {".", NULL},        {"o.", NULL},     {"s.x", NULL},
+        {"tenth", "0.1"},
     };
-    json_t *o = json("{\"s\":\"text\",\"i\":-12,\"r\":1.5,\"big\":9007199254740993,\"t\":true,\"f\":false,\"n\":null,\"tenth\":0.1,"
-                     "\"a\":[\"x\",1,{},null,true,[2]],\"e\":[],\"o\":{\"in\":\"deep\",\"deeper\":{\"still\":\"yes\"}},\"a.b\":\"dotted\","
-                     "\"a.b.c\":\"mixed\"}");
+    json_t *o = json(
+        "{\"s\":\"text\",\"i\":-12,\"r\":1.5,\"big\":9007199254740993,\"t\":true,\"f\":false,\"n\":null,\"tenth\":0.1,"
+        "\"a\":[\"x\",1,{},null,true,[2]],\"e\":[],\"o\":{\"in\":\"deep\",\"deeper\":{\"still\":\"yes\"}},\"a.b\":"
+        "\"dotted\","
+        "\"a.b.c\":\"mixed\"}");
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char out[64];
         long n = claim_text(claim_find(o, rows[i].name), out, sizeof(out));

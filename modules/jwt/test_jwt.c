@@ -201,10 +201,11 @@ test_configuration(void **state)
         assert_null(fake_configure(bad[i].text));
         assert_non_null(strstr(fake.errors, bad[i].error));
     }
-    static const char *const good[] = {
-        "jwt { audience a; jwks http://127.0.0.1:8000/jwks; }", "jwt { audience a; jwks http://localhost/jwks; }",
-        "jwt { audience a; jwks http://[::1]:80/jwks; }", "jwt { audience a; jwks http://idp.example.com/jwks; insecure on; }",
-        "jwt { audience any; key file:idp.pem alg=RS256 kid=k1; cache 0; }"};
+    static const char *const good[] = {"jwt { audience a; jwks http://127.0.0.1:8000/jwks; }",
+                                       "jwt { audience a; jwks http://localhost/jwks; }",
+                                       "jwt { audience a; jwks http://[::1]:80/jwks; }",
+                                       "jwt { audience a; jwks http://idp.example.com/jwks; insecure on; }",
+                                       "jwt { audience any; key file:idp.pem alg=RS256 kid=k1; cache 0; }"};
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         assert_non_null(fake_configure(good[i]));
     assert_non_null(fake_configure("jwt { audience a; key secret:short alg=HS256; }"));
@@ -215,8 +216,10 @@ test_configuration(void **state)
 static void
 test_forward_and_variables(void **state)
 {
-    void *c = fake_configure(BASE "forward sub as X-User-Id; forward realm.roles as X-Roles; forward nothing as X-Nothing; }");
-    char *token = signer_evp(NULL, SECRET, "HS256", HS, "{" GOOD ",\"sub\":\"u1\",\"n\":7,\"realm\":{\"roles\":[\"a\",\"b\"]}}");
+    void *c = fake_configure(
+        BASE "forward sub as X-User-Id; forward realm.roles as X-Roles; forward nothing as X-Nothing; }");
+    char *token =
+        signer_evp(NULL, SECRET, "HS256", HS, "{" GOOD ",\"sub\":\"u1\",\"n\":7,\"realm\":{\"roles\":[\"a\",\"b\"]}}");
     for (int i = 0; i < 2; i++) { /* the second time out of the cache */
         struct weir_exchange *x = bearer(token);
         fake_request_header(x, "x-user-id", "root");
@@ -388,7 +391,8 @@ test_waiting_ends_after_a_second(void **state)
 static void
 test_several_sources(void **state)
 {
-    void *c = fake_configure("jwt { audience any; require_exp off; key \"secret:" SECRET "\" alg=HS256; jwks https://a/; jwks https://b/; }");
+    void *c = fake_configure("jwt { audience any; require_exp off; key \"secret:" SECRET
+                             "\" alg=HS256; jwks https://a/; jwks https://b/; }");
     char *token = ec_token("e1"), value[2048];
     snprintf(value, sizeof(value), "Bearer %s", token);
     assert_string_equal(ask(c, HS, "{}"), ""); /* needs no URL */
@@ -405,7 +409,8 @@ test_several_sources(void **state)
 static void
 test_explain(void **state)
 {
-    void *c = fake_configure("jwt { issuer https://idp/; audience orders; jwks https://idp/jwks; require scope a; forward sub as X-User; }");
+    void *c = fake_configure(
+        "jwt { issuer https://idp/; audience orders; jwks https://idp/jwks; require scope a; forward sub as X-User; }");
     struct weir_exchange *x = fake_exchange();
     x->explaining = true;
     x->claims = "{\"sub\":\"u\",\"scope\":\"a b\"}"; /* stands for a valid token */
@@ -416,8 +421,12 @@ test_explain(void **state)
 
     static const struct {
         const char *claims, *want;
-    } rows[] = {{"{\"scope\":\"b\"}", "jwt_claim_refused"}, {"{\"aud\":\"x\",\"scope\":\"a\"}", "jwt_bad_audience"}, {"[]", "jwt_malformed"},
-                {"{\"exp\":1,\"scope\":\"a\"}", "jwt_expired"}, {"{\"exp\":\"1\"}", "jwt_malformed"}, {"nonsense", "jwt_malformed"}};
+    } rows[] = {{"{\"scope\":\"b\"}", "jwt_claim_refused"},
+                {"{\"aud\":\"x\",\"scope\":\"a\"}", "jwt_bad_audience"},
+                {"[]", "jwt_malformed"},
+                {"{\"exp\":1,\"scope\":\"a\"}", "jwt_expired"},
+                {"{\"exp\":\"1\"}", "jwt_malformed"},
+                {"nonsense", "jwt_malformed"}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         x = fake_exchange();
         x->explaining = true;
@@ -435,7 +444,8 @@ test_explain(void **state)
     assert_non_null(strstr(x->note_detail, "signature not checked"));
     fake_exchange_free(x);
     free(token);
-    token = signer_evp(p256, NULL, "ES256", "{\"alg\":\"ES256\"}", "{\"iss\":\"https://idp/\",\"aud\":\"x\",\"exp\":1700000100}");
+    token = signer_evp(p256, NULL, "ES256", "{\"alg\":\"ES256\"}",
+                       "{\"iss\":\"https://idp/\",\"aud\":\"x\",\"exp\":1700000100}");
     x = bearer(token);
     x->explaining = true;
     assert_int_equal(weir_module.request(x, c), WEIR_REFUSED);
@@ -449,7 +459,9 @@ static void
 test_statuses_are_the_contract(void **state)
 {
     for (const struct weir_reason *r = weir_module.reasons; r->code; r++) {
-        int want = strcmp(r->code, "jwt_claim_refused") == 0 ? 403 : strcmp(r->code, "jwt_keys_unavailable") == 0 ? 503 : 401;
+        int want = strcmp(r->code, "jwt_claim_refused") == 0      ? 403
+                   : strcmp(r->code, "jwt_keys_unavailable") == 0 ? 503
+                                                                  : 401;
         assert_int_equal(r->status, want);
     }
 }

@@ -95,7 +95,8 @@ test_tokens_of_another_library(void **state)
     static const struct {
         EVP_PKEY **key;
         const char *alg;
-    } rows[] = {{&rsa, "RS256"}, {&rsa, "RS384"}, {&rsa, "RS512"}, {&p256, "ES256"}, {&p384, "ES384"}, {&p521, "ES512"}};
+    } rows[] = {{&rsa, "RS256"},  {&rsa, "RS384"},  {&rsa, "RS512"},
+                {&p256, "ES256"}, {&p384, "ES384"}, {&p521, "ES512"}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct keyset *s = set_of(*rows[i].key, "k1", rows[i].alg, NULL);
         char *pem = signer_pem(*rows[i].key, 1);
@@ -152,7 +153,8 @@ test_vectors(void **state)
     struct keyset *s = keyset_parse(keys, strlen(keys), true, &error);
     assert_non_null(s);
     assert_int_equal(s->n, 3);
-    assert_true(verify(s, "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." RFC_PAYLOAD ".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"));
+    assert_true(verify(s, "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." RFC_PAYLOAD
+                          ".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"));
     assert_true(verify(s, "eyJhbGciOiJFUzI1NiJ9." RFC_PAYLOAD
                           ".DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"));
     static const char input[] = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
@@ -243,11 +245,19 @@ static void
 test_sets_are_read_with_care(void **state)
 {
     static const char *const bad[] = {
-        "", "x", "[]", "{}", "{\"keys\":{}}", "{\"keys\":[]}", "{\"keys\":[1,null,\"a\",[]]}", "{\"keys\":[{\"kty\":\"RSA\"}]}",
+        "",
+        "x",
+        "[]",
+        "{}",
+        "{\"keys\":{}}",
+        "{\"keys\":[]}",
+        "{\"keys\":[1,null,\"a\",[]]}",
+        "{\"keys\":[{\"kty\":\"RSA\"}]}",
         "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AA\",\"y\":\"AA\"}]}",
         "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\","
         "\"y\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}]}", /* not on the curve */
-        "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AA\"}]}", "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"AAAA\"}]}",
+        "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AA\"}]}",
+        "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"AAAA\"}]}",
         "{\"keys\":[{\"kty\":\"oct\",\"k\":\"c2VjcmV0\"}]}" /* a secret from a network */};
     const char *error;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -296,11 +306,13 @@ test_one_bad_key_does_not_hide_the_others(void **state)
 static void
 test_match(void **state)
 {
-    char *a = signer_jwk(p256, "a", NULL, NULL), *b = signer_jwk(rsa, "b", NULL, NULL), *c = signer_jwk(p384, NULL, NULL, NULL), text[8192];
+    char *a = signer_jwk(p256, "a", NULL, NULL), *b = signer_jwk(rsa, "b", NULL, NULL),
+         *c = signer_jwk(p384, NULL, NULL, NULL), text[8192];
     const char *error;
     const struct key *out[8];
     unsigned n;
-    int es256 = alg_find("ES256", 5), es384 = alg_find("ES384", 5), rs256 = alg_find("RS256", 5), hs256 = alg_find("HS256", 5);
+    int es256 = alg_find("ES256", 5), es384 = alg_find("ES384", 5), rs256 = alg_find("RS256", 5),
+        hs256 = alg_find("HS256", 5);
     snprintf(text, sizeof(text), "{\"keys\":[%s,%s,%s]}", a, b, c);
     struct keyset *s = keyset_parse(text, strlen(text), false, &error);
     assert_int_equal(keyset_match(s, es256, "a", out, 8, &n), KEYS_FOUND);

@@ -53,7 +53,8 @@ test_base64url(void **state)
     assert_memory_equal(out, "foo", 3);
     assert_int_equal(base64url_decode("-_-_", 4, out), 3);
     assert_memory_equal(out, "\xfb\xff\xbf", 3);
-    static const char *const bad[] = {"Z", "Zm9vZ", "Zg==", "Zh", "Zm9", "Zm+v", "Zm/v", "Zm v", "Zm9v\n", "Zm\xc3\xa9"};
+    static const char *const bad[] = {"Z",    "Zm9vZ", "Zg==", "Zh",     "Zm9",
+                                      "Zm+v", "Zm/v",  "Zm v", "Zm9v\n", "Zm\xc3\xa9"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(base64url_decode(bad[i], strlen(bad[i]), out), -1);
 }
@@ -92,11 +93,23 @@ test_none_is_no_algorithm(void **state)
 static void
 test_malformed_headers(void **state)
 {
-    static const char *const bad[] = {
-        "", "x", "[]", "\"a\"", "{}", "{\"alg\":1}", "{\"alg\":null}", "{\"alg\":[\"RS256\"]}", "{\"alg\":\"RS256\",\"alg\":\"HS256\"}",
-        "{\"alg\":\"RS256\",\"kid\":1}", "{\"alg\":\"RS256\",\"typ\":1}", "{\"alg\":\"RS256\",\"crit\":[]}",
-        "{\"alg\":\"RS256\",\"crit\":[\"exp\"],\"exp\":1}", "{\"alg\":\"RS256\",\"crit\":[\"b64\"],\"b64\":false}",
-        "{\"alg\":\"RS256\"} x", "{\"alg\":\"RS256\",}", "{\"alg\":\"RS256\",\"kid\":\"a\\u0000b\"}"};
+    static const char *const bad[] = {"",
+                                      "x",
+                                      "[]",
+                                      "\"a\"",
+                                      "{}",
+                                      "{\"alg\":1}",
+                                      "{\"alg\":null}",
+                                      "{\"alg\":[\"RS256\"]}",
+                                      "{\"alg\":\"RS256\",\"alg\":\"HS256\"}",
+                                      "{\"alg\":\"RS256\",\"kid\":1}",
+                                      "{\"alg\":\"RS256\",\"typ\":1}",
+                                      "{\"alg\":\"RS256\",\"crit\":[]}",
+                                      "{\"alg\":\"RS256\",\"crit\":[\"exp\"],\"exp\":1}",
+                                      "{\"alg\":\"RS256\",\"crit\":[\"b64\"],\"b64\":false}",
+                                      "{\"alg\":\"RS256\"} x",
+                                      "{\"alg\":\"RS256\",}",
+                                      "{\"alg\":\"RS256\",\"kid\":\"a\\u0000b\"}"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct token t;
         assert_non_null(decode(bad[i], "{}", &t));
@@ -107,10 +120,24 @@ test_malformed_headers(void **state)
 static void
 test_malformed_payloads(void **state)
 {
-    static const char *const bad[] = {
-        "", "x", "[]", "1", "{\"sub\":1}", "{\"iss\":[]}", "{\"jti\":1}", "{\"exp\":\"1\"}", "{\"nbf\":null}", "{\"iat\":true}",
-        "{\"aud\":1}", "{\"aud\":[1]}", "{\"aud\":[\"a\",{}]}", "{\"aud\":{}}", "{\"sub\":\"a\",\"sub\":\"b\"}",
-        "{\"x\":{\"y\":1,\"y\":2}}", "{\"exp\":1e999}", "{\"sub\":\"\xff\"}"};
+    static const char *const bad[] = {"",
+                                      "x",
+                                      "[]",
+                                      "1",
+                                      "{\"sub\":1}",
+                                      "{\"iss\":[]}",
+                                      "{\"jti\":1}",
+                                      "{\"exp\":\"1\"}",
+                                      "{\"nbf\":null}",
+                                      "{\"iat\":true}",
+                                      "{\"aud\":1}",
+                                      "{\"aud\":[1]}",
+                                      "{\"aud\":[\"a\",{}]}",
+                                      "{\"aud\":{}}",
+                                      "{\"sub\":\"a\",\"sub\":\"b\"}",
+                                      "{\"x\":{\"y\":1,\"y\":2}}",
+                                      "{\"exp\":1e999}",
+                                      "{\"sub\":\"\xff\"}"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct token t;
         assert_non_null(decode(H, bad[i], &t));
@@ -121,9 +148,21 @@ test_malformed_payloads(void **state)
 static void
 test_malformed_shapes(void **state)
 {
-    static const char *const bad[] = {"", ".", "..", "...", "a", "a.b", "eyJhbGciOiJSUzI1NiJ9.e30", "eyJhbGciOiJSUzI1NiJ9.e30.a.b",
-                                      "eyJhbGciOiJSUzI1NiJ9.e30.c2ln.", "eyJhbGciOiJSUzI1NiJ9.e30.c2ln=", "eyJhbGciOiJSUzI1NiJ9 .e30.c2ln",
-                                      "eyJhbGciOiJSUzI1NiJ9.e30.c2l+", ".e30.c2ln", "eyJhbGciOiJSUzI1NiJ9..c2ln", "e30.k.l.m.n"};
+    static const char *const bad[] = {"",
+                                      ".",
+                                      "..",
+                                      "...",
+                                      "a",
+                                      "a.b",
+                                      "eyJhbGciOiJSUzI1NiJ9.e30",
+                                      "eyJhbGciOiJSUzI1NiJ9.e30.a.b",
+                                      "eyJhbGciOiJSUzI1NiJ9.e30.c2ln.",
+                                      "eyJhbGciOiJSUzI1NiJ9.e30.c2ln=",
+                                      "eyJhbGciOiJSUzI1NiJ9 .e30.c2ln",
+                                      "eyJhbGciOiJSUzI1NiJ9.e30.c2l+",
+                                      ".e30.c2ln",
+                                      "eyJhbGciOiJSUzI1NiJ9..c2ln",
+                                      "e30.k.l.m.n"};
     struct token t;
     const char *why;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -76,7 +76,8 @@ token_decode(struct token *t, struct weir_str text, const char **why)
     const char *dot2 = dot ? memchr(dot + 1, '.', (size_t)(end - dot - 1)) : NULL;
     if (!dot2 || (size_t)(end - dot2 - 1) > TOKEN_SIGNATURE_MAX * 4 / 3)
         return -1;
-    ssize_t n = base64url_decode(dot2 + 1, (size_t)(end - dot2 - 1), t->signature); /* a fourth part is a dot here: refused */
+    ssize_t n =
+        base64url_decode(dot2 + 1, (size_t)(end - dot2 - 1), t->signature); /* a fourth part is a dot here: refused */
     if (n < 0)
         return -1;
     t->signature_n = (size_t)n;

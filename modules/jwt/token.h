@@ -1,7 +1,7 @@
 /*
- * token: a compact JWS (RFC 7515 7.1) that claims to be a JWT (RFC 7519), taken apart strictly. Nothing here says that it is genuine.
- * Refused: anything but three parts of unpadded base64url, JSON with repeated members, wrong types of registered members, `crit` (no
- * extension is understood, RFC 7515 4.1.11), and more than TOKEN_MAX bytes.
+ * token: a compact JWS (RFC 7515 7.1) that claims to be a JWT (RFC 7519), taken apart strictly. Nothing here says that
+ * it is genuine. Refused: anything but three parts of unpadded base64url, JSON with repeated members, wrong types of
+ * registered members, `crit` (no extension is understood, RFC 7515 4.1.11), and more than TOKEN_MAX bytes.
  */
 #ifndef TOKEN_H
 #define TOKEN_H

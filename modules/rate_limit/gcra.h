@@ -1,6 +1,7 @@
 /*
- * gcra: the generic cell rate algorithm (ITU-T I.371), the token bucket that needs one number. A bucket is its theoretical arrival time
- * (TAT): the moment at which it is full again. Pure functions; times are nanoseconds of any one clock.
+ * gcra: the generic cell rate algorithm (ITU-T I.371), the token bucket that needs one number. A bucket is its
+ * theoretical arrival time (TAT): the moment at which it is full again. Pure functions; times are nanoseconds of any
+ * one clock.
  */
 #ifndef GCRA_H
 #define GCRA_H
@@ -20,8 +21,8 @@ struct gcra_answer {
     int64_t full_after_ns;
 };
 
-/* Takes one token at `now` from a bucket. Its new TAT; a refused request costs nothing. A TAT further away than the capacity (the rate
- * was changed) counts as an empty bucket. */
+/* Takes one token at `now` from a bucket. Its new TAT; a refused request costs nothing. A TAT further away than the
+ * capacity (the rate was changed) counts as an empty bucket. */
 int64_t gcra_take(const struct gcra *g, int64_t tat, int64_t now, struct gcra_answer *answer);
 
 #endif

@@ -44,7 +44,8 @@ limit_address_key(struct weir_str address, char out[64])
     if (memcmp(a, mapped, sizeof(mapped)) == 0)
         n = snprintf(out, 64, "%u.%u.%u.%u", a[12], a[13], a[14], a[15]);
     else
-        n = snprintf(out, 64, "%02x%02x:%02x%02x:%02x%02x:%02x%02x::/64", a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]);
+        n = snprintf(out, 64, "%02x%02x:%02x%02x:%02x%02x:%02x%02x::/64", a[0], a[1], a[2], a[3], a[4], a[5], a[6],
+                     a[7]);
     return (struct weir_str){out, (size_t)n};
 }
 
@@ -121,10 +122,11 @@ set_degraded(const struct limit_config *c, bool degraded, const char *error)
         return;
     limit_host->metric_set(c->state->degraded_gauge, degraded);
     if (degraded)
-        limit_host->log(1, "rate_limit", "[%.*s] store %.*s: %s: deciding without it", (int)c->name.n, c->name.p, (int)c->store.n,
-                        c->store.p, error);
+        limit_host->log(1, "rate_limit", "[%.*s] store %.*s: %s: deciding without it", (int)c->name.n, c->name.p,
+                        (int)c->store.n, c->store.p, error);
     else
-        limit_host->log(2, "rate_limit", "[%.*s] store %.*s is back", (int)c->name.n, c->name.p, (int)c->store.n, c->store.p);
+        limit_host->log(2, "rate_limit", "[%.*s] store %.*s is back", (int)c->name.n, c->name.p, (int)c->store.n,
+                        c->store.p);
 }
 
 static enum weir_verdict
@@ -137,8 +139,8 @@ decide_without_store(struct weir_exchange *x, const struct limit_config *c, stru
         limit_host->note(x, "store_unavailable", "allowed without a count");
         return WEIR_CONTINUE;
     case ON_ERROR_DENY:
-        said = limit_host->refuse(x, "store_unavailable", "limit \"%.*s\" needs store %.*s", (int)c->name.n, c->name.p, (int)c->store.n,
-                                  c->store.p);
+        said = limit_host->refuse(x, "store_unavailable", "limit \"%.*s\" needs store %.*s", (int)c->name.n, c->name.p,
+                                  (int)c->store.n, c->store.p);
         if (said == WEIR_REFUSED) {
             limit_host->response_header_add(x, "RateLimit-Policy", c->policy_header);
             retry_after(x, SECOND);
@@ -178,7 +180,8 @@ ask_store(struct weir_exchange *x, const struct limit_config *c, struct weir_str
 
     char *text = limit_host->exchange_alloc(x, c->redis_prefix.n + 40);
     memcpy(text, c->redis_prefix.p, c->redis_prefix.n);
-    int tail = snprintf(text + c->redis_prefix.n, 40, "%016llx%016llx}", (unsigned long long)h1, (unsigned long long)h2);
+    int tail =
+        snprintf(text + c->redis_prefix.n, 40, "%016llx%016llx}", (unsigned long long)h1, (unsigned long long)h2);
     struct limit_call *call = limit_host->exchange_alloc(x, sizeof(*call));
     call->x = x;
     call->config = c;

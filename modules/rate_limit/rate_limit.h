@@ -1,6 +1,6 @@
 /*
- * rate_limit: token buckets per key, in Redis or in the memory of this process. What this module's files share: the compiled block, and
- * what all generations and workers share.
+ * rate_limit: token buckets per key, in Redis or in the memory of this process. What this module's files share: the
+ * compiled block, and what all generations and workers share.
  */
 #ifndef RATE_LIMIT_H
 #define RATE_LIMIT_H
@@ -45,8 +45,8 @@ extern const struct weir_directive limit_rows[];
 int limit_configure(struct weir_policy *p, const struct weir_conf *block, void **config);
 void limit_release(void *config);
 
-/* What a client address counts as: an IPv4 address (also one mapped into IPv6) itself, an IPv6 address as its first 64 bits. The text is
- * made in `out`, or is the address as given. */
+/* What a client address counts as: an IPv4 address (also one mapped into IPv6) itself, an IPv6 address as its first 64
+ * bits. The text is made in `out`, or is the address as given. */
 struct weir_str limit_address_key(struct weir_str address, char out[64]);
 
 #endif

@@ -21,10 +21,12 @@ const struct weir_directive limit_rows[] = {
      .help = "tokens per time, and how many an idle bucket holds (burst; default: the rate's count)"},
     {"key", "rate_limit", template_args, .def = "${client.ip}",
      .help = "who shares a bucket; the client's address counts by /64 where it is IPv6"},
-    {"store", "rate_limit", name_args, .help = "the Redis store that holds the buckets; without it: the memory of this process"},
+    {"store", "rate_limit", name_args,
+     .help = "the Redis store that holds the buckets; without it: the memory of this process"},
     {"on_store_error", "rate_limit", error_args, .def = "local",
      .help = "while the store is away: allow, deny (503), or count in this process's memory"},
-    {"replicas", "rate_limit", replicas_args, .def = "1", .help = "gateways that share the store: each counts its part while it is away"},
+    {"replicas", "rate_limit", replicas_args, .def = "1",
+     .help = "gateways that share the store: each counts its part while it is away"},
     {"name", "rate_limit", name_args, .help = "identity of the buckets; default: the scope the limit is written in"},
     {"entries", "rate_limit", entries_args, .def = "100000", .help = "buckets kept in the memory of this process"},
     {0},
@@ -70,7 +72,8 @@ configure_rate(struct limit_config *c, struct weir_policy *p, const struct weir_
     c->rate.capacity_ns = c->rate.emission_ns * (int64_t)burst;
     /* A part of the rate, and of the burst, but never less than one token. */
     c->share.emission_ns = c->rate.emission_ns * replicas;
-    c->share.capacity_ns = (int64_t)burst / replicas > 0 ? (int64_t)burst / replicas * c->share.emission_ns : c->share.emission_ns;
+    c->share.capacity_ns =
+        (int64_t)burst / replicas > 0 ? (int64_t)burst / replicas * c->share.emission_ns : c->share.emission_ns;
 
     uint64_t seconds = per_ns >= SECOND ? (uint64_t)(per_ns / SECOND) : 1;
     c->policy_header = text_of(p, "\"%.*s\";q=%llu;w=%llu", (int)c->name.n, c->name.p, (unsigned long long)count,
@@ -116,7 +119,9 @@ configure_store(struct limit_config *c, struct weir_policy *p, const struct weir
 {
     const struct weir_host *h = limit_host;
     struct weir_str on_error = h->conf_get_str(block, "on_store_error");
-    c->on_error = on_error.n && on_error.p[0] == 'a' ? ON_ERROR_ALLOW : on_error.n && on_error.p[0] == 'd' ? ON_ERROR_DENY : ON_ERROR_LOCAL;
+    c->on_error = on_error.n && on_error.p[0] == 'a'   ? ON_ERROR_ALLOW
+                  : on_error.n && on_error.p[0] == 'd' ? ON_ERROR_DENY
+                                                       : ON_ERROR_LOCAL;
     const struct weir_conf *line = h->conf_find(block, "store");
     if (!line)
         return 0;
@@ -158,11 +163,13 @@ configure_state(struct limit_config *c, struct weir_policy *p, const struct weir
     c->state = h->state_data(c->hold);
     if (!c->state->table) {
         c->state->table = table_new(entries);
-        c->state->evictions = h->metric('c', "weir_rate_limit_evictions_total", "buckets forgotten before they were full, for lack of entries",
-                                        labels, values, 1);
+        c->state->evictions =
+            h->metric('c', "weir_rate_limit_evictions_total",
+                      "Buckets forgotten before they were full, for lack of entries.", labels, values, 1);
     }
     if (c->store.n && !c->state->degraded_gauge)
-        c->state->degraded_gauge = h->metric('g', "weir_store_degraded", "1 while a limit is decided without its store", labels, values, 2);
+        c->state->degraded_gauge =
+            h->metric('g', "weir_store_degraded", "1 while a limit is decided without its store.", labels, values, 2);
     if (c->state->table)
         return 0;
     h->conf_error(block, -1, "no memory for %llu entries", (unsigned long long)entries);

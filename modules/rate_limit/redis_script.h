@@ -1,15 +1,17 @@
 /*
- * The same bucket in Redis: check and take are one step on the server, by the server's clock, so that gateways need not agree on the time and no
- * two requests take the same token. KEYS[1]: the bucket. ARGV[1]: microseconds for one token. ARGV[2]: microseconds to fill it.
- * Returns {allowed, left, retry_after_us, full_after_us}. A key always has an expiry: the moment when the bucket is full, which is the same as
- * no key. Seconds count from 1.7e9 after the epoch, so that a double holds hundredths of a microsecond; the slack in the comparison is for what
- * rounding takes from a token that is there.
+ * The same bucket in Redis: check and take are one step on the server, by the server's clock, so that gateways need not
+ * agree on the time and no two requests take the same token. KEYS[1]: the bucket. ARGV[1]: microseconds for one token.
+ * ARGV[2]: microseconds to fill it. Returns {allowed, left, retry_after_us, full_after_us}. A key always has an expiry:
+ * the moment when the bucket is full, which is the same as no key. Seconds count from 1.7e9 after the epoch, so that a
+ * double holds hundredths of a microsecond; the slack in the comparison is for what rounding takes from a token that is
+ * there.
  */
 #ifndef REDIS_SCRIPT_H
 #define REDIS_SCRIPT_H
 
 static const char redis_script[] =
-    "if redis.replicate_commands then redis.replicate_commands() end\n" /* before Redis 5: the script writes after TIME */
+    "if redis.replicate_commands then redis.replicate_commands() end\n" /* before Redis 5: the script writes after TIME
+                                                                         */
     "local emission, capacity = tonumber(ARGV[1]), tonumber(ARGV[2])\n"
     "local t = redis.call('TIME')\n"
     "local now = (tonumber(t[1]) - 1700000000) * 1000000 + tonumber(t[2])\n"

@@ -29,7 +29,9 @@ table_new(size_t entries)
     if (!t)
         return NULL;
     t->n_sets = (entries + WAYS - 1) / WAYS;
-    t->sets = calloc(t->n_sets, sizeof(*t->sets)); /* zero is an open lock and free buckets; the kernel gives such pages on first use */
+    t->sets =
+        calloc(t->n_sets,
+               sizeof(*t->sets)); /* zero is an open lock and free buckets; the kernel gives such pages on first use */
     if (t->sets)
         return t;
     free(t);

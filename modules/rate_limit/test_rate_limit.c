@@ -145,7 +145,8 @@ test_buckets_survive_a_reload_and_follow_the_name(void **state)
 static void
 test_two_limits_on_one_answer(void **state)
 {
-    void *a = fake_configure("rate_limit { rate 10/s; name a; }"), *b = fake_configure("rate_limit { rate 1/s; name b; }");
+    void *a = fake_configure("rate_limit { rate 10/s; name a; }"),
+         *b = fake_configure("rate_limit { rate 1/s; name b; }");
     struct weir_exchange *x = from("192.0.2.1");
     weir_module.request(x, a);
     weir_module.request(x, b);

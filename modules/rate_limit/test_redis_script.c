@@ -39,8 +39,8 @@ start_server(void **state)
     snprintf(path, sizeof(path), "%s/s", dir);
     server = fork();
     if (server == 0) {
-        execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--logfile", "/dev/null", "--dir", dir,
-               (char *)NULL);
+        execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--logfile",
+               "/dev/null", "--dir", dir, (char *)NULL);
         _exit(127);
     }
     for (int i = 0; i < 200; i++) {
@@ -79,7 +79,8 @@ take(redisContext *c, const char *key, const char *emission, const char *capacit
     redisReply *r = redisCommand(c, "EVAL %s 1 %s %s %s", redis_script, key, emission, capacity);
     assert_non_null(r);
     if (r->type == REDIS_REPLY_ARRAY && r->elements == 4)
-        a = (struct answer){r->element[0]->integer, r->element[1]->integer, r->element[2]->integer, r->element[3]->integer};
+        a = (struct answer){r->element[0]->integer, r->element[1]->integer, r->element[2]->integer,
+                            r->element[3]->integer};
     else if (r->type == REDIS_REPLY_ERROR)
         print_message("%s\n", r->str);
     freeReplyObject(r);
@@ -141,7 +142,8 @@ test_every_key_gets_an_expiry(void **state)
         skip();
     redisContext *c = *state;
     take(c, "weir:{ttl:1}", "1000.000", "5000.000");
-    freeReplyObject(redisCommand(c, "SET weir:{ttl:2} 99999999999999")); /* somebody else's, without one, and far ahead */
+    freeReplyObject(
+        redisCommand(c, "SET weir:{ttl:2} 99999999999999")); /* somebody else's, without one, and far ahead */
     assert_int_equal(take(c, "weir:{ttl:2}", "60000000.000", "60000000.000").allowed, 0);
     assert_in_range(integer(c, "PTTL", "weir:{ttl:2}"), 1, 60000);
     freeReplyObject(redisCommand(c, "SET weir:{ttl:3} rubbish"));

@@ -1,6 +1,6 @@
 /*
- * fakeconf: just enough of a configuration to test a module's `configure`: one policy directive with its block, read from text against
- * the module's own rows. Values are typed by the rows; the text is trusted.
+ * fakeconf: just enough of a configuration to test a module's `configure`: one policy directive with its block, read
+ * from text against the module's own rows. Values are typed by the rows; the text is trusted.
  */
 #ifndef FAKECONF_H
 #define FAKECONF_H

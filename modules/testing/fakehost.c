@@ -611,7 +611,8 @@ h_log(int level, const char *subject, const char *fmt, ...)
 }
 
 static struct weir_metric *
-h_metric(char kind, const char *name, const char *help, const char *const *labels, const struct weir_str *values, unsigned n)
+h_metric(char kind, const char *name, const char *help, const char *const *labels, const struct weir_str *values,
+         unsigned n)
 {
     char full[256];
     int at = snprintf(full, sizeof(full), "%s{", name);
@@ -762,8 +763,8 @@ fake_fetch_answer(unsigned i, int status, const char *body)
 }
 
 static struct weir_call *
-h_store_eval(struct weir_exchange *x, struct weir_str store, const char *script, struct weir_str key, const struct weir_str *args,
-             unsigned n, weir_store_done done, void *arg)
+h_store_eval(struct weir_exchange *x, struct weir_str store, const char *script, struct weir_str key,
+             const struct weir_str *args, unsigned n, weir_store_done done, void *arg)
 {
     if (fake.refuse_calls || fake.n_calls == FAKE_MAX)
         return NULL;

@@ -1,6 +1,6 @@
 /*
- * fakehost: a gateway for module tests. One thread; the clock, random numbers and all that comes from outside (timers, messages, fetches,
- * store answers) move only when the test says so.
+ * fakehost: a gateway for module tests. One thread; the clock, random numbers and all that comes from outside (timers,
+ * messages, fetches, store answers) move only when the test says so.
  */
 #ifndef FAKEHOST_H
 #define FAKEHOST_H

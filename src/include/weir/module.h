@@ -155,7 +155,8 @@ struct weir_host {
 
     /* --- log (operator's; subject is the policy) and metrics --- */
     void (*log)(int level, const char *subject, const char *fmt, ...) __attribute__((format(printf, 3, 4))); /* 0 error .. 4 debug */
-    /* Counter ("c"), gauge ("g"). Labels: n names and values. Same name and values: same metric. Not on the request path. */
+    /* Counter ("c"), gauge ("g"). Labels: n names and values. Same name and values: same metric. From configure on (there are none yet in load), and not
+     * on the request path. */
     struct weir_metric *(*metric)(char kind, const char *name, const char *help, const char *const *labels,
                                   const struct weir_str *values, unsigned n);
     void (*metric_add)(struct weir_metric *m, int64_t n);
