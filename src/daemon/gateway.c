@@ -45,6 +45,7 @@ static struct {
     enum drain_phase draining;
     nsec_t drain_deadline;
     struct timer drain_timer;
+    struct signal_watch *signals[4];
     int exit_code;
 } gw;
 
@@ -365,7 +366,7 @@ gateway_start(struct conf *conf, const char *path)
     host_set_resolver(gw.resolver);
     timer_init(&gw.drain_timer, gw.loop, on_drain_timer);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        signal_watch_new(gw.loop, signals[i], on_signal, NULL);
+        gw.signals[i] = signal_watch_new(gw.loop, signals[i], on_signal, NULL);
     register_metrics();
     admin_init(&services);
     if (build_first(conf) != 0)
@@ -393,6 +394,8 @@ gateway_run(void)
     admin_fini();
     resolver_free(gw.resolver);
     timer_fini(&gw.drain_timer);
+    for (size_t i = 0; i < sizeof gw.signals / sizeof *gw.signals; i++)
+        signal_watch_free(gw.signals[i]);
     workers_fini();
     strbuf_fini(&gw.reload.text);
     free(gw.path);

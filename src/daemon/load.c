@@ -17,10 +17,10 @@ static const struct {
 
 /* Policies that come with weir, for whoever forgot to load them. */
 static const char *const shipped[][2] = {
-    { "jwt", "it is a module's: add `use jwt;` at the top" },
-    { "rate_limit", "it is a module's: add `use rate_limit;` at the top" },
-    { "circuit_breaker", "it is a module's: add `use circuit_breaker;` at the top" },
-    { "canary", "it is a module's: add `use canary;` at the top" },
+    { "jwt", "comes with a module: add `use jwt;` at the top" },
+    { "rate_limit", "comes with a module: add `use rate_limit;` at the top" },
+    { "circuit_breaker", "comes with a module: add `use circuit_breaker;` at the top" },
+    { "canary", "comes with a module: add `use canary;` at the top" },
 };
 
 struct conf *

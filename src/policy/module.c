@@ -450,7 +450,7 @@ use_one(struct conf *c, const struct weir_conf *line, unsigned i, const struct s
     m = (struct module *)module_load(text, dirs, n_dirs, &e);
     if (!m) {
         conf_error(line, (int)i, "%s", e.text);
-        conf_add_hint(c, text, "its module could not be loaded");
+        conf_add_hint(c, text, "belongs to a module that could not be loaded");
         return;
     }
     if (m->used_by == c) {

@@ -60,7 +60,8 @@ on_abort(struct down_stream *ds, enum reason_id reason, const char *detail)
     d->detail = slice_str(detail);
     attempt_settle(x, WEIR_RESULT_CANCELLED, 0);
     attempt_release(x);
-    if ((reason == REASON_BAD_REQUEST || reason == REASON_REQUEST_TIMEOUT) && !x->head_sent) {
+    bool answerable = reason == REASON_BAD_REQUEST || reason == REASON_REQUEST_TIMEOUT || reason == REASON_HEADERS_TOO_LARGE;
+    if (answerable && !x->head_sent) {
         exchange_run(x, exchange_refuse(x, reason, detail));
         return;
     }
