@@ -144,6 +144,7 @@ struct arg_secret {        /* of an argument with ${env.*} or ${file:} in it */
 #define ARG_BAD 16u        /* reported already: not to be checked */
 #define ARG_VAR 32u        /* holds a run-time variable */
 #define ARG_SECRET_VAR 64u /* a secret in it holds what looks like one */
+#define ARG_OPEN_END 128u  /* a quote that is never closed: it has swallowed the rest of its line */
 
 struct conf_arg {
     struct slice text;     /* NUL-terminated. Of an option: what follows the '=' */

@@ -219,15 +219,17 @@ hides_args(const struct conf *c, const struct diag *d, struct slice word, uint32
 static void
 blot_secrets(const struct conf *c, const struct diag *d, char *line, size_t n, size_t off)
 {
-    bool begins = true; /* a directive may begin here */
     /* The directive may have begun on a line before. */
     bool hide = d->line && d->line->name->secret && d->line->line != d->at.line;
+    bool begins = !hide; /* a directive may begin here */
     size_t i = 0, start;
 
     while (i < n) {
         for (; i < n && strchr(" \t;{}", line[i]); i++) {
-            begins |= line[i] != ' ' && line[i] != '\t';
-            hide &= !begins;
+            if (line[i] == ' ' || line[i] == '\t')
+                continue;
+            begins = true;
+            hide = false;
         }
         start = i;
         while (i < n && !strchr(" \t;{}", line[i]))
@@ -310,11 +312,12 @@ add_diag(const struct conf *c, struct strbuf *b, const struct diag *d)
     uint32_t column = 0;
 
     if (d->at.src) {
-        source_line(&d->at, &column);
+        strbuf_adds(b, d->at.src->name);
         if (d->at.line)
-            strbuf_addf(b, "%s:%u:%u: ", d->at.src->name, d->at.line, column + 1);
-        else
-            strbuf_addf(b, "%s: ", d->at.src->name);
+            strbuf_addf(b, ":%u", d->at.line);
+        if (source_line(&d->at, &column).p)
+            strbuf_addf(b, ":%u", column + 1);
+        strbuf_adds(b, ": ");
         strbuf_adds(b, d->warning ? "warning: " : "error: ");
     }
     add_words(b, d->text, hint ? (size_t)(hint - d->text) : strlen(d->text));

@@ -59,7 +59,7 @@ add_as(struct strbuf *out, struct slice s, unsigned flags)
 {
     if (!(flags & (ARG_DOUBLE | ARG_SINGLE))) {
         strbuf_addslice(out, s);
-    } else if (flags & ARG_SINGLE && !memchr(s.p, '\'', s.n) && s.n && memmem(s.p, s.n, "${", 2)) {
+    } else if (flags & ARG_SINGLE && s.n && !memchr(s.p, '\'', s.n) && memmem(s.p, s.n, "${", 2)) {
         strbuf_addc(out, '\'');
         strbuf_addslice(out, s);
         strbuf_addc(out, '\'');
@@ -100,7 +100,10 @@ add_path(struct strbuf *out, const struct weir_conf *line, const struct conf_arg
     struct slice path = scheme ? slice_from(arg->text, 5) : arg->text;
     struct slice shown;
 
-    if (arg->secret || !path.n || path.p[0] == '/' || is_no_file(arg->text) || !line->src)
+    /* Hidden parts stay where they are, also when a dump is dumped. */
+    if (arg->secret || (path.n && memmem(path.p, path.n, "***", 3)))
+        return false;
+    if (!path.n || path.p[0] == '/' || is_no_file(arg->text) || !line->src)
         return false;
     shown = arena_printf(&line->conf->arena, "%s%s%.*s", scheme ? "file:" : "", line->src->dir, SLICE_FMT(path));
     if (is_bare(shown))

@@ -121,9 +121,10 @@ quoted(struct lexer *l, const char *p, struct token *t)
         }
         t->dollar |= *p == '$';
     }
-    if (p == l->end || *p != quote) {
-        *open_ended = true;
-        t->flags |= ARG_BAD;
+    if (p == l->end || *p != quote || (line_end && !ends_word(l, p + 1))) {
+        /* Or it was closed by the start of another: a quote that spans lines ends a word. */
+        *open_ended |= p == l->end || *p != quote;
+        t->flags |= ARG_BAD | ARG_OPEN_END;
         if (!l->silent)
             diag_error(l->conf, place_of(l, start), "this quote is never closed\na %c is missing at its end", quote);
         return line_end ? line_end : p;
@@ -137,15 +138,18 @@ quoted(struct lexer *l, const char *p, struct token *t)
     return p + 1;
 }
 
-/* Behind a closing quote a word is over. */
-static void
+/* Behind a closing quote a word is over. Returns where it is, should there be more. */
+static const char *
 after_quote(struct lexer *l, const char *p, struct token *t)
 {
-    if (t->flags & ARG_BAD || ends_word(l, p))
-        return;
+    if (t->flags & ARG_OPEN_END || ends_word(l, p))
+        return p;
     t->flags |= ARG_BAD;
     if (first_complaint(l))
         diag_error(l->conf, place_of(l, p), "text right behind a closing quote\nput a blank between them, or all of it in the quotes");
+    while (!ends_word(l, p))
+        p++;
+    return p;
 }
 
 /* Is what stands before p `key=`, and p therefore the start of its value? */
@@ -204,8 +208,7 @@ bare(struct lexer *l, struct token *t)
             break;
         } else if ((*p == '"' || *p == '\'') && is_value_start(start, p)) {
             t->flags |= ARG_KEY | (*p == '"' ? ARG_DOUBLE : ARG_SINGLE);
-            p = quoted(l, p, t);
-            after_quote(l, p, t);
+            p = after_quote(l, quoted(l, p, t), t);
             break;
         } else {
             p = bare_step(l, start, p, t);
@@ -223,8 +226,18 @@ word(struct lexer *l, struct token *t)
         return;
     }
     t->flags |= *l->p == '"' ? ARG_DOUBLE : ARG_SINGLE;
-    l->p = quoted(l, l->p, t);
-    after_quote(l, l->p, t);
+    l->p = after_quote(l, quoted(l, l->p, t), t);
+}
+
+int
+lexer_swallowed(const struct lexer *l, const struct token *t)
+{
+    const char *p = l->src->text.p + t->off + t->len, *start = l->src->text.p + t->off;
+    int closes = 0;
+
+    while (p > start + 1 && (is_blank(p[-1]) || p[-1] == ';' || p[-1] == '}'))
+        closes += *--p == '}';
+    return p > start + 1 && p[-1] == '{' && !closes ? -1 : closes;
 }
 
 struct token

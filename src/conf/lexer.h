@@ -30,6 +30,8 @@ struct lexer {
 
 void lexer_init(struct lexer *l, struct conf *c, struct source *src);
 struct token lexer_next(struct lexer *l);
+/* Of a word with ARG_OPEN_END: -1: a `{` that ended its line is in it; else how many `}` did so. */
+int lexer_swallowed(const struct lexer *l, const struct token *t);
 
 /* Text of a word: quotes and escapes undone, ${env.*} and ${file:} resolved. */
 void resolve_word(struct conf *c, struct source *src, const struct token *t, struct conf_arg *out);

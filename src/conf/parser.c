@@ -44,8 +44,11 @@ count_unclosed(struct conf *c, struct source *src)
 
     lexer_init(&l, c, src);
     l.silent = true;
-    while ((t = lexer_next(&l)).kind != TOKEN_END)
+    while ((t = lexer_next(&l)).kind != TOKEN_END) {
         open += (t.kind == TOKEN_OPEN) - (t.kind == TOKEN_CLOSE);
+        if (t.flags & ARG_OPEN_END)
+            open -= lexer_swallowed(&l, &t);
+    }
     return open > 0 ? (unsigned)open : 0;
 }
 
@@ -210,15 +213,34 @@ open_block(struct parser *p, struct weir_conf *line, const struct token *t)
     p->depth++;
 }
 
+/* A quote without an end has swallowed the rest of the line: what ended it counts all the same. */
+static void
+end_swallowed(struct parser *p, struct weir_conf *line, const struct token *t)
+{
+    int closes = lexer_swallowed(&p->lexer, t);
+
+    if (closes < 0) {
+        open_block(p, line, t);
+        return;
+    }
+    end_line(p, line);
+    for (; closes && p->depth > p->base; closes--)
+        leave_block(p);
+}
+
 /* From the name on. Returns the token that is still to be looked at: a `}` or the end, where the `;` is missing; else an empty word. */
 static struct token
 parse_line(struct parser *p, const struct token *name)
 {
     struct weir_conf *line = new_line(p, name);
-    struct token t;
+    struct token t = *name;
 
-    while ((t = lexer_next(&p->lexer)).kind == TOKEN_WORD)
+    while (!(t.flags & ARG_OPEN_END) && (t = lexer_next(&p->lexer)).kind == TOKEN_WORD)
         add_arg(p, &t);
+    if (t.flags & ARG_OPEN_END) {
+        end_swallowed(p, line, &t);
+        return (struct token){ .kind = TOKEN_WORD };
+    }
     if (t.kind == TOKEN_OPEN) {
         open_block(p, line, &t);
         return (struct token){ .kind = TOKEN_WORD };

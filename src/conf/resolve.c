@@ -96,6 +96,19 @@ add_file(struct resolver *r, const char *at, struct slice name)
     free(memory);
 }
 
+/* Of what a template reads as a name nothing may look different once it is quoted again. */
+static bool
+is_plain(struct slice name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        unsigned char c = (unsigned char)name.p[i];
+
+        if (c <= 0x20 || c == 0x7f || strchr("\"'\\${};", c))
+            return false;
+    }
+    return name.n > 0;
+}
+
 /* "${...}" at p, n bytes. */
 static void
 add_variable(struct resolver *r, const char *p, size_t n)
@@ -106,6 +119,9 @@ add_variable(struct resolver *r, const char *p, size_t n)
         add_env(r, p, slice_from(name, 4));
     } else if (slice_starts(name, SLICE("file:"))) {
         add_file(r, p, slice_from(name, 5));
+    } else if (!is_plain(name)) {
+        r->flags |= ARG_BAD;
+        diag_error(r->conf, place_in(r, p), "`%s` cannot be the name of a variable", diag_word(r->conf, name));
     } else {
         r->flags |= ARG_VAR;
         add(r, p, n);

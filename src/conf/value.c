@@ -198,7 +198,7 @@ parse_share(const struct ask *a)
         text = arena_printf(&a->conf->arena, "%.*s%%", SLICE_FMT(a->text));
     if (parse_percent(text, &a->out->percent) == 0)
         return in_bounds(a, a->out->percent);
-    if (plain && all_digits(a->text))
+    if (plain && all_digits(a->text) && text.p == a->text.p)
         return not_a(a, "is not a percentage: the sign is missing\ndid you mean `%s%%`?", diag_word(a->conf, a->shown));
     return not_a(a, "is not a percentage\nit goes from 0%% to 100%%: 5%%, 0.5%%");
 }
