@@ -99,8 +99,9 @@ const struct weir_conf *conf_get(const struct weir_conf *block, const char *name
 struct slice conf_path(const struct weir_conf *line, struct slice path);
 
 /* --- showing --- */
-/* The effective configuration with defaults; parses back to the same. Secrets as ***, PATH values absolute (but for words like `stdout` and
- * what starts with another scheme than "file:"), included files in place. */
+/* The effective configuration with defaults; parses back to the same. Secrets as ***, files absolute (values of type PATH but for
+ * words like `stdout` and other schemes than "file:"; STRING arguments that start with "file:" where their name says so, as
+ * "URL|file:PATH"), included files in place. */
 void conf_dump(const struct conf *c, struct strbuf *out);
 /* Text of `weir help` (all) or `weir help DIRECTIVE`; -1: no such directive (out then has suggestions). */
 int conf_help(struct conf *c, const char *directive, struct strbuf *out);

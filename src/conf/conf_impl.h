@@ -146,6 +146,10 @@ struct arg_secret {        /* of an argument with ${env.*} or ${file:} in it */
 #define ARG_SECRET_VAR 64u /* a secret in it holds what looks like one */
 #define ARG_OPEN_END 128u  /* a quote that is never closed: it has swallowed the rest of its line */
 
+/* What an argument of a WEIR_D_SECRET row may start with: it then names a file, which is no secret; or all behind it is one. */
+#define SECRET_IN_FILE SLICE("file:")
+#define SECRET_PREFIX SLICE("secret:")
+
 struct conf_arg {
     struct slice text;     /* NUL-terminated. Of an option: what follows the '=' */
     struct arg_secret *secret;

@@ -114,8 +114,11 @@ hide_secrets(const struct weir_conf *line, char *text)
         const struct conf_arg *arg = &line->args[i];
         const struct secret_piece *piece = arg->secret ? arg->secret->pieces : NULL;
 
-        if (row_secret && i < line->n_args)
+        if (row_secret && i < line->n_args && !slice_starts(arg->text, SECRET_IN_FILE)) {
             text = replace_all(&line->conf->arena, text, arg->text);
+            if (slice_starts(arg->text, SECRET_PREFIX))
+                text = replace_all(&line->conf->arena, text, slice_from(arg->text, SECRET_PREFIX.n));
+        }
         for (; piece; piece = piece->next)
             text = replace_all(&line->conf->arena, text, piece->value);
     }
@@ -234,9 +237,9 @@ blot_secrets(const struct conf *c, const struct diag *d, char *line, size_t n, s
         start = i;
         while (i < n && !strchr(" \t;{}", line[i]))
             i++;
-        if (hide)
+        if (hide && !slice_starts(slice_of(line + start, i - start), SECRET_IN_FILE))
             memset(line + start, '*', i - start);
-        else if (begins && i > start)
+        else if (!hide && begins && i > start)
             hide = hides_args(c, d, slice_of(line + start, i - start), (uint32_t)(off + start));
         begins = false;
     }

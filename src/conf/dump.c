@@ -93,6 +93,14 @@ is_no_file(struct slice s)
     return is_scheme(s) && !slice_starts(s, SLICE("file:"));
 }
 
+/* Rows of text that may name a file say so in their argument's name: "URL|file:PATH". */
+static bool
+may_be_file(enum weir_type type, const char *name, const struct conf_arg *arg)
+{
+    return type == WEIR_T_PATH ||
+           (type == WEIR_T_STRING && name && strstr(name, "file:") && slice_starts(arg->text, SLICE("file:")));
+}
+
 static bool
 add_path(struct strbuf *out, const struct weir_conf *line, const struct conf_arg *arg)
 {
@@ -130,7 +138,7 @@ add_arg(struct dumper *d, const struct weir_conf *line, unsigned i)
         strbuf_addslice(d->out, shown);
         return;
     }
-    if (row && row->type == WEIR_T_PATH && !key && add_path(d->out, line, arg))
+    if (row && may_be_file(row->type, row->name, arg) && !key && add_path(d->out, line, arg))
         return;
     strbuf_add(d->out, shown.p, key);
     add_as(d->out, slice_from(shown, key), arg->flags);

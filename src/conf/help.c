@@ -88,7 +88,7 @@ add_row(struct conf *c, struct strbuf *b, const struct reg *reg)
     if (row->flags & WEIR_D_POLICY)
         strbuf_addf(b, "    %-*s `%s off;` drops one that an outer block has set\n", NAME_WIDTH, "off", row->name);
     if (reg->owner)
-        strbuf_addf(b, "    %-*s %s\n", NAME_WIDTH, "from module", reg->owner);
+        strbuf_addf(b, "    %-*s %s\n", NAME_WIDTH, "declared by", reg->owner);
 }
 
 /* What stands inside of it. */

@@ -17,6 +17,27 @@ add_text(struct strbuf *b, const char *s)
     }
 }
 
+static void
+add_sentence(struct strbuf *b, const char *s)
+{
+    size_t n = strlen(s);
+
+    add_text(b, s);
+    strbuf_adds(b, n && s[n - 1] != '.' ? ".\n" : "\n");
+}
+
+/* What blocks are called, without the quotes that messages put around it. */
+static void
+add_block(struct conf *c, struct strbuf *b, const struct name *block)
+{
+    const char *p = rows_block_text(c, block).p;
+
+    for (; *p; p++) {
+        if (*p != '`')
+            strbuf_addc(b, *p);
+    }
+}
+
 /* A word on a macro line: short ones could be taken for macros or punctuation, so they are guarded. */
 static void
 add_word(struct strbuf *b, const char *macro, const char *s)
@@ -111,10 +132,7 @@ add_facts(struct conf *c, struct strbuf *b, const struct reg *reg)
     strbuf_adds(b, ".br\nContext: ");
     for (const struct name_link *in = row_is_hosts(row) ? NULL : reg->in; in; in = in->next) {
         strbuf_adds(b, n++ ? ", " : "");
-        if (in->name == c->main)
-            strbuf_adds(b, "the top level");
-        else
-            add_text(b, in->name->text);
+        add_block(c, b, in->name);
     }
     strbuf_adds(b, row_is_hosts(row) ? "every policy." : ".");
     if (row->flags & WEIR_D_REQUIRED)
@@ -135,8 +153,7 @@ add_row(struct conf *c, struct strbuf *b, const struct reg *reg)
     const struct weir_directive *row = reg->row;
 
     add_syntax(b, row);
-    add_text(b, row->help ? row->help : "");
-    strbuf_adds(b, row->help && *row->help ? ".\n" : "\n");
+    add_sentence(b, row->help ? row->help : "");
     add_facts(c, b, reg);
     for (const struct weir_arg *a = row->args; a && a->type != WEIR_T_NONE; a++) {
         struct value_spec spec = value_spec_arg(a);
@@ -162,7 +179,6 @@ is_home(const struct reg *reg, const struct name *block)
 static void
 add_section(struct conf *c, struct strbuf *b, const struct name *block)
 {
-    const char *title = block == c->main ? "Top level" : block ? block->text : "Every policy";
     bool begun = false;
 
     for (const struct reg *reg = c->regs; reg; reg = reg->next) {
@@ -170,7 +186,10 @@ add_section(struct conf *c, struct strbuf *b, const struct name *block)
             continue;
         if (!begun) {
             strbuf_adds(b, ".Ss ");
-            add_text(b, title);
+            if (block && block != c->main)
+                add_block(c, b, block);
+            else
+                strbuf_adds(b, block ? "Top level" : "Every policy");
             strbuf_adds(b, "\n.Bl -tag -width Ds\n");
             begun = true;
         }

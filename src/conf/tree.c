@@ -61,8 +61,9 @@ arg_shown(const struct weir_conf *line, const struct conf_arg *arg)
 {
     struct slice shown = arg->text;
 
-    if (!arg->opt && line->name->secret && (!line->reg || line->reg->row->flags & WEIR_D_SECRET))
-        return SLICE("***");
+    if (!arg->opt && line->name->secret && (!line->reg || line->reg->row->flags & WEIR_D_SECRET) &&
+        !slice_starts(arg->text, SECRET_IN_FILE))
+        return slice_starts(arg->text, SECRET_PREFIX) ? SLICE("secret:***") : SLICE("***");
     if (arg->secret) {
         shown = arg->secret->shown;
         if (arg->opt)

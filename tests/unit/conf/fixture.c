@@ -36,7 +36,7 @@ static const struct weir_arg respond_args[] = { { "STATUS", WEIR_T_STATUS },
                                                 { "BODY", WEIR_T_TEMPLATE, .flags = WEIR_ARG_OPTIONAL },
                                                 { 0 } };
 static const struct weir_opt respond_opts[] = { { "type", WEIR_T_STRING, .def = "text/plain; charset=utf-8" }, { 0 } };
-static const struct weir_arg secret_args[] = { { "TEXT", WEIR_T_STRING }, { 0 } };
+static const struct weir_arg secret_args[] = { { "TEXT|file:PATH", WEIR_T_STRING }, { 0 } };
 static const struct weir_arg path_args[] = { { "FILE", WEIR_T_PATH }, { 0 } };
 
 static void

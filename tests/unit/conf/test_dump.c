@@ -135,6 +135,11 @@ test_secrets(void **state)
     assert_non_null(strstr(dump, "    secret ***;\n"));
     assert_non_null(strstr(dump, "    key \"*** ${client.ip}\";\n"));
     free(dump);
+    dump = round_trip("rate_limit { rate 1/s; secret secret:hush; }\nhost a { rate_limit { rate 1/s; secret file:/a/b; } }");
+    assert_null(strstr(dump, "hush"));
+    assert_non_null(strstr(dump, "    secret secret:***;\n"));
+    assert_non_null(strstr(dump, "    secret file:/a/b;\n"));
+    free(dump);
     unsetenv("WEIR_T");
     unsetenv("WEIR_P");
     unsetenv("WEIR_N");
@@ -152,6 +157,7 @@ test_files_become_absolute(void **state)
     fixture_file("conf.d/l.conf", "listener a { bind 1.2.3.4:5; tls { certificate \"my cert.pem\"; } }\n"
                                   "listener b { bind 1.2.3.4:6; tls { certificate file:c.pem; } }\n"
                                   "listener c { bind 1.2.3.4:7; tls { certificate https://x/y; } }\n"
+                                  "rate_limit { rate 1/s; secret file:s.txt; }\n"
                                   "listener d { bind 1.2.3.4:8; tls { certificate /etc/c.pem; } }\n");
     snprintf(path, sizeof(path), "%sg.conf", fixture_dir());
     conf_parse_file(c, path);
@@ -163,6 +169,8 @@ test_files_become_absolute(void **state)
     snprintf(want, sizeof(want), "certificate file:%sconf.d/c.pem;\n", fixture_dir());
     assert_non_null(strstr(dump, want));
     snprintf(want, sizeof(want), "access_log %slogs/a.log format=json;\n", fixture_dir());
+    assert_non_null(strstr(dump, want));
+    snprintf(want, sizeof(want), "secret file:%sconf.d/s.txt;\n", fixture_dir());
     assert_non_null(strstr(dump, want));
     assert_non_null(strstr(dump, "certificate https://x/y;\n"));
     assert_non_null(strstr(dump, "certificate /etc/c.pem;\n"));

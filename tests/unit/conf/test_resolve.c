@@ -221,6 +221,10 @@ test_literal_secrets_do_not_show_in_source_lines(void **state)
     assert_non_null(strstr(told, "unknown directive `bogus`"));
     assert_non_null(strstr(told, "error: `***` is one argument too many for `secret`\n   ******** ********; rate 1/s; } }\n            ^\n"));
     free(told);
+    told = fixture_told(fixture_load("rate_limit { rate x; secret secret:hushhush; }\nroute / { rate_limit { rate x; secret file:visible; } }"));
+    assert_null(strstr(told, "hush"));
+    assert_non_null(strstr(told, "secret file:visible;"));
+    free(told);
     /* Only where the name stands as a directive. */
     told = fixture_told(fixture_load("host a { methods secret visible; }"));
     assert_non_null(strstr(told, "methods secret visible;"));
