@@ -194,7 +194,8 @@ step_route(struct exchange *x)
     }
     x->deadline = clock_now() + x->route->timeout;
     timer_set(&x->timer, x->deadline);
-    if (r->body.kind == BODY_LENGTH && r->body.length > x->route->max_body)
+    /* What came along with the head counts too; all that comes later passes pump_down_body. */
+    if ((r->body.kind == BODY_LENGTH && r->body.length > x->route->max_body) || x->ds->in.len > x->route->max_body)
         return exchange_refuse(x, REASON_BODY_TOO_LARGE, "the request body is larger than this route accepts");
     chain_begin(&x->px, x->route->chain);
     x->routed = true;

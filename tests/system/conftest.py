@@ -15,6 +15,11 @@ def pytest_configure(config):
         raise pytest.UsageError(f"{BINARY} is missing: run ./runtests.sh, or say WEIR_BIN=/path/to/weir")
 
 
+def pytest_make_parametrize_id(val):
+    """Bytes on the wire make long names, and names go into the environment."""
+    return repr(val)[:60] if isinstance(val, (bytes, str)) and len(val) > 60 else None
+
+
 @pytest.fixture
 def weir():
     """Starts daemons; each must end well when the test is over."""
