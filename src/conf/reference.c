@@ -5,15 +5,20 @@
 static void
 add_text(struct strbuf *b, const char *s)
 {
+    char before = 0;
+
     if (*s == '.' || *s == '\'')
         strbuf_adds(b, "\\&");
     for (; *s; s++) {
         if (*s == '\\')
             strbuf_adds(b, "\\e");
+        else if (*s == ' ' && before == '.' && s[1] >= 'A' && s[1] <= 'Z') /* mdoc: a sentence, a line */
+            strbuf_addc(b, '\n');
         else if (*s == '-')
             strbuf_adds(b, "\\-");
         else
             strbuf_addc(b, *s);
+        before = *s;
     }
 }
 
@@ -134,17 +139,16 @@ add_facts(struct conf *c, struct strbuf *b, const struct reg *reg)
         strbuf_adds(b, n++ ? ", " : "");
         add_block(c, b, in->name);
     }
-    strbuf_adds(b, row_is_hosts(row) ? "every policy." : ".");
+    strbuf_adds(b, row_is_hosts(row) ? "every policy.\n" : ".\n");
     if (row->flags & WEIR_D_REQUIRED)
-        strbuf_adds(b, " Required.");
+        strbuf_adds(b, "Required.\n");
     if (row->flags & (WEIR_D_REPEAT | WEIR_D_UNIQUE_NAME))
-        strbuf_adds(b, " May be repeated.");
+        strbuf_adds(b, "May be repeated.\n");
     if (row->def && *row->def) {
-        strbuf_adds(b, " Default: ");
+        strbuf_adds(b, "Default: ");
         add_text(b, row->def);
-        strbuf_addc(b, '.');
+        strbuf_adds(b, ".\n");
     }
-    strbuf_addc(b, '\n');
 }
 
 static void
@@ -192,6 +196,13 @@ add_section(struct conf *c, struct strbuf *b, const struct name *block)
                 strbuf_adds(b, block ? "Top level" : "Every policy");
             strbuf_adds(b, "\n.Bl -tag -width Ds\n");
             begun = true;
+            if (block == c->main)
+                strbuf_adds(b, ".It Ic include Ar FILE\n"
+                               "Other files in place of this line: one, or all that fit a pattern such as\n"
+                               ".Pa conf.d/*.conf ,\n"
+                               "relative to the directory of the file it stands in.\n"
+                               "A missing file is an error, a pattern that fits none is not.\n"
+                               ".br\nContext: every block.\nMay be repeated.\n");
         }
         add_row(c, b, reg);
     }
