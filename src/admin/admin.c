@@ -1,4 +1,5 @@
-/* The admin listener: sockets on the service loop, sessions as for any client, requests collected whole and answered at once. */
+/* The admin listener: sockets on the service loop, sessions as for any client, requests collected whole and answered at
+ * once. */
 #include "admin.h"
 
 #include "../base/log.h"
@@ -11,15 +12,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* clang-format off */
 #define ONE(name_, type_) (const struct weir_arg[]){ { .name = name_, .type = type_ }, { 0 } }
 
 const struct weir_directive admin_rows[] = {
     { .name = "admin", .in = "main", .block = "admin",
-      .help = "Where the daemon is asked and ordered: health, metrics, views, reload. Never bind it to a public address." },
+      .help = "Where the daemon is asked and ordered: health, metrics, views, reload. Never bind it to a public "
+              "address." },
     { .name = "bind", .in = "admin", .args = ONE("ADDRESS", WEIR_T_ADDRESS), .flags = WEIR_D_REPEAT | WEIR_D_REQUIRED,
       .help = "An address for administrators: 127.0.0.1:9901 or unix:/run/weir/admin.sock." },
     { 0 },
 };
+/* clang-format on */
 
 struct admin_socket {
     struct listener_socket *socket; /* a reference */
@@ -167,7 +171,8 @@ request_new(struct down_stream *ds)
 {
     struct admin_request *r = arena_zalloc(&ds->arena, sizeof *r);
     r->ds = ds;
-    r->id = arena_printf(&ds->arena, "%016llx%016llx", (unsigned long long)random_u64(), (unsigned long long)random_u64());
+    r->id =
+        arena_printf(&ds->arena, "%016llx%016llx", (unsigned long long)random_u64(), (unsigned long long)random_u64());
     ds->events = &events;
     ds->user = r;
     return r;
@@ -253,7 +258,8 @@ open_socket(const struct weir_conf *line)
     struct addr a;
     struct err e = { 0 };
     struct listener_socket *s = NULL;
-    if (addr_parse(conf_arg(line, 0), &a, &e) != 0 || !(s = listener_open(&a, WORKER_SERVICE, WORKER_SERVICE, 64, &e))) {
+    if (addr_parse(conf_arg(line, 0), &a, &e) != 0 ||
+        !(s = listener_open(&a, WORKER_SERVICE, WORKER_SERVICE, 64, &e))) {
         conf_error(line, 0, "%s", e.text);
         return -1;
     }

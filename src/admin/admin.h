@@ -1,6 +1,6 @@
 /*
- * admin: the admin listener on the service loop: health, readiness, metrics, JSON views and operations (all of them contract). It knows the proxy; what only
- * the daemon can do or tell comes through admin_services.
+ * admin: the admin listener on the service loop: health, readiness, metrics, JSON views and operations (all of them
+ * contract). It knows the proxy; what only the daemon can do or tell comes through admin_services.
  */
 #ifndef ADMIN_ADMIN_H
 #define ADMIN_ADMIN_H
@@ -24,7 +24,8 @@ struct admin_services { /* service thread */
     nsec_t (*started_at)(void);                                     /* wall */
 };
 
-/* Binds the admin addresses of g (a change of them at reload opens and closes what differs). -1: reported at the `bind` lines of g's configuration. */
+/* Binds the admin addresses of g (a change of them at reload opens and closes what differs). -1: reported at the `bind`
+ * lines of g's configuration. */
 int admin_follow(struct generation *g);
 void admin_init(const struct admin_services *services);
 void admin_fini(void);

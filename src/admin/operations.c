@@ -1,4 +1,5 @@
-/* Orders. Each answers with the new state: 200; 400 for a bad body, 404 for an unknown name, 409 for what is impossible now. */
+/* Orders. Each answers with the new state: 200; 400 for a bad body, 404 for an unknown name, 409 for what is impossible
+ * now. */
 #include "../policy/module.h"
 #include "request.h"
 

@@ -1,4 +1,5 @@
-/* request: one request to the admin listener and its answer. Lives in the stream's arena; released when the answer is out. */
+/* request: one request to the admin listener and its answer. Lives in the stream's arena; released when the answer is
+ * out. */
 #ifndef ADMIN_REQUEST_H
 #define ADMIN_REQUEST_H
 

@@ -42,8 +42,8 @@ static const struct {
     const char *name;
     json_t *(*view)(struct generation *g);
 } views[] = {
-    { "config", view_config },   { "routes", view_routes }, { "upstreams", view_upstreams },
-    { "stores", view_stores },   { "status", view_status }, { "generations", view_generations },
+    { "config", view_config }, { "routes", view_routes }, { "upstreams", view_upstreams },
+    { "stores", view_stores }, { "status", view_status }, { "generations", view_generations },
 };
 
 /* /api/v1/NAME: the views. true: answered. */

@@ -66,7 +66,8 @@ policies(const struct chain *chain)
     json_t *a = json_array();
     for (unsigned i = 0; chain && i < chain_count(chain); i++) {
         const struct weir_policy *p = chain_get(chain, i);
-        json_array_append_new(a, json_pack("{s:s, s:s, s:s}", "name", policy_name(p), "mode", policy_mode(p), "at", policy_line(p)));
+        json_array_append_new(
+            a, json_pack("{s:s, s:s, s:s}", "name", policy_name(p), "mode", policy_mode(p), "at", policy_line(p)));
     }
     return a;
 }
@@ -111,9 +112,9 @@ view_routes(struct generation *g)
     json_t *a = json_array();
     for (unsigned i = 0; i < route_table_count(g->routes); i++) {
         const struct route *r = route_table_get(g->routes, i);
-        json_t *o = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "name", text(r->name), "host", text(r->host), "pattern",
-                              json_sprintf("%s%.*s", kinds[r->kind], SLICE_FMT(r->pattern)), "methods", methods(r), "target",
-                              target(r), "policies", policies(r->chain), "at", r->at);
+        json_t *o = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "name", text(r->name), "host", text(r->host),
+                              "pattern", json_sprintf("%s%.*s", kinds[r->kind], SLICE_FMT(r->pattern)), "methods",
+                              methods(r), "target", target(r), "policies", policies(r->chain), "at", r->at);
         add_views(o, r->chain);
         json_array_append_new(a, o);
     }
@@ -126,8 +127,9 @@ json_t *
 view_endpoint(struct endpoint_state *e)
 {
     return json_pack("{s:s, s:i, s:s, s:b, s:i, s:I}", "address", e->address, "weight",
-                     (int)atomic_load_explicit(&e->weight, memory_order_relaxed), "state", endpoint_state_name(e, clock_now()),
-                     "healthy", (int)atomic_load_explicit(&e->healthy, memory_order_relaxed), "active",
+                     (int)atomic_load_explicit(&e->weight, memory_order_relaxed), "state",
+                     endpoint_state_name(e, clock_now()), "healthy",
+                     (int)atomic_load_explicit(&e->healthy, memory_order_relaxed), "active",
                      (int)atomic_load_explicit(&e->active, memory_order_relaxed), "requests_total",
                      (json_int_t)atomic_load_explicit(&e->requests_total, memory_order_relaxed));
 }
@@ -146,8 +148,8 @@ view_upstreams(struct generation *g)
         struct target *t = g->targets[i];
         json_t *endpoints = json_array();
         cluster_endpoints(t->cluster, add_endpoint, endpoints);
-        json_t *o = json_pack("{s:s, s:s, s:n, s:o}", "name", t->cluster->name, "balance", balance_name(t->cluster->balance), "breaker",
-                              "endpoints", endpoints);
+        json_t *o = json_pack("{s:s, s:s, s:n, s:o}", "name", t->cluster->name, "balance",
+                              balance_name(t->cluster->balance), "breaker", "endpoints", endpoints);
         add_views(o, t->chain);
         json_array_append_new(a, o);
     }
@@ -186,15 +188,17 @@ view_modules(void)
 {
     json_t *a = json_array();
     for (const struct module *m = modules_all(); m; m = m->next)
-        json_array_append_new(a, json_pack("{s:s, s:s, s:o, s:s}", "name", m->def->name, "version", m->def->version, "abi",
-                                           json_sprintf("%u.%u", m->def->abi_major, m->def->abi_minor), "path", m->path));
+        json_array_append_new(a,
+                              json_pack("{s:s, s:s, s:o, s:s}", "name", m->def->name, "version", m->def->version, "abi",
+                                        json_sprintf("%u.%u", m->def->abi_major, m->def->abi_minor), "path", m->path));
     return a;
 }
 
 static json_t *
 one_generation(struct generation *g)
 {
-    return json_pack("{s:I, s:o, s:i}", "id", (json_int_t)g->id, "loaded_at", iso(g->loaded_at), "holders", (int)generation_holders(g));
+    return json_pack("{s:I, s:o, s:i}", "id", (json_int_t)g->id, "loaded_at", iso(g->loaded_at), "holders",
+                     (int)generation_holders(g));
 }
 
 json_t *
@@ -218,7 +222,8 @@ view_ready(bool *ready)
         json_array_append_new(reasons, json_string("starting"));
     for (unsigned i = 0; g && i < g->n_targets; i++)
         if (!cluster_warm(g->targets[i]->cluster))
-            json_array_append_new(reasons, json_sprintf("starting: upstream %s has not been checked yet", g->targets[i]->cluster->name));
+            json_array_append_new(
+                reasons, json_sprintf("starting: upstream %s has not been checked yet", g->targets[i]->cluster->name));
     for (unsigned i = 0; g && i < g->n_stores; i++) {
         double latency;
         if (store_required(g->stores[i]) && strcmp(store_state(g->stores[i], &latency), "up") != 0)
@@ -245,13 +250,15 @@ view_status(struct generation *g)
     const struct admin_reload *last = admin_services->last_reload();
     json_decref(view_ready(&ready));
     metrics_connections(&active, &idle);
-    json_t *reload = last->at ? json_pack("{s:b, s:o, s:s}", "ok", (int)last->ok, "at", iso(last->at), "message", last->message)
-                              : json_pack("{s:b, s:n, s:s}", "ok", 1, "at", "message", "");
-    return json_pack("{s:s, s:i, s:I, s:I, s:b, s:b, s:i, s:{s:i, s:i}, s:I, s:o}", "version", PACKAGE_VERSION, "pid", (int)getpid(),
-                     "uptime_seconds", (json_int_t)((clock_wall() - admin_services->started_at()) / NSEC_PER_SEC), "generation",
-                     (json_int_t)g->id, "ready", (int)ready, "draining", (int)admin_services->draining(), "workers",
-                     (int)workers_count(), "connections", "downstream", (int)(active + idle), "upstream",
-                     (int)upstream_connections(g), "requests_total", (json_int_t)metrics_requests_total(), "reload", reload);
+    json_t *reload =
+        last->at ? json_pack("{s:b, s:o, s:s}", "ok", (int)last->ok, "at", iso(last->at), "message", last->message)
+                 : json_pack("{s:b, s:n, s:s}", "ok", 1, "at", "message", "");
+    return json_pack(
+        "{s:s, s:i, s:I, s:I, s:b, s:b, s:i, s:{s:i, s:i}, s:I, s:o}", "version", PACKAGE_VERSION, "pid", (int)getpid(),
+        "uptime_seconds", (json_int_t)((clock_wall() - admin_services->started_at()) / NSEC_PER_SEC), "generation",
+        (json_int_t)g->id, "ready", (int)ready, "draining", (int)admin_services->draining(), "workers",
+        (int)workers_count(), "connections", "downstream", (int)(active + idle), "upstream",
+        (int)upstream_connections(g), "requests_total", (json_int_t)metrics_requests_total(), "reload", reload);
 }
 
 /* Gauges that are read off when asked for. */

@@ -78,7 +78,8 @@ parse(struct client_response *r, struct slice raw, struct err *e)
 }
 
 int
-client_ask(struct client_response *r, const char *address, const char *method, const char *path, const char *fields, struct err *e)
+client_ask(struct client_response *r, const char *address, const char *method, const char *path, const char *fields,
+           struct err *e)
 {
     struct strbuf raw;
     *r = (struct client_response){ 0 };
@@ -86,8 +87,9 @@ client_ask(struct client_response *r, const char *address, const char *method, c
     int fd = connect_to(address, e);
     if (fd < 0)
         return -1;
-    struct slice request = arena_printf(&r->arena, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n%s\r\n",
-                                        method, path, fields ? fields : "");
+    struct slice request =
+        arena_printf(&r->arena, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n%s\r\n",
+                     method, path, fields ? fields : "");
     strbuf_init(&raw, ANSWER_MAX);
     int status = send_all(fd, request, e) == 0 && receive_all(fd, &raw, e) == 0
                      ? parse(r, arena_slice(&r->arena, strbuf_slice(&raw)), e)

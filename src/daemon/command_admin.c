@@ -17,7 +17,9 @@ struct words {
 static int
 read_words(const struct command *self, int argc, char **argv, struct words *w)
 {
-    static const struct option options[] = { { "admin", required_argument, NULL, 'a' }, { "json", no_argument, NULL, 'j' }, { 0 } };
+    static const struct option options[] = { { "admin", required_argument, NULL, 'a' },
+                                             { "json", no_argument, NULL, 'j' },
+                                             { 0 } };
     int o;
     while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (o == 'a')
@@ -44,8 +46,8 @@ ask(const struct command *self, const char *address, const char *method, const c
     struct err e = { 0 };
     *status = client_ask(&r, address ? address : default_address(), method, path, NULL, &e);
     if (*status < 0)
-        fprintf(stderr, "weir %s: %s; is weir running, and is this its `admin { bind ...; }` address (see --admin)?\n", self->name,
-                e.text);
+        fprintf(stderr, "weir %s: %s; is weir running, and is this its `admin { bind ...; }` address (see --admin)?\n",
+                self->name, e.text);
     json_t *v = json_loadb(r.body.p ? r.body.p : "", r.body.n, JSON_DECODE_ANY, NULL);
     client_fini(&r);
     return v;
@@ -99,14 +101,15 @@ print_upstreams(json_t *list)
 {
     size_t i, k;
     json_t *u, *e;
-    json_array_foreach(list, i, u) {
+    json_array_foreach(list, i, u)
+    {
         json_t *breaker = json_object_get(u, "breaker");
-        printf("upstream %s (%s)%s%s\n", member(u, "name"), member(u, "balance"), json_is_object(breaker) ? ", breaker " : "",
-               member(breaker, "state"));
+        printf("upstream %s (%s)%s%s\n", member(u, "name"), member(u, "balance"),
+               json_is_object(breaker) ? ", breaker " : "", member(breaker, "state"));
         json_array_foreach(json_object_get(u, "endpoints"), k, e)
-            printf("  %-28s %-8s %s  weight %lld  active %lld  requests %lld\n", member(e, "address"), member(e, "state"),
-                   json_is_true(json_object_get(e, "healthy")) ? "healthy  " : "unhealthy", number(e, "weight"), number(e, "active"),
-                   number(e, "requests_total"));
+            printf("  %-28s %-8s %s  weight %lld  active %lld  requests %lld\n", member(e, "address"),
+                   member(e, "state"), json_is_true(json_object_get(e, "healthy")) ? "healthy  " : "unhealthy",
+                   number(e, "weight"), number(e, "active"), number(e, "requests_total"));
     }
 }
 
@@ -115,11 +118,12 @@ print_status(json_t *s, json_t *upstreams, json_t *stores)
 {
     json_t *c = json_object_get(s, "connections"), *r = json_object_get(s, "reload"), *st;
     size_t i;
-    printf("weir %s  pid %lld  up %lld s  generation %lld  %s%s\n", member(s, "version"), number(s, "pid"), number(s, "uptime_seconds"),
-           number(s, "generation"), json_is_true(json_object_get(s, "ready")) ? "ready" : "not ready",
+    printf("weir %s  pid %lld  up %lld s  generation %lld  %s%s\n", member(s, "version"), number(s, "pid"),
+           number(s, "uptime_seconds"), number(s, "generation"),
+           json_is_true(json_object_get(s, "ready")) ? "ready" : "not ready",
            json_is_true(json_object_get(s, "draining")) ? ", draining" : "");
-    printf("workers %lld  connections %lld down, %lld up  requests %lld\n", number(s, "workers"), number(c, "downstream"),
-           number(c, "upstream"), number(s, "requests_total"));
+    printf("workers %lld  connections %lld down, %lld up  requests %lld\n", number(s, "workers"),
+           number(c, "downstream"), number(c, "upstream"), number(s, "requests_total"));
     if (*member(r, "at"))
         printf("last reload %s: %s %s\n", member(r, "at"), json_is_true(json_object_get(r, "ok")) ? "good," : "FAILED,",
                member(r, "message"));

@@ -1,4 +1,5 @@
-/* `weir check`: is this configuration good? Errors and warnings on stderr; --dump shows the effective configuration on stdout. */
+/* `weir check`: is this configuration good? Errors and warnings on stderr; --dump shows the effective configuration on
+ * stdout. */
 #include "command.h"
 
 #include "offline.h"
@@ -9,7 +10,9 @@
 int
 command_check(const struct command *self, int argc, char **argv)
 {
-    static const struct option options[] = { { "config", required_argument, NULL, 'c' }, { "dump", no_argument, NULL, 'd' }, { 0 } };
+    static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+                                             { "dump", no_argument, NULL, 'd' },
+                                             { 0 } };
     const char *path = DEFAULT_CONFIG;
     bool dump = false;
     int o;

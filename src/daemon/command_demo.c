@@ -74,7 +74,8 @@ command_demo(const struct command *self, int argc, char **argv)
     } else if (once) {
         rc = demo_tour(&d) == 0 ? EXIT_GOOD : EXIT_FAILED;
     } else {
-        /* Held back so that no signal is lost before it is waited for; the processes started above do not inherit this. */
+        /* Held back so that no signal is lost before it is waited for; the processes started above do not inherit this.
+         */
         sigemptyset(&set);
         sigaddset(&set, SIGINT);
         sigaddset(&set, SIGTERM);

@@ -41,8 +41,9 @@ headers_json(const struct fields *f)
         char name[256];
         snprintf(name, sizeof name, "%.*s", SLICE_FMT(f->v[i].name));
         const char *have = json_string_value(json_object_get(o, name));
-        json_object_set_new(o, name, have ? json_sprintf("%s, %.*s", have, SLICE_FMT(f->v[i].value))
-                                          : json_stringn_nocheck(f->v[i].value.p ? f->v[i].value.p : "", f->v[i].value.n));
+        json_object_set_new(o, name,
+                            have ? json_sprintf("%s, %.*s", have, SLICE_FMT(f->v[i].value))
+                                 : json_stringn_nocheck(f->v[i].value.p ? f->v[i].value.p : "", f->v[i].value.n));
     }
     return o;
 }
@@ -53,9 +54,10 @@ steps_json(const struct decision_log *log)
     json_t *a = json_array();
     for (unsigned i = 0; i < log->n; i++) {
         const struct decision *d = &log->rows[i];
-        json_array_append_new(a, json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "step", d->step, "subject", text_or_null(d->subject),
-                                           "verdict", verdict_name(d->verdict), "reason", string_or_null(d->reason), "detail",
-                                           text_or_null(d->detail), "mode", string_or_null(d->mode), "at", string_or_null(d->at)));
+        json_array_append_new(a, json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "step", d->step, "subject",
+                                           text_or_null(d->subject), "verdict", verdict_name(d->verdict), "reason",
+                                           string_or_null(d->reason), "detail", text_or_null(d->detail), "mode",
+                                           string_or_null(d->mode), "at", string_or_null(d->at)));
     }
     return a;
 }
@@ -74,12 +76,13 @@ variants_json(const struct explanation *x)
 static int
 print_json(const struct explanation *x)
 {
-    json_t *o = json_pack("{s:{s:o, s:o, s:o}, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "request", "method",
-                          text_or_null(x->req.method_text), "host", text_or_null(x->req.host), "path", text_or_null(x->req.path),
-                          "route", text_or_null(x->px.route_name), "outcome", outcome_name(x->outcome), "status",
-                          x->status ? json_integer(x->status) : json_null(), "reason",
-                          string_or_null(x->reason ? x->reason->code : NULL), "upstream", text_or_null(x->upstream), "variants",
-                          variants_json(x), "steps", steps_json(&x->px.log), "headers", headers_json(shown_fields(x)));
+    json_t *o =
+        json_pack("{s:{s:o, s:o, s:o}, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "request", "method",
+                  text_or_null(x->req.method_text), "host", text_or_null(x->req.host), "path",
+                  text_or_null(x->req.path), "route", text_or_null(x->px.route_name), "outcome",
+                  outcome_name(x->outcome), "status", x->status ? json_integer(x->status) : json_null(), "reason",
+                  string_or_null(x->reason ? x->reason->code : NULL), "upstream", text_or_null(x->upstream), "variants",
+                  variants_json(x), "steps", steps_json(&x->px.log), "headers", headers_json(shown_fields(x)));
     int rc = o ? json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : -1;
     putchar('\n');
     json_decref(o);

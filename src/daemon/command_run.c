@@ -23,7 +23,8 @@ raise_descriptors(void)
     }
 }
 
-/* Secrets of the configuration must not end up in a core dump. The leak checker of a sanitized build needs to look at the process. */
+/* Secrets of the configuration must not end up in a core dump. The leak checker of a sanitized build needs to look at
+ * the process. */
 static void
 forbid_core_dumps(void)
 {

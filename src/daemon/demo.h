@@ -1,4 +1,5 @@
-/* demo: the pieces of `weir demo`: two weir processes on loopback, one playing three origins and one the gateway in front of them. */
+/* demo: the pieces of `weir demo`: two weir processes on loopback, one playing three origins and one the gateway in
+ * front of them. */
 #ifndef DAEMON_DEMO_H
 #define DAEMON_DEMO_H
 
@@ -14,7 +15,8 @@ struct demo {
     pid_t origins, gateway;
 };
 
-/* Writes the configurations, starts both processes and waits until they are ready. -1 with *e; demo_stop in both cases. */
+/* Writes the configurations, starts both processes and waits until they are ready. -1 with *e; demo_stop in both cases.
+ * */
 int demo_start(struct demo *d, struct err *e);
 void demo_stop(struct demo *d);
 /* A token for the demonstration's gateway with this scope, valid for a day. */

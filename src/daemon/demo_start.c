@@ -17,14 +17,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char *const files[] = { "origins.conf", "gateway.conf", "access.log", "origins.log", "gateway.log",
-                                     "origins.sock", "origins-admin.sock", "admin.sock" };
+static const char *const files[] = { "origins.conf", "gateway.conf", "access.log",         "origins.log",
+                                     "gateway.log",  "origins.sock", "origins-admin.sock", "admin.sock" };
 
 /* 8080 when it is free, because that is what one would type; else any. */
 static int
 choose_address(struct demo *d, struct err *e)
 {
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(8080) };
+    struct sockaddr_in a = { .sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                             .sin_port = htons(8080) };
     socklen_t len = sizeof a;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)

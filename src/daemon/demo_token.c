@@ -27,9 +27,10 @@ demo_token(const struct demo *d, const char *scope, char out[512])
     char claims[256];
     unsigned char mac[EVP_MAX_MD_SIZE];
     unsigned mac_len = 0;
-    int n = snprintf(claims, sizeof claims,
-                     "{\"iss\":\"https://demo.example/\",\"aud\":\"orders\",\"sub\":\"ada\",\"scope\":\"%s\",\"exp\":%lld}", scope,
-                     (long long)time(NULL) + 86400);
+    int n =
+        snprintf(claims, sizeof claims,
+                 "{\"iss\":\"https://demo.example/\",\"aud\":\"orders\",\"sub\":\"ada\",\"scope\":\"%s\",\"exp\":%lld}",
+                 scope, (long long)time(NULL) + 86400);
     size_t at = base64url(out, header, sizeof header - 1);
     out[at++] = '.';
     at += base64url(out + at, claims, (size_t)n);

@@ -68,10 +68,12 @@ show_canary(const struct demo *d, const char *bearer)
         v1 += a.status == 200 && strncmp(a.body, "orders v1 for ada", 17) == 0;
         v2 += a.status == 200 && strncmp(a.body, "orders v2 for ada", 17) == 0;
     }
-    /* Five standard deviations of the binomial: a wrong split is seen, a right one is not called wrong in a million runs. */
+    /* Five standard deviations of the binomial: a wrong split is seen, a right one is not called wrong in a million
+     * runs. */
     double sigma = sqrt(CANARY_REQUESTS * CANARY_SHARE * (1 - CANARY_SHARE));
     bool good = v1 + v2 == CANARY_REQUESTS && fabs(v2 - CANARY_REQUESTS * CANARY_SHARE) <= 5 * sigma;
-    snprintf(shown, sizeof shown, "200 x %d: v1 %.1f %%, v2 %.1f %%", v1 + v2, 100.0 * v1 / CANARY_REQUESTS, 100.0 * v2 / CANARY_REQUESTS);
+    snprintf(shown, sizeof shown, "200 x %d: v1 %.1f %%, v2 %.1f %%", v1 + v2, 100.0 * v1 / CANARY_REQUESTS,
+             100.0 * v2 / CANARY_REQUESTS);
     return stated(good, "a valid token passes; 75/25 between v1 and v2", shown);
 }
 
@@ -81,7 +83,8 @@ show_tokens(const struct demo *d)
     char token[512], fields[600], shown[256];
     struct answer none = ask(d, "/orders/1", NULL);
     snprintf(shown, sizeof shown, "%d %s", none.status, none.challenge);
-    bool good = stated(has_reason(&none, 401, "jwt_missing") && strstr(none.challenge, "Bearer"), "no token is refused", shown);
+    bool good =
+        stated(has_reason(&none, 401, "jwt_missing") && strstr(none.challenge, "Bearer"), "no token is refused", shown);
 
     demo_token(d, "orders:read", token);
     char *forge = token + strlen(token) - 2; /* not the last: its low bits carry nothing (RFC 4648 3.5) */
@@ -107,8 +110,8 @@ show_limit(const struct demo *d)
         passed += ask(d, "/limited", NULL).status == 200;
     struct answer a = ask(d, "/limited", NULL);
     snprintf(shown, sizeof shown, "200 x %d, then %d, Retry-After: %s", passed, a.status, a.retry_after);
-    return stated(passed == 3 && has_reason(&a, 429, "rate_limited") && atoi(a.retry_after) > 0, "a burst of 3 passes, the 4th is limited",
-                  shown);
+    return stated(passed == 3 && has_reason(&a, 429, "rate_limited") && atoi(a.retry_after) > 0,
+                  "a burst of 3 passes, the 4th is limited", shown);
 }
 
 static bool

@@ -35,8 +35,8 @@ static struct {
 
     struct {
         bool running;
-        struct waiter *now, *next;  /* served by the load under way; by the one after it */
-        struct generation *built;   /* by the helper thread */
+        struct waiter *now, *next; /* served by the load under way; by the one after it */
+        struct generation *built;  /* by the helper thread */
         struct strbuf text;
     } reload;
     struct admin_reload last;
@@ -101,7 +101,8 @@ on_published(struct generation *g)
     notify_ready();
 }
 
-/* A built generation goes live: sockets first, so that a port that is taken changes nothing. -1: diagnostics are in the tree. */
+/* A built generation goes live: sockets first, so that a port that is taken changes nothing. -1: diagnostics are in the
+ * tree. */
 static int
 go_live(struct generation *g)
 {
@@ -163,7 +164,8 @@ reload_finish(void *arg)
         gw.last_id = g->id;
         snprintf(message, sizeof message, "generation %llu is live", (unsigned long long)g->id);
     } else {
-        snprintf(message, sizeof message, "%.500s", gw.reload.text.n ? gw.reload.text.p : "the configuration could not be built");
+        snprintf(message, sizeof message, "%.500s",
+                 gw.reload.text.n ? gw.reload.text.p : "the configuration could not be built");
     }
     notify_reloaded();
     reload_record(g != NULL, message);
@@ -319,10 +321,12 @@ register_metrics(void)
 {
     metrics_init();
     gw.generation_metric = stats_series(
-        stats_family("weir_config_generation", STATS_GAUGE, "Number of the live configuration.", NULL, 0, NULL, 0), NULL);
-    gw.reload_metric = stats_series(stats_family("weir_config_last_reload_success", STATS_GAUGE,
-                                                 "1 when the last load of the configuration succeeded, else 0.", NULL, 0, NULL, 0),
-                                    NULL);
+        stats_family("weir_config_generation", STATS_GAUGE, "Number of the live configuration.", NULL, 0, NULL, 0),
+        NULL);
+    gw.reload_metric =
+        stats_series(stats_family("weir_config_last_reload_success", STATS_GAUGE,
+                                  "1 when the last load of the configuration succeeded, else 0.", NULL, 0, NULL, 0),
+                     NULL);
     stats_gauge_set(gw.reload_metric, 1);
 }
 

@@ -10,9 +10,9 @@ static const struct {
     const struct weir_directive *rows;
     const char *owner;
 } tables[] = {
-    { daemon_rows, "daemon" },   { policy_rows, "policy" },         { proxy_rows, "proxy" },
-    { listener_rows, "listener" }, { upstream_rows, "upstream" },   { store_rows, "store" },
-    { admin_rows, "admin" },     { access_log_rows, "access_log" }, { test_rows, "test" },
+    { daemon_rows, "daemon" },     { policy_rows, "policy" },         { proxy_rows, "proxy" },
+    { listener_rows, "listener" }, { upstream_rows, "upstream" },     { store_rows, "store" },
+    { admin_rows, "admin" },       { access_log_rows, "access_log" }, { test_rows, "test" },
 };
 
 /* Policies that come with weir, for whoever forgot to load them. */

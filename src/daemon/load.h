@@ -8,8 +8,8 @@
 struct conf *load_conf(const char *path);
 /* A tree with the core's tables and nothing parsed: for help and the manual. */
 struct conf *load_tables(void);
-/* Builds a generation from a checked tree and runs its `test` blocks. NULL: the diagnostics (errors and warnings) are in `out`, and conf is freed. Good: warnings are
- * in `out`. */
+/* Builds a generation from a checked tree and runs its `test` blocks. NULL: the diagnostics (errors and warnings) are
+ * in `out`, and conf is freed. Good: warnings are in `out`. */
 struct generation *load_generation(struct conf *conf, uint64_t id, struct strbuf *out);
 
 #endif

@@ -68,11 +68,30 @@ notify_fini(void)
 
 #else
 
-void notify_start(struct loop *l) { (void)l; }
-void notify_ready(void) {}
-void notify_reloading(void) {}
-void notify_reloaded(void) {}
-void notify_stopping(void) {}
-void notify_fini(void) {}
+void
+notify_start(struct loop *l)
+{
+    (void)l;
+}
+void
+notify_ready(void)
+{
+}
+void
+notify_reloading(void)
+{
+}
+void
+notify_reloaded(void)
+{
+}
+void
+notify_stopping(void)
+{
+}
+void
+notify_fini(void)
+{
+}
 
 #endif

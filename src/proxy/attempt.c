@@ -86,7 +86,8 @@ result_of(enum reason_id reason)
     }
 }
 
-/* A lease may be answered inside pool_lease (an idle connection is at hand) or later; the walk goes on from where it is. */
+/* A lease may be answered inside pool_lease (an idle connection is at hand) or later; the walk goes on from where it
+ * is. */
 static void
 lease_answered(struct exchange *x, enum step next)
 {
@@ -129,8 +130,8 @@ lease_connection(struct exchange *x)
 {
     bool done = false;
     x->leasing = true;
-    struct lease *l = pool_lease(x->worker->pool, x->target->cluster, x->endpoint, x->retried_stale, attempt_deadline(x),
-                                 &lease_events, x, &done);
+    struct lease *l = pool_lease(x->worker->pool, x->target->cluster, x->endpoint, x->retried_stale,
+                                 attempt_deadline(x), &lease_events, x, &done);
     x->leasing = false;
     if (done)
         return x->after_lease;
@@ -174,7 +175,8 @@ step_attempt(struct exchange *x)
         x->pick.hash = hash_stable(key);
     }
     x->endpoint = cluster_pick(t->cluster, &x->pick);
-    struct decision *d = decision_add(&x->px.log, "endpoint", x->px.upstream_name, x->endpoint ? VERDICT_PASS : VERDICT_REFUSE);
+    struct decision *d =
+        decision_add(&x->px.log, "endpoint", x->px.upstream_name, x->endpoint ? VERDICT_PASS : VERDICT_REFUSE);
     d->at = t->cluster->at;
     if (!x->endpoint) {
         d->reason = "no_healthy_endpoint";

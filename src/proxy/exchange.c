@@ -60,7 +60,8 @@ on_abort(struct down_stream *ds, enum reason_id reason, const char *detail)
     d->detail = slice_str(detail);
     attempt_settle(x, WEIR_RESULT_CANCELLED, 0);
     attempt_release(x);
-    bool answerable = reason == REASON_BAD_REQUEST || reason == REASON_REQUEST_TIMEOUT || reason == REASON_HEADERS_TOO_LARGE;
+    bool answerable =
+        reason == REASON_BAD_REQUEST || reason == REASON_REQUEST_TIMEOUT || reason == REASON_HEADERS_TOO_LARGE;
     if (answerable && !x->head_sent) {
         exchange_run(x, exchange_refuse(x, reason, detail));
         return;
@@ -99,7 +100,8 @@ on_timer(struct timer *t)
         exchange_run(x, attempt_fail(x, WEIR_RESULT_TIMEOUT, REASON_UPSTREAM_TIMEOUT, "no response head in time"));
         return;
     }
-    exchange_run(x, exchange_refuse(x, REASON_UPSTREAM_TIMEOUT, "the request's deadline passed before it could be sent"));
+    exchange_run(x,
+                 exchange_refuse(x, REASON_UPSTREAM_TIMEOUT, "the request's deadline passed before it could be sent"));
 }
 
 /* ---- beginning ---- */
@@ -137,7 +139,8 @@ exchange_start(struct proxy_worker *w, const struct listener *l, struct down_str
 }
 
 void
-exchange_start_bad(struct proxy_worker *w, const struct listener *l, struct down_stream *ds, enum reason_id reason, const char *detail)
+exchange_start_bad(struct proxy_worker *w, const struct listener *l, struct down_stream *ds, enum reason_id reason,
+                   const char *detail)
 {
     struct exchange *x = exchange_new(w, l, ds);
     forward_receive(x);
@@ -180,8 +183,8 @@ step_route(struct exchange *x)
     x->route = m.route;
     if (m.route)
         x->px.route_name = m.route->name;
-    struct decision *d = decision_add(&x->px.log, "route", x->px.route_name,
-                                      found && !m.method_refused ? VERDICT_PASS : VERDICT_REFUSE);
+    struct decision *d =
+        decision_add(&x->px.log, "route", x->px.route_name, found && !m.method_refused ? VERDICT_PASS : VERDICT_REFUSE);
     d->at = m.route ? m.route->at : NULL;
     if (!found) {
         d->reason = "no_route";
@@ -272,7 +275,9 @@ write_log(struct exchange *x, nsec_t duration)
         .host = r->host,
         .path = r->path,
         .query = r->query,
-        .protocol = r->version == HTTP_1_0 ? SLICE("HTTP/1.0") : r->version == HTTP_2 ? SLICE("HTTP/2") : SLICE("HTTP/1.1"),
+        .protocol = r->version == HTTP_1_0 ? SLICE("HTTP/1.0")
+                    : r->version == HTTP_2 ? SLICE("HTTP/2")
+                                           : SLICE("HTTP/1.1"),
         .status = x->status,
         .bytes_in = x->ds->bytes_in,
         .bytes_out = x->ds->bytes_out,

@@ -1,9 +1,10 @@
 /*
- * exchange: one request and its response, from a complete head to the log line. It is a walk over named steps (exchange.c); each step either
- * names the next one or waits for an event. Failures are steps too. `finish` runs exactly once.
+ * exchange: one request and its response, from a complete head to the log line. It is a walk over named steps
+ * (exchange.c); each step either names the next one or waits for an event. Failures are steps too. `finish` runs
+ * exactly once.
  *
- * Memory: everything lives in the down_stream's arena and dies with its release. Owner of the down_stream, of at most one lease or
- * up_stream at a time, and of one reference on its generation.
+ * Memory: everything lives in the down_stream's arena and dies with its release. Owner of the down_stream, of at most
+ * one lease or up_stream at a time, and of one reference on its generation.
  */
 #ifndef PROXY_EXCHANGE_H
 #define PROXY_EXCHANGE_H
@@ -98,7 +99,8 @@ enum step step_send(struct exchange *x);
 enum step step_attempt_failed(struct exchange *x);
 void attempt_settle(struct exchange *x, enum weir_result result, int status); /* accounts for the open attempt, once */
 void attempt_release(struct exchange *x);  /* lets go of lease, stream and endpoint */
-/* Is another attempt made after this one? Records the decision, settles and releases the attempt unless an answer with that status goes to the client. */
+/* Is another attempt made after this one? Records the decision, settles and releases the attempt unless an answer with
+ * that status goes to the client. */
 bool attempt_again(struct exchange *x, enum weir_result result, int status);
 enum step attempt_fail(struct exchange *x, enum weir_result result, enum reason_id reason, const char *detail);
 

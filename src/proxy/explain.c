@@ -5,7 +5,8 @@
 
 /* ---- what policies ask for; nothing leaves the process ---- */
 
-static _Thread_local struct generation *explained; /* offline and on the service thread alike: one at a time per thread */
+static _Thread_local struct generation
+    *explained; /* offline and on the service thread alike: one at a time per thread */
 
 static bool
 dry_upstream_healthy(struct weir_exchange *px, struct slice upstream)
@@ -16,8 +17,8 @@ dry_upstream_healthy(struct weir_exchange *px, struct slice upstream)
 }
 
 static struct weir_call *
-dry_store_eval(struct weir_exchange *px, struct weir_str store, const char *script, struct weir_str key, const struct weir_str *args,
-               unsigned n, weir_store_done done, void *arg)
+dry_store_eval(struct weir_exchange *px, struct weir_str store, const char *script, struct weir_str key,
+               const struct weir_str *args, unsigned n, weir_store_done done, void *arg)
 {
     (void)px, (void)store, (void)script, (void)key, (void)args, (void)n, (void)done, (void)arg;
     return NULL;
@@ -174,8 +175,8 @@ walk(struct explanation *x, struct generation *g)
     bool found = route_find(g->routes, &x->px, &m);
     x->route = m.route;
     x->px.route_name = m.route ? m.route->name : SLICE_NONE;
-    struct decision *d = decision_add(&x->px.log, "route", x->px.route_name,
-                                      found && !m.method_refused ? VERDICT_PASS : VERDICT_REFUSE);
+    struct decision *d =
+        decision_add(&x->px.log, "route", x->px.route_name, found && !m.method_refused ? VERDICT_PASS : VERDICT_REFUSE);
     d->at = m.route ? m.route->at : NULL;
     if (!found) {
         refuse(x, REASON_NO_ROUTE, "no route is configured for this host and path");
@@ -207,7 +208,8 @@ finish_heads(struct explanation *x)
     if (x->reason) {
         x->status = x->reason->status;
         fields_add_id(&x->res.fields, FIELD_CONTENT_TYPE, SLICE("application/problem+json"));
-        fields_add_id(&x->res.fields, FIELD_PROXY_STATUS, arena_printf(&x->arena, "weir; error=%s", x->reason->proxy_error));
+        fields_add_id(&x->res.fields, FIELD_PROXY_STATUS,
+                      arena_printf(&x->arena, "weir; error=%s", x->reason->proxy_error));
         x->body = reply_problem(&x->arena, x->reason, x->px.refusal.detail, x->px.id);
     }
     x->outcome = x->outcome == EXPLAIN_REDIRECT ? EXPLAIN_REDIRECT : EXPLAIN_REPLY;

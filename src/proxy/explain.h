@@ -1,5 +1,6 @@
 /*
- * explain: what would happen to a request, without any traffic. The same routing and policy code runs on a weir_exchange that has no connection behind it.
+ * explain: what would happen to a request, without any traffic. The same routing and policy code runs on a
+ * weir_exchange that has no connection behind it.
  */
 #ifndef PROXY_EXPLAIN_H
 #define PROXY_EXPLAIN_H
@@ -17,7 +18,7 @@ enum explain_outcome { EXPLAIN_PROXY, EXPLAIN_REPLY, EXPLAIN_REDIRECT };
 
 struct explanation {
     struct weir_exchange px;           /* log, variants, edits */
-    struct http_request req;           /* what the origin would get, forwarding headers included where outcome is PROXY */
+    struct http_request req;           /* what the origin would get: with forwarding headers when outcome is PROXY */
     struct http_response res;          /* a local answer with its headers */
     struct slice body;
     enum explain_outcome outcome;
@@ -34,8 +35,8 @@ void explanation_fini(struct explanation *x);
 
 /* ---- test blocks ---- */
 extern const struct weir_directive test_rows[];
-/* Runs every `test` block of the generation; each unmet expectation is an error at its line in the tree's diagnostics. Returns how many tests failed;
- * *n: how many there are. */
+/* Runs every `test` block of the generation; each unmet expectation is an error at its line in the tree's diagnostics.
+ * Returns how many tests failed; *n: how many there are. */
 unsigned test_blocks_run(struct generation *g, unsigned *n);
 
 #endif

@@ -9,8 +9,9 @@
 #define VIA_MAX 8
 
 static const enum field_id hop_by_hop[] = {
-    FIELD_CONNECTION, FIELD_KEEP_ALIVE, FIELD_PROXY_CONNECTION, FIELD_TE, FIELD_TRANSFER_ENCODING, FIELD_UPGRADE, FIELD_TRAILER,
-    FIELD_PROXY_AUTHORIZATION, FIELD_HTTP2_SETTINGS,
+    FIELD_CONNECTION, FIELD_KEEP_ALIVE,          FIELD_PROXY_CONNECTION,
+    FIELD_TE,         FIELD_TRANSFER_ENCODING,   FIELD_UPGRADE,
+    FIELD_TRAILER,    FIELD_PROXY_AUTHORIZATION, FIELD_HTTP2_SETTINGS,
 };
 
 /* A Connection field must not be a way to take a field away from policies or from the origin. */
@@ -18,12 +19,32 @@ static bool
 may_be_nominated(struct slice name)
 {
     switch (field_lookup(name)) {
-    case FIELD_HOST: case FIELD_CONTENT_LENGTH: case FIELD_AUTHORIZATION: case FIELD_COOKIE: case FIELD_SET_COOKIE: case FIELD_VIA:
-    case FIELD_FORWARDED: case FIELD_X_FORWARDED_FOR: case FIELD_X_FORWARDED_PROTO: case FIELD_X_FORWARDED_HOST:
-    case FIELD_X_FORWARDED_PORT: case FIELD_X_FORWARDED_PREFIX: case FIELD_X_REAL_IP: case FIELD_X_REQUEST_ID:
-    case FIELD_TRACEPARENT: case FIELD_TRACESTATE: case FIELD_DATE: case FIELD_CONTENT_TYPE: case FIELD_EXPECT:
-    case FIELD_MAX_FORWARDS: case FIELD_CLIENT_CERT: case FIELD_PROXY_STATUS: case FIELD_RATELIMIT: case FIELD_RATELIMIT_POLICY:
-    case FIELD_RETRY_AFTER: case FIELD_WWW_AUTHENTICATE:
+    case FIELD_HOST:
+    case FIELD_CONTENT_LENGTH:
+    case FIELD_AUTHORIZATION:
+    case FIELD_COOKIE:
+    case FIELD_SET_COOKIE:
+    case FIELD_VIA:
+    case FIELD_FORWARDED:
+    case FIELD_X_FORWARDED_FOR:
+    case FIELD_X_FORWARDED_PROTO:
+    case FIELD_X_FORWARDED_HOST:
+    case FIELD_X_FORWARDED_PORT:
+    case FIELD_X_FORWARDED_PREFIX:
+    case FIELD_X_REAL_IP:
+    case FIELD_X_REQUEST_ID:
+    case FIELD_TRACEPARENT:
+    case FIELD_TRACESTATE:
+    case FIELD_DATE:
+    case FIELD_CONTENT_TYPE:
+    case FIELD_EXPECT:
+    case FIELD_MAX_FORWARDS:
+    case FIELD_CLIENT_CERT:
+    case FIELD_PROXY_STATUS:
+    case FIELD_RATELIMIT:
+    case FIELD_RATELIMIT_POLICY:
+    case FIELD_RETRY_AFTER:
+    case FIELD_WWW_AUTHENTICATE:
         return false;
     default:
         return true;
@@ -251,9 +272,16 @@ set_forwarded(struct http_request *r, const struct addr *from, bool trusted)
 
     append_member(f, trusted, FIELD_X_FORWARDED_FOR, unix_peer ? SLICE("unknown") : peer);
     struct slice element[] = {
-        unix_peer ? SLICE("for=unknown") : v6 ? SLICE("for=\"[") : SLICE("for="), unix_peer ? SLICE_NONE : peer,
-        v6 && !unix_peer ? SLICE("]\"") : SLICE_NONE, r->authority.n ? (quote_host ? SLICE(";host=\"") : SLICE(";host=")) : SLICE_NONE,
-        r->authority, r->authority.n && quote_host ? SLICE("\"") : SLICE_NONE, SLICE(";proto="), r->scheme,
+        unix_peer ? SLICE("for=unknown")
+        : v6      ? SLICE("for=\"[")
+                  : SLICE("for="),
+        unix_peer ? SLICE_NONE : peer,
+        v6 && !unix_peer ? SLICE("]\"") : SLICE_NONE,
+        r->authority.n ? (quote_host ? SLICE(";host=\"") : SLICE(";host=")) : SLICE_NONE,
+        r->authority,
+        r->authority.n && quote_host ? SLICE("\"") : SLICE_NONE,
+        SLICE(";proto="),
+        r->scheme,
     };
     append_member(f, trusted, FIELD_FORWARDED, join(a, element, sizeof element / sizeof *element));
 

@@ -6,13 +6,14 @@
 
 /* Before any policy looks: settles who the client is and the request's id, and cleans the head. */
 void forward_receive(struct exchange *x);
-/* Drops hop-by-hop fields, those Connection names, and names with underscores unless they are allowed. Nominated names can never drop a
- * field that routing, framing or policies rely on. */
+/* Drops hop-by-hop fields, those Connection names, and names with underscores unless they are allowed. Nominated names
+ * can never drop a field that routing, framing or policies rely on. */
 void forward_clean(struct http_request *r, bool underscores);
 
 /* Before each attempt: Host for this endpoint, and once what forward_decorate adds. */
 void forward_request(struct exchange *x);
-/* Via, X-Forwarded-*, Forwarded, X-Request-Id, traceparent. What `from` wrote itself is kept only when it is trusted. */
+/* Via, X-Forwarded-*, Forwarded, X-Request-Id, traceparent. What `from` wrote itself is kept only when it is trusted.
+ * */
 void forward_decorate(struct http_request *r, const struct addr *from, bool trusted, struct slice id);
 /* The target in origin-form for this route: prefix stripped. In the arena of r's fields. */
 struct slice forward_target(const struct http_request *r, const struct route *route);

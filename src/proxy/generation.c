@@ -164,8 +164,9 @@ free_unused(void *arg)
 }
 
 /*
- * A worker touches g no more once its count is 0, so the service thread may free it on any occasion; the message only says that there is
- * one. A generation that is still the worker's current one needs none: leaving it (generation_leave) will send it.
+ * A worker touches g no more once its count is 0, so the service thread may free it on any occasion; the message only
+ * says that there is one. A generation that is still the worker's current one needs none: leaving it (generation_leave)
+ * will send it.
  */
 void
 generation_put(struct generation *g, unsigned worker, bool current)

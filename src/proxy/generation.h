@@ -1,7 +1,7 @@
 /*
- * generation: one loaded configuration, complete and immutable, published to each worker as one pointer. An exchange holds the generation it began with;
- * the last holder's release lets the service thread free it. What must outlive it (health, breakers, buckets, metrics,
- * connections) is keyed by identity elsewhere and only referenced from here.
+ * generation: one loaded configuration, complete and immutable, published to each worker as one pointer. An exchange
+ * holds the generation it began with; the last holder's release lets the service thread free it. What must outlive it
+ * (health, breakers, buckets, metrics, connections) is keyed by identity elsewhere and only referenced from here.
  */
 #ifndef PROXY_GENERATION_H
 #define PROXY_GENERATION_H
@@ -62,7 +62,8 @@ struct generation {
 extern const struct weir_directive proxy_rows[];
 extern const struct weir_directive listener_rows[];
 
-/* From a checked tree; takes over `conf`, also when it fails. NULL: conf's diagnostics say why (printed by the caller before: `diag`). Opens nothing on the network. */
+/* From a checked tree; takes over `conf`, also when it fails. NULL: conf's diagnostics say why (printed by the caller
+ * before: `diag`). Opens nothing on the network. */
 struct generation *generation_build(struct conf *conf, uint64_t id);
 /* Frees it and its configuration. No worker may hold it. */
 void generation_free(struct generation *g);

@@ -1,4 +1,5 @@
-/* listener_build: the listeners of a generation: limits and deadlines from the tree, TLS contexts, and sockets bound before it is published. */
+/* listener_build: the listeners of a generation: limits and deadlines from the tree, TLS contexts, and sockets bound
+ * before it is published. */
 #ifndef PROXY_LISTENER_BUILD_H
 #define PROXY_LISTENER_BUILD_H
 

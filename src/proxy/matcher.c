@@ -54,7 +54,8 @@ regex_match(const struct regex *r, struct slice subject)
         pcre2_set_match_limit(match_context, REGEX_MATCH_LIMIT);
         pcre2_set_depth_limit(match_context, REGEX_DEPTH_LIMIT);
     }
-    return pcre2_match(r->code, (PCRE2_SPTR)(subject.p ? subject.p : ""), subject.n, 0, 0, match_data, match_context) >= 0;
+    return pcre2_match(r->code, (PCRE2_SPTR)(subject.p ? subject.p : ""), subject.n, 0, 0, match_data, match_context) >=
+           0;
 }
 
 void
@@ -78,7 +79,8 @@ build_client(struct matcher *m, const struct weir_conf *line, struct arena *aren
     m->cidrs = arena_alloc(arena, n * sizeof *m->cidrs);
     for (unsigned i = 0; i < n; i++) {
         if (cidr_parse(conf_arg(line, i + 1), &m->cidrs[i]) != 0) {
-            conf_error(line, (int)i + 1, "`%s` is not an address or network such as 10.0.0.0/8", conf_arg(line, i + 1).p);
+            conf_error(line, (int)i + 1, "`%s` is not an address or network such as 10.0.0.0/8",
+                       conf_arg(line, i + 1).p);
             return -1;
         }
     }
@@ -94,14 +96,15 @@ build_operator(struct matcher *m, const struct weir_conf *line, struct arena *ar
         enum match_op op;
         unsigned args;
     } ops[] = {
-        { "=", MATCH_EQUAL, 4 },       { "!=", MATCH_NOT_EQUAL, 4 }, { "~", MATCH_REGEX, 4 },
-        { "!~", MATCH_NOT_REGEX, 4 },  { "present", MATCH_PRESENT, 3 }, { "absent", MATCH_ABSENT, 3 },
+        { "=", MATCH_EQUAL, 4 },      { "!=", MATCH_NOT_EQUAL, 4 },    { "~", MATCH_REGEX, 4 },
+        { "!~", MATCH_NOT_REGEX, 4 }, { "present", MATCH_PRESENT, 3 }, { "absent", MATCH_ABSENT, 3 },
     };
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         if (!slice_eq(conf_arg(line, 2), slice_str(ops[i].word)))
             continue;
         if (conf_args(line) != ops[i].args) {
-            conf_error(line, 2, ops[i].args == 4 ? "`%s` needs one value behind it" : "nothing may follow `%s`", ops[i].word);
+            conf_error(line, 2, ops[i].args == 4 ? "`%s` needs one value behind it" : "nothing may follow `%s`",
+                       ops[i].word);
             return -1;
         }
         m->op = ops[i].op;

@@ -1,5 +1,6 @@
-/* matcher: one `match` line of a route: a condition on a header, query argument, cookie or the client's address. Also holds the regex wrapper: PCRE2 with JIT
- * and bounded matching, so that no pattern can be made to run for long by a request. */
+/* matcher: one `match` line of a route: a condition on a header, query argument, cookie or the client's address. Also
+ * holds the regex wrapper: PCRE2 with JIT and bounded matching, so that no pattern can be made to run for long by a
+ * request. */
 #ifndef PROXY_MATCHER_H
 #define PROXY_MATCHER_H
 

@@ -27,21 +27,23 @@ metrics_init(void)
     static const char *const sides[] = { "side", "state" };
     static const double bounds[] = { .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30 };
 
-    requests = stats_family("weir_requests_total", STATS_COUNTER, "Requests answered or ended, by route, method and status.",
-                            labels, 3, NULL, 0);
+    requests = stats_family("weir_requests_total", STATS_COUNTER,
+                            "Requests answered or ended, by route, method and status.", labels, 3, NULL, 0);
     duration = stats_series(stats_family("weir_request_duration_seconds", STATS_HISTOGRAM,
-                                         "From the first byte of a request's head to the end of its response.", NULL, 0, bounds,
-                                         sizeof bounds / sizeof *bounds),
+                                         "From the first byte of a request's head to the end of its response.", NULL, 0,
+                                         bounds, sizeof bounds / sizeof *bounds),
                             NULL);
     connections = stats_family("weir_connections", STATS_GAUGE, "Open connections.", sides, 2, NULL, 0);
     active = stats_series(connections, (struct slice[]){ SLICE("downstream"), SLICE("active") });
     idle = stats_series(connections, (struct slice[]){ SLICE("downstream"), SLICE("idle") });
     upstream_active = stats_series(connections, (struct slice[]){ SLICE("upstream"), SLICE("active") });
     upstream_idle = stats_series(connections, (struct slice[]){ SLICE("upstream"), SLICE("idle") });
-    loop_lag = stats_series(stats_family("weir_loop_lag_seconds", STATS_GAUGE,
-                                         "Longest turn of an event loop since the metrics were last read.", NULL, 0, NULL, 0),
-                            NULL);
-    total = stats_series(stats_family("weir_exchanges_total", STATS_COUNTER, "Requests of all routes.", NULL, 0, NULL, 0), NULL);
+    loop_lag =
+        stats_series(stats_family("weir_loop_lag_seconds", STATS_GAUGE,
+                                  "Longest turn of an event loop since the metrics were last read.", NULL, 0, NULL, 0),
+                     NULL);
+    total = stats_series(
+        stats_family("weir_exchanges_total", STATS_COUNTER, "Requests of all routes.", NULL, 0, NULL, 0), NULL);
 }
 
 static unsigned *
@@ -85,12 +87,13 @@ metrics_route(struct slice name)
     return id;
 }
 
-/* This worker's way from (route, method, code) to the series, so that the lock of stats_series is taken once per combination. */
+/* This worker's way from (route, method, code) to the series, so that the lock of stats_series is taken once per
+ * combination. */
 static _Thread_local struct {
     struct series {
         uint64_t key; /* 0: free */
         stats_id id;
-    } *v;
+    } * v;
     size_t n, room;
 } seen;
 

@@ -5,18 +5,26 @@
 #define MSEC NSEC_PER_MSEC
 
 #define ONE(name_, type_) (const struct weir_arg[]){ { .name = name_, .type = type_ }, { 0 } }
-#define MANY(name_, type_) (const struct weir_arg[]){ { .name = name_, .type = type_, .flags = WEIR_ARG_REPEAT }, { 0 } }
-#define TIME(min_) (const struct weir_arg[]){ { .name = "TIME", .type = WEIR_T_DURATION, .min = (min_), .max = 365LL * 86400 * SEC }, { 0 } }
+#define MANY(name_, type_) \
+    (const struct weir_arg[]){ { .name = name_, .type = type_, .flags = WEIR_ARG_REPEAT }, { 0 } }
+#define TIME(min_) \
+    (const struct weir_arg[]){ { .name = "TIME", .type = WEIR_T_DURATION, .min = (min_), \
+                                 .max = 365LL * 86400 * SEC }, { 0 } }
 #define WORDS(choices_) (const struct weir_arg[]){ { .name = "WHAT", .type = WEIR_T_WORD, .choices = choices_ }, { 0 } }
-#define SIZE_OF(min_, max_) (const struct weir_arg[]){ { .name = "SIZE", .type = WEIR_T_SIZE, .min = (min_), .max = (max_) }, { 0 } }
-#define COUNT(min_, max_) (const struct weir_arg[]){ { .name = "N", .type = WEIR_T_INT, .min = (min_), .max = (max_) }, { 0 } }
+#define SIZE_OF(min_, max_) \
+    (const struct weir_arg[]){ { .name = "SIZE", .type = WEIR_T_SIZE, .min = (min_), .max = (max_) }, { 0 } }
+#define COUNT(min_, max_) \
+    (const struct weir_arg[]){ { .name = "N", .type = WEIR_T_INT, .min = (min_), .max = (max_) }, { 0 } }
 
+/* clang-format off */
 const struct weir_directive proxy_rows[] = {
     { .name = "trusted_proxies", .in = "main", .args = MANY("CIDR", WEIR_T_CIDR),
       .help = "Clients whose X-Forwarded-*, Forwarded and X-Request-Id fields are believed. Default: none." },
     { .name = "underscores", .in = "main", .args = WORDS("drop|allow"), .def = "drop",
-      .help = "What happens to request header fields with an underscore in their name, which some origins take for a dash." },
-    { .name = "drain", .in = "main", .block = "drain", .def = "", .help = "How the daemon ends on SIGTERM, `weir drain` or POST /api/v1/drain." },
+      .help = "What happens to request header fields with an underscore in their name, which some origins take for a "
+              "dash." },
+    { .name = "drain", .in = "main", .block = "drain", .def = "",
+      .help = "How the daemon ends on SIGTERM, `weir drain` or POST /api/v1/drain." },
     { .name = "lag", .in = "drain", .args = TIME(0), .def = "2s",
       .help = "How long connections are still accepted after /ready has turned 503." },
     { .name = "timeout", .in = "drain", .args = TIME(1 * MSEC), .def = "30s",
@@ -26,18 +34,22 @@ const struct weir_directive proxy_rows[] = {
       .help = "Routes for these host names; *.example.com stands for one or more labels." },
     { .name = "route", .in = "main host",
       .args = (const struct weir_arg[]){ { .name = "[= | ~] PATTERN", .type = WEIR_T_STRING },
-                                         { .name = "PATTERN", .type = WEIR_T_STRING, .flags = WEIR_ARG_OPTIONAL }, { 0 } },
+                                         { .name = "PATTERN", .type = WEIR_T_STRING,
+                                           .flags = WEIR_ARG_OPTIONAL }, { 0 } },
       .opts = (const struct weir_opt[]){ { .key = "name", .type = WEIR_T_STRING }, { 0 } }, .block = "route",
       .flags = WEIR_D_REPEAT,
       .help = "What happens to requests for a path: a prefix on a segment boundary, `= PATH` exactly, or `~ REGEX`." },
     { .name = "methods", .in = "route", .args = MANY("METHOD", WEIR_T_STRING),
       .help = "Methods the route accepts; others are answered 405. GET implies HEAD. Default: all." },
     { .name = "match", .in = "route", .args = MANY("CONDITION", WEIR_T_STRING), .flags = WEIR_D_REPEAT,
-      .help = "A further condition: header|query|cookie NAME (= VALUE, != VALUE, ~ REGEX, !~ REGEX, present, absent), or client CIDR..." },
-    { .name = "proxy", .in = "route", .args = ONE("UPSTREAM", WEIR_T_NAME), .help = "Sends the request to this upstream." },
+      .help = "A further condition: header|query|cookie NAME (= VALUE, != VALUE, ~ REGEX, !~ REGEX, present, "
+              "absent), or client CIDR..." },
+    { .name = "proxy", .in = "route", .args = ONE("UPSTREAM", WEIR_T_NAME),
+      .help = "Sends the request to this upstream." },
     { .name = "respond", .in = "route",
       .args = (const struct weir_arg[]){ { .name = "STATUS", .type = WEIR_T_INT, .min = 200, .max = 599 },
-                                         { .name = "BODY", .type = WEIR_T_TEMPLATE, .flags = WEIR_ARG_OPTIONAL }, { 0 } },
+                                         { .name = "BODY", .type = WEIR_T_TEMPLATE,
+                                           .flags = WEIR_ARG_OPTIONAL }, { 0 } },
       .opts = (const struct weir_opt[]){ { .key = "type", .type = WEIR_T_STRING, .def = "text/plain" }, { 0 } },
       .help = "Answers with this status and body." },
     { .name = "redirect", .in = "route",
@@ -47,7 +59,8 @@ const struct weir_directive proxy_rows[] = {
     { .name = "strip_prefix", .in = "route", .args = ONE("PREFIX", WEIR_T_STRING),
       .help = "Takes this prefix off the path before it goes to the origin; what is left of the prefix itself is /." },
     { .name = "timeout", .in = "main", .args = TIME(1 * MSEC), .def = "60s",
-      .help = "Deadline of a request until the head of its response: queues, stores, connecting and retries included." },
+      .help = "Deadline of a request until the head of its response: queues, stores, connecting and retries "
+              "included." },
     { .name = "timeout", .in = "host route", .args = TIME(1 * MSEC),
       .help = "Deadline of a request until the head of its response. Default: that of the enclosing block." },
     { .name = "idle_timeout", .in = "main", .args = TIME(1 * MSEC), .def = "5m",
@@ -62,28 +75,38 @@ const struct weir_directive proxy_rows[] = {
 };
 
 const struct weir_directive listener_rows[] = {
-    { .name = "listener", .in = "main", .args = ONE("NAME", WEIR_T_NAME), .block = "listener", .flags = WEIR_D_REPEAT | WEIR_D_UNIQUE_NAME,
+    { .name = "listener", .in = "main", .args = ONE("NAME", WEIR_T_NAME), .block = "listener",
+      .flags = WEIR_D_REPEAT | WEIR_D_UNIQUE_NAME,
       .help = "Addresses where clients are served." },
-    { .name = "bind", .in = "listener", .args = ONE("ADDRESS", WEIR_T_ADDRESS), .flags = WEIR_D_REPEAT | WEIR_D_REQUIRED,
+    { .name = "bind", .in = "listener", .args = ONE("ADDRESS", WEIR_T_ADDRESS),
+      .flags = WEIR_D_REPEAT | WEIR_D_REQUIRED,
       .help = "An address to listen on: 0.0.0.0:8080, [::]:8080 or unix:/path." },
     { .name = "tls", .in = "listener", .block = "tls", .help = "Clients speak TLS here." },
     { .name = "certificate", .in = "tls", .args = ONE("FILE", WEIR_T_PATH), .flags = WEIR_D_REQUIRED | WEIR_D_REPEAT,
       .help = "Certificate chain in PEM form; several, each with its key, are chosen by server name." },
     { .name = "key", .in = "tls", .args = ONE("FILE", WEIR_T_PATH), .flags = WEIR_D_REQUIRED | WEIR_D_REPEAT,
       .help = "Private key in PEM form of the certificate in the same position." },
-    { .name = "limits", .in = "listener", .block = "limits", .def = "", .help = "Bounds of what a client may send here." },
-    { .name = "request_line", .in = "limits", .args = SIZE_OF(64, 1 << 16), .def = "8k", .help = "Longest request line (414)." },
-    { .name = "field", .in = "limits", .args = SIZE_OF(64, 1 << 16), .def = "8k", .help = "Longest header field line (431)." },
-    { .name = "head", .in = "limits", .args = SIZE_OF(256, 1 << 18), .def = "32k", .help = "Longest request head (431)." },
+    { .name = "limits", .in = "listener", .block = "limits", .def = "",
+      .help = "Bounds of what a client may send here." },
+    { .name = "request_line", .in = "limits", .args = SIZE_OF(64, 1 << 16), .def = "8k",
+      .help = "Longest request line (414)." },
+    { .name = "field", .in = "limits", .args = SIZE_OF(64, 1 << 16), .def = "8k",
+      .help = "Longest header field line (431)." },
+    { .name = "head", .in = "limits", .args = SIZE_OF(256, 1 << 18), .def = "32k",
+      .help = "Longest request head (431)." },
     { .name = "fields", .in = "limits", .args = COUNT(1, 1000), .def = "100", .help = "Most header fields (431)." },
     { .name = "connections", .in = "limits", .args = COUNT(1, 1000000), .def = "10000",
       .help = "Most client connections at a time; further ones are closed at once." },
     { .name = "requests", .in = "limits", .args = COUNT(0, INT64_MAX), .def = "0",
       .help = "Most requests on one connection; 0: no bound." },
     { .name = "timeouts", .in = "listener", .block = "timeouts", .def = "", .help = "How long a client may take." },
-    { .name = "head", .in = "timeouts", .args = TIME(1 * MSEC), .def = "10s", .help = "For a whole request head (408)." },
-    { .name = "body", .in = "timeouts", .args = TIME(1 * MSEC), .def = "30s", .help = "Between two pieces of a request body (408)." },
+    { .name = "head", .in = "timeouts", .args = TIME(1 * MSEC), .def = "10s",
+      .help = "For a whole request head (408)." },
+    { .name = "body", .in = "timeouts", .args = TIME(1 * MSEC), .def = "30s",
+      .help = "Between two pieces of a request body (408)." },
     { .name = "idle", .in = "timeouts", .args = TIME(1 * MSEC), .def = "60s", .help = "Between two requests." },
-    { .name = "write", .in = "timeouts", .args = TIME(1 * MSEC), .def = "30s", .help = "Without taking any of the response." },
+    { .name = "write", .in = "timeouts", .args = TIME(1 * MSEC), .def = "30s",
+      .help = "Without taking any of the response." },
     { 0 },
 };
+/* clang-format on */

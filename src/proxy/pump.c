@@ -1,4 +1,5 @@
-/* Bodies: chunks move from one stream to the other as far as the receiver has room; a receiver without room stops the sender. */
+/* Bodies: chunks move from one stream to the other as far as the receiver has room; a receiver without room stops the
+ * sender. */
 #include "exchange.h"
 
 /* Another attempt may need what is sent now: kept while it is small, given up beyond that. */
@@ -37,7 +38,8 @@ refuse_body(struct exchange *x)
     attempt_settle(x, WEIR_RESULT_CANCELLED, 0);
     attempt_release(x);
     if (!x->head_sent) {
-        exchange_run(x, exchange_refuse(x, REASON_BODY_TOO_LARGE, "the request body is larger than this route accepts"));
+        exchange_run(x,
+                     exchange_refuse(x, REASON_BODY_TOO_LARGE, "the request body is larger than this route accepts"));
         return;
     }
     x->reason = reason_get(REASON_BODY_TOO_LARGE);

@@ -1,4 +1,5 @@
-/* Answers made by weir itself: refusals as problem documents (RFC 9457), and the routes' own `respond` and `redirect`. */
+/* Answers made by weir itself: refusals as problem documents (RFC 9457), and the routes' own `respond` and `redirect`.
+ */
 #include "exchange.h"
 
 #include "../base/strbuf.h"
@@ -9,7 +10,8 @@ reply_problem(struct arena *a, const struct reason *r, struct slice detail, stru
 {
     struct strbuf b;
     strbuf_init(&b, 4096);
-    strbuf_addf(&b, "{\"type\":\"urn:weir:reason:%s\",\"title\":\"%s\",\"status\":%d,\"detail\":\"", r->code, r->title, r->status);
+    strbuf_addf(&b, "{\"type\":\"urn:weir:reason:%s\",\"title\":\"%s\",\"status\":%d,\"detail\":\"", r->code, r->title,
+                r->status);
     strbuf_addjson(&b, detail.n ? detail : slice_str(r->title));
     strbuf_addf(&b, "\",\"reason\":\"%s\",\"request_id\":\"", r->code);
     strbuf_addjson(&b, request_id);
@@ -31,7 +33,8 @@ begin(struct exchange *x, int status)
     x->status = status;
 }
 
-/* Policies decorate answers made here as they do the origins' (CORS, limits): a client must be able to read why it was refused. */
+/* Policies decorate answers made here as they do the origins' (CORS, limits): a client must be able to read why it was
+ * refused. */
 static enum step
 finish_reply(struct exchange *x, struct slice body, bool close)
 {

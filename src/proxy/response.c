@@ -23,7 +23,8 @@ framing_for_client(struct exchange *x, const struct http_response *r)
 static enum step
 bad_upgrade(struct exchange *x)
 {
-    return attempt_fail(x, WEIR_RESULT_BAD_RESPONSE, REASON_UPSTREAM_BAD_RESPONSE, "101 without an upgrade that was asked for");
+    return attempt_fail(x, WEIR_RESULT_BAD_RESPONSE, REASON_UPSTREAM_BAD_RESPONSE,
+                        "101 without an upgrade that was asked for");
 }
 
 static void
@@ -37,7 +38,8 @@ open_tunnel(struct exchange *x)
     pump_request(x);
 }
 
-/* A request whose upload is still going on must not be cut by the deadline of its head any more; silence is what counts now. */
+/* A request whose upload is still going on must not be cut by the deadline of its head any more; silence is what counts
+ * now. */
 static void
 begin_response(struct exchange *x, struct body_framing body)
 {

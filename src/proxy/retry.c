@@ -18,8 +18,8 @@ listed(const struct retry_conf *c, const struct retry_facts *f)
 }
 
 /*
- * A request that may have been delivered is repeated only when its method is idempotent (RFC 9110 9.2.2): a POST that reached the origin is
- * never sent twice, whatever `on` lists.
+ * A request that may have been delivered is repeated only when its method is idempotent (RFC 9110 9.2.2): a POST that
+ * reached the origin is never sent twice, whatever `on` lists.
  */
 struct retry_answer
 retry_decide(const struct retry_conf *c, const struct retry_facts *f)

@@ -1,4 +1,5 @@
-/* retry: may a failed attempt be repeated? A pure function of what happened, so that every rule can be tested as a row of a table. */
+/* retry: may a failed attempt be repeated? A pure function of what happened, so that every rule can be tested as a row
+ * of a table. */
 #ifndef PROXY_RETRY_H
 #define PROXY_RETRY_H
 

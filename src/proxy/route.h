@@ -1,10 +1,11 @@
 /*
  * route: one `route` of a generation, and how a request finds it.
  *
- * Order of choice (contract): the routes of the best-matching host (exact, then the longest *.suffix), then those outside any host. Within one of these
- * sets: exact paths, then regexes in file order, then the longest prefix on a segment boundary; among routes of one pattern the one with more
- * `match` lines, then file order. `methods` is a gate: when every route of the best pattern whose matchers hold refuses the method, the
- * answer is 405 and no lesser pattern is tried.
+ * Order of choice (contract): the routes of the best-matching host (exact, then the longest *.suffix), then those
+ * outside any host. Within one of these sets: exact paths, then regexes in file order, then the longest prefix on a
+ * segment boundary; among routes of one pattern the one with more `match` lines, then file order. `methods` is a gate:
+ * when every route of the best pattern whose matchers hold refuses the method, the answer is 405 and no lesser pattern
+ * is tried.
  */
 #ifndef PROXY_ROUTE_H
 #define PROXY_ROUTE_H
@@ -56,7 +57,8 @@ struct route {
 struct route_table;
 
 struct route_table *route_table_new(struct arena *arena);
-/* hosts: patterns of the enclosing `host` block; none: a route for every host. Warns on the line of a route that can never match. */
+/* hosts: patterns of the enclosing `host` block; none: a route for every host. Warns on the line of a route that can
+ * never match. */
 void route_table_add(struct route_table *t, struct route *r, const struct slice *hosts, unsigned n_hosts);
 /* Fewest work per request: also the regexes' memory is per thread. */
 void route_table_free(struct route_table *t);

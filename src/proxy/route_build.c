@@ -143,7 +143,8 @@ read_methods(struct build *b, struct route *r)
         if (r->methods & (1u << m))
             r->allow = arena_printf(a, "%.*s%s%s", SLICE_FMT(r->allow), r->allow.n ? ", " : "", method_name(m));
     for (unsigned i = 0; i < r->n_other_methods; i++)
-        r->allow = arena_printf(a, "%.*s%s%.*s", SLICE_FMT(r->allow), r->allow.n ? ", " : "", SLICE_FMT(r->other_methods[i]));
+        r->allow =
+            arena_printf(a, "%.*s%s%.*s", SLICE_FMT(r->allow), r->allow.n ? ", " : "", SLICE_FMT(r->other_methods[i]));
 }
 
 static void
@@ -203,13 +204,15 @@ static void
 read_action(struct build *b, struct route *r)
 {
     static const char *const words[] = { "proxy", "respond", "redirect" };
-    static void (*const readers[])(struct build *, struct route *, const struct weir_conf *) = { read_proxy, read_respond,
-                                                                                               read_redirect };
+    static void (*const readers[])(struct build *, struct route *,
+                                   const struct weir_conf *) = { read_proxy, read_respond, read_redirect };
     const struct weir_conf *first = NULL;
     for (int i = 0; i < 3; i++) {
         const struct weir_conf *l = conf_find(r->conf, words[i]);
         if (l && first)
-            conf_error(l, -1, "a route ends in exactly one of proxy, a policy that names the target, respond, redirect; %s is already there",
+            conf_error(l, -1,
+                       "a route ends in exactly one of proxy, a policy that names the target, respond, redirect; %s is "
+                       "already there",
                        conf_name(first));
         else if (l)
             readers[i](b, r, first = l);
@@ -219,13 +222,15 @@ read_action(struct build *b, struct route *r)
         if (!policy_names_target(p))
             continue;
         if (first)
-            conf_error(r->conf, -1, "this route has both `%s` and the policy `%s` (%s), which names the target itself", conf_name(first),
-                       policy_name(p), policy_line(p));
+            conf_error(r->conf, -1, "this route has both `%s` and the policy `%s` (%s), which names the target itself",
+                       conf_name(first), policy_name(p), policy_line(p));
         r->action = ROUTE_TARGET_POLICY;
         return;
     }
     if (!first)
-        conf_error(r->conf, -1, "this route leads nowhere: it needs one of proxy UPSTREAM, a policy that names the target (canary), respond, redirect");
+        conf_error(r->conf, -1,
+                   "this route leads nowhere: it needs one of proxy UPSTREAM, a policy that names the target (canary), "
+                   "respond, redirect");
 }
 
 /* The innermost line of that name around a route, or the default at the top. */
@@ -303,7 +308,8 @@ build_host(struct build *b, const struct weir_conf *block)
         for (size_t k = 0; k < hosts[i].n; k++)
             p[k] = (char)tolower((unsigned char)p[k]);
         if (!host_is_good(hosts[i]))
-            conf_error(block, (int)i, "`%s` is not a host name; a star may only stand as `*.` in front", conf_arg(block, i).p);
+            conf_error(block, (int)i, "`%s` is not a host name; a star may only stand as `*.` in front",
+                       conf_arg(block, i).p);
     }
     for (const struct weir_conf *l = conf_find(block, "route"); l; l = conf_next(l))
         build_route(b, l, hosts, n);

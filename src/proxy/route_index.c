@@ -1,6 +1,7 @@
 /*
- * The route index: per host pattern one set of exact paths (a hash), one list of regexes, and one trie of path segments (a hash of
- * (parent, segment) pairs), so that finding a route costs one probe per segment whatever the number of routes.
+ * The route index: per host pattern one set of exact paths (a hash), one list of regexes, and one trie of path segments
+ * (a hash of (parent, segment) pairs), so that finding a route costs one probe per segment whatever the number of
+ * routes.
  */
 #include "../base/hash.h"
 #include "../base/xalloc.h"
@@ -255,7 +256,8 @@ warn_if_hidden(const struct pattern *p, const struct route *r)
         if (!same_matchers(p->routes[i], r))
             continue;
         if (covers_methods(p->routes[i], r))
-            conf_warning(r->conf, -1, "this route can never match: %s has the same host, pattern and matchers and comes first",
+            conf_warning(r->conf, -1,
+                         "this route can never match: %s has the same host, pattern and matchers and comes first",
                          p->routes[i]->at);
         else
             conf_warning(r->conf, -1, "%s has the same host, pattern and matchers; only `methods` tells them apart",
@@ -347,7 +349,8 @@ join_allow(struct weir_exchange *x, struct route_match *out, const struct route 
         while (!found && field_list_next(&have, &known))
             found = slice_eq(known, member);
         if (!found)
-            out->allow = out->allow.n ? arena_printf(x->arena, "%.*s, %.*s", SLICE_FMT(out->allow), SLICE_FMT(member)) : member;
+            out->allow =
+                out->allow.n ? arena_printf(x->arena, "%.*s, %.*s", SLICE_FMT(out->allow), SLICE_FMT(member)) : member;
     }
 }
 

@@ -11,8 +11,8 @@ upstream_healthy(struct weir_exchange *px, struct slice upstream)
 }
 
 static struct weir_call *
-eval(struct weir_exchange *px, struct weir_str name, const char *script, struct weir_str key, const struct weir_str *args, unsigned n,
-     weir_store_done done, void *arg)
+eval(struct weir_exchange *px, struct weir_str name, const char *script, struct weir_str key,
+     const struct weir_str *args, unsigned n, weir_store_done done, void *arg)
 {
     struct exchange *x = (struct exchange *)px;
     struct store *s = generation_store(x->gen, slice_of(name.p, name.n));

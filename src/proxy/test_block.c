@@ -1,4 +1,5 @@
-/* `test` blocks: a request and what must come of it. Run by `weir check` and by every load; nothing is sent anywhere. */
+/* `test` blocks: a request and what must come of it. Run by `weir check` and by every load; nothing is sent anywhere.
+ * */
 #include "explain.h"
 
 #define TEXT(name_) (const struct weir_arg[]){ { .name = name_, .type = WEIR_T_STRING }, { 0 } }
@@ -9,8 +10,10 @@ const struct weir_directive test_rows[] = {
     { .name = "test", .in = "main", .args = TEXT("TITLE"), .block = "test", .flags = WEIR_D_REPEAT,
       .help = "A request and what must come of it; run by `weir check` and every reload." },
     { .name = "request", .in = "test", .args = TWO("METHOD", "URL"), .flags = WEIR_D_REQUIRED, .help = "The request." },
-    { .name = "header", .in = "test", .args = TWO("NAME", "VALUE"), .flags = WEIR_D_REPEAT, .help = "A header field of the request." },
-    { .name = "client", .in = "test", .args = TEXT("ADDRESS"), .help = "Where the request comes from. Default: 127.0.0.1." },
+    { .name = "header", .in = "test", .args = TWO("NAME", "VALUE"), .flags = WEIR_D_REPEAT,
+      .help = "A header field of the request." },
+    { .name = "client", .in = "test", .args = TEXT("ADDRESS"),
+      .help = "Where the request comes from. Default: 127.0.0.1." },
     { .name = "claims", .in = "test", .args = TEXT("JSON"), .help = "Stands for a valid token with these claims." },
     { .name = "expect", .in = "test",
       .args = (const struct weir_arg[]){

@@ -11,14 +11,14 @@
 /* A listening address as this worker serves it. It outlives generations: sessions point here and so follow reloads. */
 struct proxy_listener {
     struct proxy_worker *worker;
-    struct listener_socket *socket;     /* a reference */
-    const struct listener *conf;        /* of worker->gen; the last known one when the address left the configuration */
-    struct acceptor *acceptor;          /* NULL: no longer accepting */
+    struct listener_socket *socket; /* a reference */
+    const struct listener *conf;    /* of worker->gen; the last known one when the address left the configuration */
+    struct acceptor *acceptor;      /* NULL: no longer accepting */
     struct down_handler handler;
     struct down_source source;
-    struct down_conf down;              /* copied: sessions outlive the generation */
-    struct tls_server *tls;             /* a reference; NULL: plain */
-    bool seen;                          /* while a generation is taken over */
+    struct down_conf down;  /* copied: sessions outlive the generation */
+    struct tls_server *tls; /* a reference; NULL: plain */
+    bool seen;              /* while a generation is taken over */
     struct proxy_listener *next;
 };
 
@@ -121,7 +121,8 @@ listener_follow(struct proxy_listener *l, const struct listener *conf)
         l->acceptor = acceptor_start(l->worker->worker, l->socket, on_accept, l);
 }
 
-/* The address left the configuration: what is queued is accepted and served by the routes as they are now, then the socket goes. */
+/* The address left the configuration: what is queued is accepted and served by the routes as they are now, then the
+ * socket goes. */
 static void
 listener_leave(struct proxy_listener *l)
 {

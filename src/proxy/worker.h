@@ -1,6 +1,6 @@
 /*
- * proxy_worker: what one worker thread owns: its current generation, sessions, connection pool and acceptors. Everything here is touched by that worker's thread
- * only; the service thread reaches it by messages.
+ * proxy_worker: what one worker thread owns: its current generation, sessions, connection pool and acceptors.
+ * Everything here is touched by that worker's thread only; the service thread reaches it by messages.
  */
 #ifndef PROXY_WORKER_H
 #define PROXY_WORKER_H
