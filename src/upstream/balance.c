@@ -61,34 +61,37 @@ choose_round_robin(struct view *v, unsigned n)
     return best;
 }
 
-/* Is a less busy than b, for its weight? */
-static inline bool
-less_busy(const struct endpoint_state *a, const struct endpoint_state *b)
+/* < 0: a is less busy than b for its weight, > 0: busier. */
+static inline int
+compare_busy(const struct endpoint_state *a, const struct endpoint_state *b)
 {
-    uint64_t active_a = atomic_load_explicit(&a->active, memory_order_relaxed) + 1;
-    uint64_t active_b = atomic_load_explicit(&b->active, memory_order_relaxed) + 1;
+    uint64_t busy_a = (uint64_t)atomic_load_explicit(&a->active, memory_order_relaxed) * weight_of(b);
+    uint64_t busy_b = (uint64_t)atomic_load_explicit(&b->active, memory_order_relaxed) * weight_of(a);
 
-    return active_a * weight_of(b) < active_b * weight_of(a);
+    return busy_a < busy_b ? -1 : busy_a > busy_b;
 }
 
+/* Equals share by weight: most of the time nobody is busy, and an endpoint that then gets nothing is one nobody hears of
+ * until it is needed. */
 static unsigned
 choose_least_request(struct view *v, unsigned n)
 {
-    unsigned i, best, other;
+    unsigned i, equals = 1;
 
     if (n > BALANCE_EXACT_MAX) {
-        best = (unsigned)random_below(n);
-        other = (unsigned)random_below(n - 1);
-        other += other >= best; /* never the same twice */
-        return v->candidates[less_busy(candidate(v, other), candidate(v, best)) ? other : best];
+        unsigned one = (unsigned)random_below(n), other = (unsigned)random_below(n - 1);
+        other += other >= one; /* never the same twice */
+        return v->candidates[compare_busy(candidate(v, other), candidate(v, one)) < 0 ? other : one];
     }
-    best = v->turn++ % n;
     for (i = 1; i < n; i++) {
-        other = (v->turn - 1 + i) % n;
-        if (less_busy(candidate(v, other), candidate(v, best)))
-            best = other;
+        int busier = compare_busy(candidate(v, i), candidate(v, 0));
+
+        if (busier < 0)
+            equals = 0;
+        if (busier <= 0)
+            v->candidates[equals++] = v->candidates[i];
     }
-    return v->candidates[best];
+    return choose_round_robin(v, equals);
 }
 
 static unsigned

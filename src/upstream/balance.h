@@ -11,7 +11,6 @@ struct view {
     int64_t *current;         /* smooth weighted round robin, by entry */
     unsigned *candidates;     /* room for every entry */
     unsigned offset;          /* where this worker begins, so that workers do not all begin with the same endpoint */
-    unsigned turn;            /* breaks ties of least_request in rotation */
     nsec_t counted_at;        /* when panicking was last decided */
     bool panicking;
 } __attribute__((aligned(64)));

@@ -85,11 +85,11 @@ least_request_takes_the_least_busy_for_its_weight(void **state)
     static const unsigned weights[] = { 1, 4, 1 };
 
     open_view(3, weights);
-    endpoints[0]->active = 1; /* 2/1 */
-    endpoints[1]->active = 6; /* 7/4 */
-    endpoints[2]->active = 2; /* 3/1 */
+    endpoints[0]->active = 2; /* 2/1 */
+    endpoints[1]->active = 7; /* 7/4 */
+    endpoints[2]->active = 3; /* 3/1 */
     assert_int_equal(choose(BALANCE_LEAST_REQUEST, 0, ~0u), 1);
-    endpoints[1]->active = 8; /* 9/4 */
+    endpoints[1]->active = 9; /* 9/4 */
     assert_int_equal(choose(BALANCE_LEAST_REQUEST, 0, ~0u), 0);
     assert_int_equal(choose(BALANCE_LEAST_REQUEST, 0, 0), 1);
     endpoints[0]->active = endpoints[1]->active = endpoints[2]->active = 0;
@@ -105,6 +105,21 @@ least_request_rotates_among_equals(void **state)
     for (i = 0; i < 30; i++)
         got[choose(BALANCE_LEAST_REQUEST, 0, ~0u)]++;
     assert_int_equal(got[0], 10);
+    assert_int_equal(got[1], 10);
+    assert_int_equal(got[2], 10);
+    close_view();
+}
+
+static void
+least_request_shares_by_weight_among_equals(void **state)
+{
+    static const unsigned weights[] = { 2, 1, 1 };
+    unsigned i, got[3] = { 0 };
+
+    open_view(3, weights);
+    for (i = 0; i < 40; i++)
+        got[choose(BALANCE_LEAST_REQUEST, 0, ~0u)]++;
+    assert_int_equal(got[0], 20);
     assert_int_equal(got[1], 10);
     assert_int_equal(got[2], 10);
     close_view();
@@ -187,6 +202,7 @@ main(void)
         cmocka_unit_test(round_robin_is_exact_while_one_is_away),
         cmocka_unit_test(least_request_takes_the_least_busy_for_its_weight),
         cmocka_unit_test(least_request_rotates_among_equals),
+        cmocka_unit_test(least_request_shares_by_weight_among_equals),
         cmocka_unit_test(least_request_of_many_prefers_the_less_busy),
         cmocka_unit_test(random_follows_weights),
         cmocka_unit_test(hash_keeps_keys_and_moves_only_those_of_the_lost),
