@@ -71,8 +71,7 @@ nearest_in(struct conf *c, const struct name *inside, struct slice word)
     if (inside) {
         for (const struct reg_link *l = inside->inside; l; l = l->next)
             nearest_try(&near, l->reg->row->name);
-        if (!strcmp(inside->text, "main"))
-            nearest_try(&near, "include");
+        nearest_try(&near, "include");
     } else {
         for (const struct reg *reg = c->regs; reg; reg = reg->next) {
             if (reg->in)

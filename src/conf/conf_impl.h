@@ -93,8 +93,9 @@ struct place {
 struct source *source_open(struct conf *c, const char *path, const char *shown, struct source *parent, const char **why);
 struct source *source_text(struct conf *c, const char *name, struct slice text);
 void source_release(struct source *s); /* its text */
-/* At most max bytes of a regular file (or, for a main file, of a pipe): malloced, NUL-terminated. */
-char *source_read(struct conf *c, const char *path, size_t max, struct source *identity, struct slice *out, const char **why);
+/* At most max bytes of a regular file (or, for a main file, of a pipe): malloced, NUL-terminated. p NULL with *why when it cannot be
+ * read. identity: whose device and inode are noted; NULL: nobody's. */
+struct slice source_read(struct conf *c, const char *path, size_t max, struct source *identity, const char **why);
 struct slice source_line(const struct place *at, uint32_t *column); /* the line without its end; column from 0 */
 /* A path as the file of this source means it. */
 struct slice source_path(struct arena *a, const struct source *s, struct slice path);

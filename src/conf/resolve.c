@@ -73,15 +73,16 @@ add_env(struct resolver *r, const char *at, struct slice name)
 static void
 add_file(struct resolver *r, const char *at, struct slice name)
 {
-    struct slice path = source_path(&r->conf->arena, r->src, name), content;
+    struct slice path = source_path(&r->conf->arena, r->src, name), content = SLICE_NONE;
     const char *why = "the name is empty";
-    char *memory = name.n ? source_read(r->conf, path.p, CONF_VALUE_MAX, NULL, &content, &why) : NULL;
+    char *memory;
 
-    if (memory && memchr(memory, '\0', content.n))
-        why = "it holds a NUL byte";
-    else if (memory)
-        why = NULL;
-    if (why) {
+    if (name.n)
+        content = source_read(r->conf, path.p, CONF_VALUE_MAX, NULL, &why);
+    memory = (char *)content.p;
+    if (memory)
+        why = memchr(memory, '\0', content.n) ? "it holds a NUL byte" : NULL;
+    if (why || !memory) {
         r->flags |= ARG_BAD;
         diag_error(r->conf, place_in(r, at), "cannot take the file `%s`: %s", diag_word(r->conf, name), why);
         free(memory);

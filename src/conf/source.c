@@ -33,8 +33,8 @@ refuse_kind(int fd, struct source *identity)
     return NULL;
 }
 
-static char *
-read_all(int fd, size_t max, struct slice *out, const char **why)
+static struct slice
+read_all(int fd, size_t max, const char **why)
 {
     size_t n = 0, room = 16384;
     char *p = xmalloc(room + 1);
@@ -50,7 +50,7 @@ read_all(int fd, size_t max, struct slice *out, const char **why)
         if (n > max) {
             *why = max == CONF_FILE_MAX ? "it is larger than 16 MiB" : "it is larger than 1 MiB";
             free(p);
-            return NULL;
+            return SLICE_NONE;
         }
         if (n == room)
             p = xrealloc(p, (room *= 2) + 1);
@@ -58,25 +58,26 @@ read_all(int fd, size_t max, struct slice *out, const char **why)
     if (got < 0) {
         *why = strerror(errno);
         free(p);
-        return NULL;
+        return SLICE_NONE;
     }
     p[n] = '\0';
-    *out = slice_of(p, n);
-    return p;
+    return slice_of(p, n);
 }
 
-char *
-source_read(struct conf *c, const char *path, size_t max, struct source *identity, struct slice *out, const char **why)
+struct slice
+source_read(struct conf *c, const char *path, size_t max, struct source *identity, const char **why)
 {
+    struct slice content = SLICE_NONE;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     const char *reason = fd < 0 ? strerror(errno) : refuse_kind(fd, identity);
-    char *p = reason ? NULL : read_all(fd, max, out, &reason);
 
+    if (!reason)
+        content = read_all(fd, max, &reason);
     if (fd >= 0)
         close(fd);
-    if (!p)
+    if (!content.p)
         *why = arena_strndup(&c->arena, reason, strlen(reason)); /* strerror's buffer is borrowed */
-    return p;
+    return content;
 }
 
 /* The directory of a path, absolute, with a slash at its end. */
@@ -110,9 +111,10 @@ source_open(struct conf *c, const char *path, const char *shown, struct source *
     struct source *s = arena_zalloc(&c->arena, sizeof(*s));
 
     s->parent = parent;
-    s->memory = source_read(c, path, CONF_FILE_MAX, s, &s->text, why);
-    if (!s->memory)
+    s->text = source_read(c, path, CONF_FILE_MAX, s, why);
+    if (!s->text.p)
         return NULL;
+    s->memory = (char *)s->text.p;
     if (s->text.n > CONF_TEXT_MAX - c->text_size) {
         *why = "with it, the files of this configuration are larger than 64 MiB";
         source_release(s);
