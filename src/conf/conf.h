@@ -77,6 +77,8 @@ struct conf *conf_of(const struct weir_conf *line);
 unsigned conf_args(const struct weir_conf *line);
 struct slice conf_arg(const struct weir_conf *line, unsigned i);      /* text; NUL-terminated */
 struct slice conf_arg_shown(const struct weir_conf *line, unsigned i); /* fit for views and logs: secrets are *** */
+/* The same for an argument of a WEIR_D_SECRET row whose owner hides the secret part: only what came from ${env.*} and ${file:} is ***. */
+struct slice conf_arg_masked(const struct weir_conf *line, unsigned i);
 bool conf_arg_quoted(const struct weir_conf *line, unsigned i);
 int64_t conf_int(const struct weir_conf *line, unsigned i);           /* INT SIZE DURATION BOOL; STATUS: low; WORD: which choice */
 int64_t conf_int_high(const struct weir_conf *line, unsigned i);      /* STATUS: high end of the range */

@@ -47,6 +47,16 @@ conf_arg_shown(const struct weir_conf *line, unsigned i)
     return arg ? arg_shown(line, arg) : slice_of("", 0);
 }
 
+struct slice
+conf_arg_masked(const struct weir_conf *line, unsigned i)
+{
+    const struct conf_arg *arg = arg_at(line, i);
+
+    if (!arg)
+        return slice_of("", 0);
+    return arg->secret ? arg->secret->shown : arg->text;
+}
+
 bool
 conf_arg_quoted(const struct weir_conf *line, unsigned i)
 {
