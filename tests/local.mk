@@ -16,3 +16,4 @@ include $(top_srcdir)/tests/unit/admin/local.mk
 include $(top_srcdir)/tests/unit/daemon/local.mk
 endif
 TESTS += $(check_PROGRAMS)
+include $(top_srcdir)/tests/bench/local.mk

@@ -94,6 +94,7 @@ on_published(struct generation *g)
     gw.current = g;
     stats_gauge_set(gw.generation_metric, (double)g->id);
     set_log_level(g);
+    conf_seal(g->conf); /* its texts were for diagnostics */
     if (old) {
         stop_generation(old);
         generation_retire(old, free_generation);
