@@ -349,6 +349,17 @@ build_first(struct conf *conf)
     return g ? 0 : -1;
 }
 
+static void
+print_diagnostics(const struct generation *g)
+{
+    struct strbuf text;
+    strbuf_init(&text, 1 << 20);
+    conf_diagnostics(g->conf, &text);
+    if (text.n)
+        fputs(text.p, stderr);
+    strbuf_fini(&text);
+}
+
 int
 gateway_start(struct conf *conf, const char *path)
 {
@@ -382,7 +393,11 @@ gateway_start(struct conf *conf, const char *path)
         log_error(NULL, "worker threads could not be started");
         return -1;
     }
-    return go_live(g);
+    if (go_live(g) != 0) {
+        print_diagnostics(g);
+        return -1;
+    }
+    return 0;
 }
 
 int
