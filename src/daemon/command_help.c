@@ -7,6 +7,7 @@
 #include "../policy/module.h"
 #include "load.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,18 +21,24 @@ command_version(const struct command *self, int argc, char **argv)
     return EXIT_GOOD;
 }
 
-/* The shipped policies' directives are explained too, where their modules are installed. */
-static void
-add_shipped_modules(struct conf *c)
+#define DIRS_MAX 16
+
+/* The shipped policies' directives are explained too, where their modules are found. false, and said: one is missing. */
+static bool
+add_shipped_modules(struct conf *c, const struct slice *dirs, unsigned n, bool all)
 {
     static const char *const shipped[] = { "jwt", "rate_limit", "circuit_breaker", "canary" };
-    struct slice dir = SLICE(WEIR_MODULE_DIR);
     for (size_t i = 0; i < sizeof shipped / sizeof *shipped; i++) {
         struct err e;
-        const struct module *m = module_load(shipped[i], &dir, 1, &e);
-        if (m)
+        const struct module *m = module_load(shipped[i], dirs, n, &e);
+        if (m) {
             conf_add_rows(c, m->def->directives, m->def->name, NULL);
+        } else if (all) {
+            fprintf(stderr, "weir help: %s\n", e.text);
+            return false;
+        }
     }
+    return true;
 }
 
 static void
@@ -43,24 +50,41 @@ list_commands(void)
     printf("\nDirectives of gateway.conf (`weir help DIRECTIVE` explains one):\n\n");
 }
 
-int
-command_help(const struct command *self, int argc, char **argv)
+/* The directive section of gateway.conf(5), made from the same rows. It is complete or an error. */
+static int
+print_reference(int n, char **dirs)
 {
-    if (argc > 2)
-        return command_usage(self, "takes one directive", NULL);
+    struct slice where[DIRS_MAX] = { SLICE(WEIR_MODULE_DIR) };
+    for (int i = 0; i < n; i++)
+        where[i] = slice_str(dirs[i]);
     struct conf *c = load_tables();
     struct strbuf text;
     strbuf_init(&text, 4u << 20);
-    add_shipped_modules(c);
-    int rc;
-    if (argc == 2 && strcmp(argv[1], "--reference") == 0) {
-        conf_reference(c, &text); /* the directive section of gateway.conf(5), made from the same rows */
-        rc = 0;
-    } else {
-        if (argc == 1)
-            list_commands();
-        rc = conf_help(c, argc == 2 ? argv[1] : NULL, &text);
+    bool good = add_shipped_modules(c, where, n ? (unsigned)n : 1, true);
+    if (good) {
+        conf_reference(c, &text);
+        fputs(text.p ? text.p : "", stdout);
     }
+    strbuf_fini(&text);
+    conf_free(c);
+    return good ? EXIT_GOOD : EXIT_FAILED;
+}
+
+int
+command_help(const struct command *self, int argc, char **argv)
+{
+    if (argc >= 2 && argc - 2 <= DIRS_MAX && strcmp(argv[1], "--reference") == 0)
+        return print_reference(argc - 2, argv + 2);
+    if (argc > 2)
+        return command_usage(self, "takes one directive", NULL);
+    struct slice dir = SLICE(WEIR_MODULE_DIR);
+    struct conf *c = load_tables();
+    struct strbuf text;
+    strbuf_init(&text, 4u << 20);
+    add_shipped_modules(c, &dir, 1, false);
+    if (argc == 1)
+        list_commands();
+    int rc = conf_help(c, argc == 2 ? argv[1] : NULL, &text);
     fputs(text.p ? text.p : "", rc == 0 ? stdout : stderr);
     strbuf_fini(&text);
     conf_free(c);
