@@ -110,10 +110,17 @@ is_bounded(const struct value_spec *spec)
     }
 }
 
+/* The largest number that there is bounds nothing. */
+static bool
+has_upper(const struct value_spec *spec)
+{
+    return spec->max >= spec->min && (spec->max || spec->min < 0) && spec->max != INT64_MAX;
+}
+
 void
 value_bounds(struct strbuf *b, const struct value_spec *spec)
 {
-    bool upper = spec->max >= spec->min && (spec->max || spec->min < 0);
+    bool upper = has_upper(spec);
 
     if (!is_bounded(spec))
         return;
@@ -130,7 +137,7 @@ static const char *
 in_bounds(const struct ask *a, double v)
 {
     const struct value_spec *spec = a->spec;
-    bool upper = spec->max >= spec->min && (spec->max || spec->min < 0);
+    bool upper = has_upper(spec);
     struct strbuf b;
     const char *error;
 

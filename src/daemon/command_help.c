@@ -6,8 +6,8 @@
 #include "../base/err.h"
 #include "../policy/module.h"
 #include "load.h"
+#include "reference.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,23 +23,9 @@ command_version(const struct command *self, int argc, char **argv)
 
 #define DIRS_MAX 16
 
-/* The shipped policies' directives are explained too, where their modules are found. false, and said: one is missing. */
-static bool
-add_shipped_modules(struct conf *c, const struct slice *dirs, unsigned n, bool all)
-{
-    static const char *const shipped[] = { "jwt", "rate_limit", "circuit_breaker", "canary" };
-    for (size_t i = 0; i < sizeof shipped / sizeof *shipped; i++) {
-        struct err e;
-        const struct module *m = module_load(shipped[i], dirs, n, &e);
-        if (m) {
-            conf_add_rows(c, m->def->directives, m->def->name, NULL);
-        } else if (all) {
-            fprintf(stderr, "weir help: %s\n", e.text);
-            return false;
-        }
-    }
-    return true;
-}
+/* Policies that come with weir: their directives are explained too, where their modules are found. */
+static const char *const shipped[] = { "jwt", "rate_limit", "circuit_breaker", "canary" };
+#define SHIPPED (sizeof shipped / sizeof *shipped)
 
 static void
 list_commands(void)
@@ -50,24 +36,47 @@ list_commands(void)
     printf("\nDirectives of gateway.conf (`weir help DIRECTIVE` explains one):\n\n");
 }
 
-/* The directive section of gateway.conf(5), made from the same rows. It is complete or an error. */
+/* The generated part of gateway.conf(5). It is complete or an error. */
 static int
 print_reference(int n, char **dirs)
 {
     struct slice where[DIRS_MAX] = { SLICE(WEIR_MODULE_DIR) };
+    const struct module *modules[SHIPPED];
     for (int i = 0; i < n; i++)
         where[i] = slice_str(dirs[i]);
     struct conf *c = load_tables();
-    struct strbuf text;
-    strbuf_init(&text, 4u << 20);
-    bool good = add_shipped_modules(c, where, n ? (unsigned)n : 1, true);
-    if (good) {
-        conf_reference(c, &text);
-        fputs(text.p ? text.p : "", stdout);
+    int rc = EXIT_GOOD;
+    for (size_t i = 0; i < SHIPPED && rc == EXIT_GOOD; i++) {
+        struct err e;
+        modules[i] = module_load(shipped[i], where, n ? (unsigned)n : 1, &e);
+        if (modules[i]) {
+            conf_add_rows(c, modules[i]->def->directives, modules[i]->def->name, NULL);
+        } else {
+            fprintf(stderr, "weir help: %s\n", e.text);
+            rc = EXIT_FAILED;
+        }
     }
-    strbuf_fini(&text);
+    if (rc == EXIT_GOOD) {
+        struct strbuf text;
+        strbuf_init(&text, 4u << 20);
+        reference_print(c, modules, SHIPPED, &text);
+        fputs(text.p, stdout);
+        strbuf_fini(&text);
+    }
     conf_free(c);
-    return good ? EXIT_GOOD : EXIT_FAILED;
+    return rc;
+}
+
+static void
+add_shipped_modules(struct conf *c)
+{
+    struct slice dir = SLICE(WEIR_MODULE_DIR);
+    for (size_t i = 0; i < SHIPPED; i++) {
+        struct err e;
+        const struct module *m = module_load(shipped[i], &dir, 1, &e);
+        if (m)
+            conf_add_rows(c, m->def->directives, m->def->name, NULL);
+    }
 }
 
 int
@@ -77,11 +86,10 @@ command_help(const struct command *self, int argc, char **argv)
         return print_reference(argc - 2, argv + 2);
     if (argc > 2)
         return command_usage(self, "takes one directive", NULL);
-    struct slice dir = SLICE(WEIR_MODULE_DIR);
     struct conf *c = load_tables();
     struct strbuf text;
     strbuf_init(&text, 4u << 20);
-    add_shipped_modules(c, &dir, 1, false);
+    add_shipped_modules(c);
     if (argc == 1)
         list_commands();
     int rc = conf_help(c, argc == 2 ? argv[1] : NULL, &text);
