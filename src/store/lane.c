@@ -67,7 +67,7 @@ lane_free(struct lane *l)
     map_put(l->map);
     atomic_store_explicit(&st->views[l->id].status, LANE_NONE, memory_order_relaxed);
     free(l);
-    state_put(st);
+    store_state_put(st);
 }
 
 void

@@ -27,7 +27,7 @@ post(struct store_state *st, unsigned id, void (*fn)(void *), struct store_map *
     struct message *m = xmalloc(sizeof(*m));
 
     *m = (struct message){ st, id, map };
-    state_hold(st);
+    store_state_hold(st);
     worker_post(id, fn, m);
 }
 
@@ -151,7 +151,7 @@ find(const char *key)
 }
 
 struct store_state *
-state_get(const struct state_settings *s, struct err *e)
+store_state_get(const struct state_settings *s, struct err *e)
 {
     struct store_state *st;
     struct arena arena;
@@ -179,13 +179,13 @@ state_get(const struct state_settings *s, struct err *e)
 }
 
 void
-state_hold(struct store_state *st)
+store_state_hold(struct store_state *st)
 {
     atomic_fetch_add_explicit(&st->holds, 1, memory_order_relaxed);
 }
 
 void
-state_put(struct store_state *st)
+store_state_put(struct store_state *st)
 {
     if (atomic_fetch_sub_explicit(&st->holds, 1, memory_order_acq_rel) == 1)
         state_free(st);
@@ -200,7 +200,7 @@ close_lane(void *arg)
     m->st->lanes[m->id] = NULL;
     if (l)
         lane_free(l);
-    state_put(m->st);
+    store_state_put(m->st);
     free(m);
 }
 
@@ -239,7 +239,7 @@ state_release(struct store_state *st)
         if (opened[id])
             post(st, id, close_lane, NULL);
     }
-    state_put(st);
+    store_state_put(st);
 }
 
 /* ------------------------------------------------------------------ lanes */
@@ -261,7 +261,7 @@ open_lane(struct store_state *st, unsigned id)
     pthread_mutex_unlock(&st->lock);
     if (closing)
         return NULL;
-    state_hold(st);
+    store_state_hold(st);
     st->lanes[id] = lane_new(st, id);
     if (map)
         lane_set_map(st->lanes[id], map);
@@ -283,7 +283,7 @@ open_early(void *arg)
 
     if (!m->st->lanes[m->id])
         open_lane(m->st, m->id);
-    state_put(m->st);
+    store_state_put(m->st);
     free(m);
 }
 
@@ -297,7 +297,7 @@ follow(void *arg)
         lane_set_map(l, m->map);
     else
         map_put(m->map);
-    state_put(m->st);
+    store_state_put(m->st);
     free(m);
 }
 
@@ -374,7 +374,7 @@ refresh_here(void *arg)
     atomic_store_explicit(&m->st->asked, false, memory_order_relaxed);
     if (m->st->finder)
         finder_refresh(m->st->finder);
-    state_put(m->st);
+    store_state_put(m->st);
     free(m);
 }
 

@@ -64,10 +64,10 @@ struct store_state {
 };
 
 /* Finds or makes; one user more. NULL with *e: TLS settings. `u` is copied by parsing the URL again. Any thread. */
-struct store_state *state_get(const struct state_settings *s, struct err *e);
+struct store_state *store_state_get(const struct state_settings *s, struct err *e);
 void state_release(struct store_state *st); /* one user less; the last one closes the lanes on their workers */
-void state_hold(struct store_state *st);
-void state_put(struct store_state *st);
+void store_state_hold(struct store_state *st);
+void store_state_put(struct store_state *st);
 
 /* Service thread. Counted: start and stop come in pairs. */
 void state_start(struct store_state *st, struct resolver *r);
