@@ -16,10 +16,10 @@ fill(void)
     host_fill_exchange(&table);
     host_fill_world(&table);
     host_fill_fetch(&table);
-    table.state_get = state_get;
-    table.state_data = state_data;
-    table.state_hold = state_hold;
-    table.state_put = state_put;
+    table.state_get = keyed_state_get;
+    table.state_data = keyed_state_data;
+    table.state_hold = keyed_state_hold;
+    table.state_put = keyed_state_put;
 }
 
 const struct weir_host *

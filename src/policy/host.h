@@ -9,9 +9,9 @@ void host_fill_exchange(struct weir_host *h); /* host_exchange.c: the exchange a
 void host_fill_world(struct weir_host *h);    /* host_world.c: clock, random, log, metrics, threads, timers, stores */
 void host_fill_fetch(struct weir_host *h);    /* host_fetch.c */
 
-struct weir_state *state_get(const char *key, size_t size, void (*init)(void *), void (*fini)(void *));
-void *state_data(struct weir_state *s);
-void state_hold(struct weir_state *s);
-void state_put(struct weir_state *s);
+struct weir_state *keyed_state_get(const char *key, size_t size, void (*init)(void *), void (*fini)(void *));
+void *keyed_state_data(struct weir_state *s);
+void keyed_state_hold(struct weir_state *s);
+void keyed_state_put(struct weir_state *s);
 
 #endif

@@ -57,7 +57,7 @@ end(struct weir_state *list)
 }
 
 void
-state_sweep(int64_t now)
+keyed_state_sweep(int64_t now)
 {
     struct weir_state *expired;
 
@@ -79,7 +79,7 @@ make(const char *key, size_t len, size_t size)
 }
 
 struct weir_state *
-state_get(const char *key, size_t size, void (*init)(void *), void (*fini)(void *))
+keyed_state_get(const char *key, size_t size, void (*init)(void *), void (*fini)(void *))
 {
     size_t n = strlen(key), len = sizeof(size) + n;
     char *full = xmalloc(len);
@@ -105,13 +105,13 @@ state_get(const char *key, size_t size, void (*init)(void *), void (*fini)(void 
 }
 
 void *
-state_data(struct weir_state *s)
+keyed_state_data(struct weir_state *s)
 {
     return s->data;
 }
 
 void
-state_hold(struct weir_state *s)
+keyed_state_hold(struct weir_state *s)
 {
     pthread_mutex_lock(&lock);
     s->refs++;
@@ -119,7 +119,7 @@ state_hold(struct weir_state *s)
 }
 
 void
-state_put(struct weir_state *s)
+keyed_state_put(struct weir_state *s)
 {
     if (!s)
         return;

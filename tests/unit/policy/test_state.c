@@ -29,13 +29,13 @@ fini(void *p)
 static struct weir_state *
 get(const char *key)
 {
-    return state_get(key, sizeof(int), init, fini);
+    return keyed_state_get(key, sizeof(int), init, fini);
 }
 
 static int
 setup(void **state)
 {
-    state_sweep(INT64_MAX);
+    keyed_state_sweep(INT64_MAX);
     made = ended = 0;
     return 0;
 }
@@ -45,13 +45,13 @@ the_same_key_is_the_same_memory(void **state)
 {
     struct weir_state *a = get("a"), *again = get("a"), *b = get("b");
 
-    assert_ptr_equal(state_data(a), state_data(again));
-    assert_ptr_not_equal(state_data(a), state_data(b));
-    assert_int_equal(*(int *)state_data(a), 7);
+    assert_ptr_equal(keyed_state_data(a), keyed_state_data(again));
+    assert_ptr_not_equal(keyed_state_data(a), keyed_state_data(b));
+    assert_int_equal(*(int *)keyed_state_data(a), 7);
     assert_int_equal(made, 2);
-    state_put(a);
-    state_put(again);
-    state_put(b);
+    keyed_state_put(a);
+    keyed_state_put(again);
+    keyed_state_put(b);
 }
 
 static void
@@ -60,20 +60,20 @@ it_is_kept_for_a_minute_after_the_last_put(void **state)
     struct weir_state *a = get("a");
     nsec_t before;
 
-    *(int *)state_data(a) = 42;
+    *(int *)keyed_state_data(a) = 42;
     before = clock_precise();
-    state_put(a);
-    state_sweep(before + 59 * NSEC_PER_SEC);
+    keyed_state_put(a);
+    keyed_state_sweep(before + 59 * NSEC_PER_SEC);
     a = get("a");
-    assert_int_equal(*(int *)state_data(a), 42); /* found again, as after a reload */
-    state_sweep(INT64_MAX);
+    assert_int_equal(*(int *)keyed_state_data(a), 42); /* found again, as after a reload */
+    keyed_state_sweep(INT64_MAX);
     assert_int_equal(ended, 0); /* somebody holds it */
-    state_put(a);
-    state_sweep(clock_precise() + 61 * NSEC_PER_SEC);
+    keyed_state_put(a);
+    keyed_state_sweep(clock_precise() + 61 * NSEC_PER_SEC);
     assert_int_equal(ended, 1);
     a = get("a");
-    assert_int_equal(*(int *)state_data(a), 7);
-    state_put(a);
+    assert_int_equal(*(int *)keyed_state_data(a), 7);
+    keyed_state_put(a);
 }
 
 static void
@@ -81,25 +81,25 @@ every_hold_needs_its_put(void **state)
 {
     struct weir_state *a = get("a");
 
-    state_hold(a);
-    state_put(a);
-    state_sweep(INT64_MAX);
+    keyed_state_hold(a);
+    keyed_state_put(a);
+    keyed_state_sweep(INT64_MAX);
     assert_int_equal(ended, 0);
-    state_put(a);
-    state_sweep(INT64_MAX);
+    keyed_state_put(a);
+    keyed_state_sweep(INT64_MAX);
     assert_int_equal(ended, 1);
-    state_put(NULL);
+    keyed_state_put(NULL);
 }
 
 /* Two modules that chose one key do not get each other's memory where its size tells them apart. */
 static void
 another_size_is_another_state(void **state)
 {
-    struct weir_state *a = get("a"), *b = state_get("a", 8, NULL, NULL);
+    struct weir_state *a = get("a"), *b = keyed_state_get("a", 8, NULL, NULL);
 
-    assert_ptr_not_equal(state_data(a), state_data(b));
-    state_put(a);
-    state_put(b);
+    assert_ptr_not_equal(keyed_state_data(a), keyed_state_data(b));
+    keyed_state_put(a);
+    keyed_state_put(b);
 }
 
 static void *
@@ -108,9 +108,9 @@ churn(void *arg)
     for (int i = 0; i < 2000; i++) {
         struct weir_state *s = get(i % 2 ? "x" : "y");
 
-        state_sweep(INT64_MAX);
-        assert_int_equal(*(int *)state_data(s), 7);
-        state_put(s);
+        keyed_state_sweep(INT64_MAX);
+        assert_int_equal(*(int *)keyed_state_data(s), 7);
+        keyed_state_put(s);
     }
     return NULL;
 }
@@ -124,7 +124,7 @@ any_thread_may_use_it(void **state)
         pthread_create(&t[i], NULL, churn, NULL);
     for (int i = 0; i < 4; i++)
         pthread_join(t[i], NULL);
-    state_sweep(INT64_MAX);
+    keyed_state_sweep(INT64_MAX);
     assert_int_equal(made, ended);
 }
 
