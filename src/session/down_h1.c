@@ -357,7 +357,7 @@ set_timer(struct down_session *d)
 {
     nsec_t at;
 
-    if (d->state == DOWN_IDLE || d->state == DOWN_ENDED)
+    if (d->state == DOWN_ENDED || (d->state == DOWN_IDLE && !d->yielded))
         return;
     at = d->yielded ? clock_now() : deadline(d);
     if (at)
@@ -374,6 +374,8 @@ down_run(struct down_session *d)
     if (d->running)
         return;
     d->running = true;
+    if (d->yielded)
+        timer_clear(&d->timer); /* it called us back; an idle session sets its own anew */
     d->yielded = false;
     do {
         d->again = false;

@@ -55,6 +55,17 @@ def test_pipelining(weir, origin):
             assert c.response().json["target"] == f"/{i}"
 
 
+def test_a_long_pipeline_that_comes_in_many_pieces(weir):
+    """Whatever way the requests fall into reads and turns, none is left lying in the kernel."""
+    w = weir("workers 1;\nroute / { respond 200 x; }")
+    for _ in range(30):
+        with w.connect() as c:
+            for i in range(500):
+                c.send(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % i)
+            for i in range(500):
+                assert c.response().body == b"x"
+
+
 def test_pipelined_answers_keep_their_order(weir, origin):
     w = weir(PROXY, O=origin)
     with w.connect() as c:
