@@ -113,10 +113,17 @@ decide_here(struct weir_exchange *x, const struct limit_config *c, const struct 
     return decide(x, c, &a);
 }
 
-/* The gauge and one line at each change, not at each request. */
+/* The gauge and one line at each change, not at each request. Workers may see a struggling store differently from one moment to the
+ * next: it is back when no one has missed it for a second. */
+#define BACK_AFTER INT64_C(1000000000)
+
 static void
 set_degraded(const struct limit_config *c, bool degraded, const char *error)
 {
+    if (degraded)
+        atomic_store_explicit(&c->state->missed_at, limit_host->now(), memory_order_relaxed);
+    else if (limit_host->now() - atomic_load_explicit(&c->state->missed_at, memory_order_relaxed) < BACK_AFTER)
+        return;
     if (atomic_load_explicit(&c->state->degraded, memory_order_relaxed) == degraded ||
         atomic_exchange(&c->state->degraded, degraded) == degraded)
         return;

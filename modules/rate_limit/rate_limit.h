@@ -17,6 +17,7 @@ enum limit_on_error { ON_ERROR_LOCAL, ON_ERROR_ALLOW, ON_ERROR_DENY };
 struct limit_state {
     struct table *table;      /* made once, while the first generation is built */
     atomic_bool degraded;     /* the store does not answer */
+    _Atomic int64_t missed_at; /* when it was last missed; monotonic ns */
     struct weir_metric *degraded_gauge, *evictions;
 };
 
