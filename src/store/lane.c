@@ -124,10 +124,14 @@ drop_nodes(struct lane *l, const struct store_map *m)
 void
 lane_set_map(struct lane *l, struct store_map *m)
 {
+    unsigned i;
+
     map_put(l->map);
     l->map = m;
     if (m->cluster) {
         drop_nodes(l, m);
+        for (i = 0; i < m->n; i++)
+            node_at(l, &m->addrs[i]);
     } else {
         if (!l->n_nodes)
             l->nodes[l->n_nodes++] = node_new(l);

@@ -47,7 +47,7 @@ struct lane {
     struct loop *loop;
     struct store_map *map;           /* a reference; NULL: not known yet */
     struct node *nodes[MAP_NODES_MAX];
-    unsigned n_nodes;                /* one, or as many as a cluster needed so far */
+    unsigned n_nodes;                /* one, or a cluster's masters and those it redirected to */
     struct call_list waiting, over;
     unsigned n_calls, n_over;
     struct timer deadline;           /* not after the first of `waiting` */

@@ -5,6 +5,7 @@ src_store_libstore_a_SOURCES = \
 	src/store/lane.c src/store/lane.h \
 	src/store/map.c src/store/map.h \
 	src/store/node.c src/store/node.h \
+	src/store/question.c src/store/question.h \
 	src/store/reply.c src/store/reply.h \
 	src/store/script.c src/store/script.h \
 	src/store/state.c src/store/state.h \

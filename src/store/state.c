@@ -347,6 +347,8 @@ state_publish(struct store_state *st, struct store_map *m)
     struct store_map *old;
     unsigned id;
 
+    if (atomic_exchange_explicit(&st->nowhere, false, memory_order_relaxed))
+        state_recovered(st);
     pthread_mutex_lock(&st->lock);
     old = st->map;
     if (map_equal(old, m)) {
@@ -364,6 +366,13 @@ state_publish(struct store_state *st, struct store_map *m)
         map_hold(m);
         post(st, id, follow, m);
     }
+}
+
+void
+state_nowhere(struct store_state *st, const char *why)
+{
+    atomic_store_explicit(&st->nowhere, true, memory_order_relaxed);
+    state_trouble(st, why);
 }
 
 static void
@@ -422,5 +431,7 @@ state_status(const struct store_state *st, nsec_t *latency)
     }
     if (*latency == 0)
         *latency = -1;
+    if (all != LANE_UP && atomic_load_explicit(&st->nowhere, memory_order_relaxed))
+        return LANE_DOWN;
     return all;
 }

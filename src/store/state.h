@@ -48,6 +48,7 @@ struct store_state {
     _Atomic nsec_t timeout;       /* of the store built last: bounds probes */
     _Atomic uint64_t told;        /* hash of the last trouble in the log; 0: none since it was up */
     atomic_bool asked;            /* a refresh is on its way to the finder */
+    atomic_bool nowhere;          /* the finder cannot say where it is */
 
     pthread_mutex_t lock;
     struct store_map *map;        /* under lock; NULL: not known yet */
@@ -73,6 +74,8 @@ void store_state_put(struct store_state *st);
 void state_start(struct store_state *st, struct resolver *r);
 void state_stop(struct store_state *st);
 void state_publish(struct store_state *st, struct store_map *m); /* takes the reference over; lanes follow it */
+
+void state_nowhere(struct store_state *st, const char *why); /* it cannot be found; where it was last stays */
 
 /* The calling worker's lane, opened when it is missing. NULL: closing. */
 struct lane *state_lane(struct store_state *st);

@@ -60,8 +60,6 @@ check_url(const struct weir_conf *line, void *diag)
     wrong = store_url_parse(conf_arg(line, 0), &scratch, &u);
     if (wrong)
         conf_error(line, 0, "%s", wrong);
-    else if (u.kind != STORE_SINGLE)
-        conf_error(line, 0, "redis+sentinel:// and redis+cluster:// are not supported yet: name one server by redis:// or rediss://");
     arena_fini(&scratch);
 }
 
