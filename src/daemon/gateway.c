@@ -36,12 +36,14 @@ static struct {
     struct {
         bool running;
         struct waiter *now, *next; /* served by the load under way; by the one after it */
-        struct generation *built;  /* by the helper thread */
+        struct generation *built;      /* by the helper thread */
+        struct generation *publishing; /* on its way to the workers */
         struct strbuf text;
     } reload;
     struct admin_reload last;
     stats_id generation_metric, reload_metric;
 
+    bool ended; /* the service loop runs no more */
     enum drain_phase draining;
     nsec_t drain_deadline;
     struct timer drain_timer;
@@ -87,10 +89,13 @@ set_log_level(const struct generation *g)
             log_set_level((enum log_level)i);
 }
 
+static void reload_end(bool ok, const char *message);
+
 static void
 on_published(struct generation *g)
 {
     struct generation *old = gw.current;
+    char message[64];
     gw.current = g;
     stats_gauge_set(gw.generation_metric, (double)g->id);
     set_log_level(g);
@@ -100,6 +105,11 @@ on_published(struct generation *g)
         generation_retire(old, free_generation);
     }
     notify_ready();
+    if (gw.reload.publishing == g) {
+        gw.reload.publishing = NULL;
+        snprintf(message, sizeof message, "generation %llu is live", (unsigned long long)g->id);
+        reload_end(true, message);
+    }
 }
 
 /* A built generation goes live: sockets first, so that a port that is taken changes nothing. -1: diagnostics are in the
@@ -147,14 +157,26 @@ reload_build(void *arg)
     gw.reload.built = load_generation(load_conf(gw.path), gw.last_id + 1, &gw.reload.text);
 }
 
+/* The load under way is over: its message goes to all who wait for it, and the next one may begin. */
+static void
+reload_end(bool ok, const char *message)
+{
+    gw.reload.running = false;
+    notify_reloaded();
+    reload_record(ok, message);
+    if (gw.reload.next)
+        reload_begin();
+}
+
+/* Good news are told by on_published: an order is carried out when every worker serves by the new configuration. */
 static void
 reload_finish(void *arg)
 {
     (void)arg;
     struct generation *g = gw.reload.built;
     char message[512];
-    gw.reload.running = false;
-    if (g && go_live(g) != 0) {
+    gw.reload.built = NULL;
+    if (g && (gw.ended || go_live(g) != 0)) {
         conf_diagnostics(g->conf, &gw.reload.text);
         generation_free(g);
         g = NULL;
@@ -163,15 +185,12 @@ reload_finish(void *arg)
         fputs(gw.reload.text.p, stderr);
     if (g) {
         gw.last_id = g->id;
-        snprintf(message, sizeof message, "generation %llu is live", (unsigned long long)g->id);
-    } else {
-        snprintf(message, sizeof message, "%.500s",
-                 gw.reload.text.n ? gw.reload.text.p : "the configuration could not be built");
+        gw.reload.publishing = g;
+        return;
     }
-    notify_reloaded();
-    reload_record(g != NULL, message);
-    if (gw.reload.next)
-        reload_begin();
+    snprintf(message, sizeof message, "%.500s",
+             gw.reload.text.n ? gw.reload.text.p : "the configuration could not be built");
+    reload_end(false, message);
 }
 
 static void
@@ -404,8 +423,11 @@ int
 gateway_run(void)
 {
     loop_run(gw.loop);
+    gw.ended = true;
     offload_fini();
     workers_stop();
+    /* A reload that was under way comes to its end here, while what it needs is still there. */
+    mailbox_drain(worker_get(WORKER_SERVICE)->mailbox);
     log_notice(NULL, "stopped");
     if (gw.current) {
         stop_generation(gw.current);
