@@ -78,6 +78,9 @@ void chain_outcome(struct weir_exchange *x, const struct chain *upstream, const 
 /* Innermost first (the upstream's, then the route's backwards), so that the outermost has the last word; then applies
  * x->edits to x->res. Once per final response. */
 void chain_response(struct weir_exchange *x);
+/* The exchange goes on without the phase that is suspended (the client broke its body, the deadline passed): it and all
+ * store calls are cancelled. Nothing to do without a suspension; outcome, response and finish still come. */
+void chain_cancel(struct weir_exchange *x);
 /* Always, last; idempotent. Cancels a suspension and store calls first; attempts without an outcome get one
  * (cancelled). */
 void chain_finish(struct weir_exchange *x);

@@ -467,7 +467,7 @@ respond(struct policy_run *run, struct chain_run *cr)
         struct link_run *lr = &cr->links[i];
 
         left &= ~(UINT64_C(1) << i);
-        if (!selected(run, lr, PHASE_RESPONSE))
+        if (lr->cancelled || !selected(run, lr, PHASE_RESPONSE))
             continue;
         call(run, lr, PHASE_RESPONSE, NULL);
         apply_edits(run->x); /* so that the next one sees them */
@@ -521,8 +521,17 @@ cancel(struct policy_run *run)
     if (!run->suspended)
         return;
     run->suspended = false;
+    run->current->cancelled = true;
     if (run->current->link->policy->def->cancel)
         call(run, run->current, PHASE_CANCEL, NULL);
+    run->phase = PHASE_NONE;
+}
+
+void
+chain_cancel(struct weir_exchange *x)
+{
+    if (x->run && x->run->suspended)
+        cancel(x->run);
 }
 
 void

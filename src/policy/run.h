@@ -39,6 +39,7 @@ struct link_run {
     void *slot;              /* the module's */
     signed char selected;    /* by `percent`: 1, -1; 0: not asked yet */
     bool admitted;           /* an attempt waits for its outcome */
+    bool cancelled;          /* no phase but finish follows */
     int row;                 /* of its last verdict in the decision log; -1: none */
     const char *note_reason; /* told by host->note for the row to come */
     struct slice note_detail;

@@ -244,6 +244,22 @@ a_suspended_exchange_that_ends_is_cancelled_once(void **state)
 }
 
 static void
+a_cancelled_phase_never_goes_on(void **state)
+{
+    ROUTE_OF("probe_a { name a; respond a; } probe_b { name b; request suspend; } probe_c { name c; }");
+
+    assert_int_equal(chain_request(&f->x), CHAIN_SUSPENDED);
+    host_table()->resume(f->log->parked);
+    chain_cancel(&f->x);
+    chain_cancel(&f->x);
+    chain_response(&f->x);
+    fixture_turn(f);
+    assert_int_equal(f->resumed, 0);
+    chain_finish(&f->x);
+    assert_calls(f, "a.request b.request b.cancel c.response a.response a.finish b.finish c.finish");
+}
+
+static void
 nothing_can_resume_an_explanation(void **state)
 {
     ROUTE_OF("probe_a { name a; request suspend; }");
@@ -427,6 +443,7 @@ main(void)
         T(a_suspended_chain_goes_on_where_it_was),
         T(resuming_inside_the_phase_counts),
         T(a_suspended_exchange_that_ends_is_cancelled_once),
+        T(a_cancelled_phase_never_goes_on),
         T(nothing_can_resume_an_explanation),
         T(attempts_and_outcomes_come_in_pairs),
         T(an_upstream_chain_needs_no_route_chain),
