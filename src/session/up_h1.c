@@ -248,6 +248,8 @@ op_release(struct up_stream *s)
     struct up_session *u = session_of(s);
     bool keep = u->c && reusable(u);
 
+    if (u->c && u->tunnel && u->out.ended)
+        h1_writer_flush(&u->out, u->c); /* what came last, with the client's end */
     u->open = false;
     u->served++;
     u->arena = NULL;
