@@ -20,6 +20,9 @@ static const struct up_events up_events = {
 void
 attempt_settle(struct exchange *x, enum weir_result result, int status)
 {
+    if (x->retry_counted) /* also when this retry was refused before it became an attempt */
+        cluster_retry_done(x->target->cluster);
+    x->retry_counted = false;
     if (!x->attempt_open)
         return;
     x->attempt_open = false;
@@ -36,10 +39,6 @@ attempt_settle(struct exchange *x, enum weir_result result, int status)
     chain_outcome(&x->px, x->target->chain, &o);
     if (x->endpoint)
         cluster_report(c, x->endpoint, result, status);
-    if (x->retry_counted) {
-        cluster_retry_done(c);
-        x->retry_counted = false;
-    }
 }
 
 void
@@ -227,9 +226,12 @@ static void
 on_interim(struct up_stream *us, const struct http_response *r)
 {
     struct exchange *x = us->user;
+    struct http_response interim = *r;
     /* 100 is weir's own to give; HTTP/1.0 clients know no interim responses (RFC 9110 15.2). */
-    if (r->status != 100 && !x->head_sent && x->ds->req.version != HTTP_1_0)
-        x->ds->ops->interim(x->ds, r);
+    if (r->status == 100 || x->head_sent || x->ds->req.version == HTTP_1_0)
+        return;
+    forward_interim(&interim);
+    x->ds->ops->interim(x->ds, &interim);
 }
 
 static void
@@ -264,19 +266,19 @@ on_error(struct up_stream *us, enum up_error error, const char *detail)
 /* ---- after a failure ---- */
 
 static struct retry_answer
-ask_retry(struct exchange *x)
+ask_retry(struct exchange *x, int status)
 {
     struct retry_facts f = {
         .method = x->ds->req.method,
         .wrote = x->us && x->us->wrote,
-        .stale = x->failure.stale,
+        .stale = !status && x->failure.stale,
         .stale_used = x->retried_stale,
         .responded = x->head_sent,
         .body_replayable = !x->replay_lost,
         .attempts = x->attempts,
         .left = x->deadline - clock_now(),
-        .result = x->failure.result,
-        .status = x->us && x->failure.result == WEIR_RESULT_ERROR_STATUS ? x->us->res.status : 0,
+        .result = status ? WEIR_RESULT_ERROR_STATUS : x->failure.result,
+        .status = status,
     };
     struct retry_answer a = retry_decide(&x->target->cluster->retry, &f);
     if (a.again && a.budget && !cluster_retry_admit(x->target->cluster))
@@ -284,23 +286,35 @@ ask_retry(struct exchange *x)
     return a;
 }
 
+struct decision *
+attempt_record(struct exchange *x, enum verdict verdict, const char *reason)
+{
+    struct decision *d = decision_add(&x->px.log, "attempt", x->px.upstream_name, verdict);
+    d->reason = reason;
+    d->at = x->target->cluster->at;
+    return d;
+}
+
+static void
+retry_record(struct exchange *x, const struct retry_answer *a)
+{
+    struct decision *d =
+        decision_add(&x->px.log, "retry", x->px.upstream_name, a->again ? VERDICT_PASS : VERDICT_REFUSE);
+    d->reason = a->why;
+    d->at = x->target->cluster->at;
+}
+
 bool
 attempt_again(struct exchange *x, enum weir_result result, int status)
 {
-    struct retry_answer a = ask_retry(x);
-    if (!a.again && result == WEIR_RESULT_ERROR_STATUS)
+    struct retry_answer a = ask_retry(x, status);
+    retry_record(x, &a);
+    if (status && !a.again)
         return false;
-    struct decision *d = decision_add(&x->px.log, "attempt", x->px.upstream_name, VERDICT_ERROR);
-    d->reason = result == WEIR_RESULT_ERROR_STATUS ? "error_status" : reason_get(x->failure.reason)->code;
-    d->detail = x->failure.detail;
-    d->at = x->target->cluster->at;
-    d = decision_add(&x->px.log, "retry", x->px.upstream_name, a.again ? VERDICT_PASS : VERDICT_REFUSE);
-    d->reason = a.why;
-    d->at = x->target->cluster->at;
     /* The stale connection says nothing about the endpoint's health. */
     attempt_settle(x, a.again && a.fresh ? WEIR_RESULT_CANCELLED : result, status);
     x->retry_counted = a.again && a.budget;
-    x->retried_stale = a.again && a.fresh;
+    x->retried_stale |= a.again && a.fresh;
     attempt_release(x);
     return a.again;
 }
@@ -322,6 +336,7 @@ step_attempt_failed(struct exchange *x)
         { REASON_OVERFLOW_PENDING, "too many requests wait for a connection to the upstream" },
     };
     enum reason_id reason = x->failure.reason;
+    attempt_record(x, VERDICT_ERROR, reason_get(reason)->code)->detail = x->failure.detail;
     if (attempt_again(x, x->failure.result, 0))
         return STEP_ATTEMPT;
     const char *text = NULL;

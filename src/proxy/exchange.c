@@ -1,9 +1,12 @@
 #include "exchange.h"
 
+#include "choice.h"
 #include "forward.h"
 #include "metrics.h"
 #include "services.h"
 #include "worker.h"
+
+#include <assert.h>
 
 static enum step step_route(struct exchange *x);
 static enum step step_request_policies(struct exchange *x);
@@ -22,6 +25,7 @@ static const struct {
     [STEP_ATTEMPT_FAILED] = { "attempt_failed", step_attempt_failed },
     [STEP_RESPONSE] = { "response", step_response },
     [STEP_RESPOND] = { "respond", step_respond },
+    [STEP_OPTIONS] = { "options", step_options },
     [STEP_REFUSE] = { "refuse", step_refuse },
     [STEP_FINISH] = { "finish", step_finish },
 };
@@ -46,6 +50,14 @@ exchange_refuse(struct exchange *x, enum reason_id reason, const char *detail)
     return STEP_REFUSE;
 }
 
+void
+exchange_interrupt(struct exchange *x)
+{
+    chain_cancel(&x->px);
+    attempt_settle(x, WEIR_RESULT_CANCELLED, 0);
+    attempt_release(x);
+}
+
 /* ---- events of the client's side ---- */
 
 /* The client left or broke its framing. What can still be answered is answered; the connection ends either way. */
@@ -58,8 +70,7 @@ on_abort(struct down_stream *ds, enum reason_id reason, const char *detail)
     struct decision *d = decision_add(&x->px.log, "downstream", SLICE_NONE, VERDICT_ERROR);
     d->reason = reason_get(reason)->code;
     d->detail = slice_str(detail);
-    attempt_settle(x, WEIR_RESULT_CANCELLED, 0);
-    attempt_release(x);
+    exchange_interrupt(x);
     bool answerable =
         reason == REASON_BAD_REQUEST || reason == REASON_REQUEST_TIMEOUT || reason == REASON_HEADERS_TOO_LARGE;
     if (answerable && !x->head_sent) {
@@ -100,6 +111,7 @@ on_timer(struct timer *t)
         exchange_run(x, attempt_fail(x, WEIR_RESULT_TIMEOUT, REASON_UPSTREAM_TIMEOUT, "no response head in time"));
         return;
     }
+    exchange_interrupt(x);
     exchange_run(x,
                  exchange_refuse(x, REASON_UPSTREAM_TIMEOUT, "the request's deadline passed before it could be sent"));
 }
@@ -107,12 +119,11 @@ on_timer(struct timer *t)
 /* ---- beginning ---- */
 
 static struct exchange *
-exchange_new(struct proxy_worker *w, const struct listener *l, struct down_stream *ds)
+exchange_new(struct proxy_worker *w, struct down_stream *ds)
 {
     struct exchange *x = arena_zalloc(&ds->arena, sizeof *x);
     x->worker = w;
     x->gen = w->gen;
-    x->listener = l;
     x->ds = ds;
     x->px.arena = &ds->arena;
     x->px.loop = w->worker->loop;
@@ -133,75 +144,53 @@ exchange_new(struct proxy_worker *w, const struct listener *l, struct down_strea
 }
 
 void
-exchange_start(struct proxy_worker *w, const struct listener *l, struct down_stream *ds)
+exchange_start(struct proxy_worker *w, struct down_stream *ds)
 {
-    exchange_run(exchange_new(w, l, ds), STEP_ROUTE);
+    exchange_run(exchange_new(w, ds), STEP_ROUTE);
 }
 
 void
-exchange_start_bad(struct proxy_worker *w, const struct listener *l, struct down_stream *ds, enum reason_id reason,
-                   const char *detail)
+exchange_start_bad(struct proxy_worker *w, struct down_stream *ds, enum reason_id reason, const char *detail)
 {
-    struct exchange *x = exchange_new(w, l, ds);
+    struct exchange *x = exchange_new(w, ds);
     forward_receive(x);
     exchange_run(x, exchange_refuse(x, reason, detail));
 }
 
 /* ---- steps ---- */
 
-/* What a request may not ask of a gateway, whatever the route. */
-static const char *
-unacceptable(struct exchange *x, enum reason_id *reason)
+static bool
+body_too_large(const struct exchange *x)
 {
-    const struct http_request *r = &x->ds->req;
-    const struct field *expect = fields_find(&r->fields, FIELD_EXPECT);
-    *reason = REASON_EXPECTATION_FAILED;
-    if (expect && !slice_ieq(expect->value, SLICE("100-continue")))
-        return "the only expectation that can be met is 100-continue";
-    *reason = REASON_LOOP_DETECTED;
-    if (forward_loops(r))
-        return "this request has passed through here too many times";
-    return NULL;
+    const struct body_framing *body = &x->ds->req.body;
+    /* What came along with the head counts too; all that comes later passes pump_down_body. */
+    return (body->kind == BODY_LENGTH && body->length > x->route->max_body) || x->ds->in.len > x->route->max_body;
 }
 
 static enum step
 step_route(struct exchange *x)
 {
-    struct http_request *r = &x->ds->req;
     enum reason_id reason;
-    const char *wrong = unacceptable(x, &reason);
-    struct route_match m;
+    const char *wrong = choice_refuses_head(&x->ds->req, &reason);
+    struct choice c;
 
     forward_receive(x);
     if (wrong)
         return exchange_refuse(x, reason, wrong);
-    if (r->method == METHOD_CONNECT || r->method == METHOD_TRACE) {
-        x->allow = SLICE("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
-        return exchange_refuse(x, REASON_METHOD_NOT_ALLOWED, "this method is not served by a gateway");
-    }
-    bool found = route_find(x->gen->routes, &x->px, &m);
-    x->route = m.route;
-    if (m.route)
-        x->px.route_name = m.route->name;
-    struct decision *d =
-        decision_add(&x->px.log, "route", x->px.route_name, found && !m.method_refused ? VERDICT_PASS : VERDICT_REFUSE);
-    d->at = m.route ? m.route->at : NULL;
-    if (!found) {
-        d->reason = "no_route";
-        return exchange_refuse(x, REASON_NO_ROUTE, "no route is configured for this host and path");
-    }
-    if (m.method_refused) {
-        d->reason = "method_not_allowed";
-        x->allow = m.allow;
-        return exchange_refuse(x, REASON_METHOD_NOT_ALLOWED, "this path does not accept this method");
-    }
+    choose(x->gen->routes, &x->px, &c);
+    x->allow = c.allow;
+    x->route = c.route;
+    if (c.what == CHOICE_OPTIONS)
+        return STEP_OPTIONS;
+    /* Also before a refusal: policies decorate every answer that a route gives. */
+    if (c.route)
+        chain_begin(&x->px, c.route->chain);
+    if (c.what == CHOICE_REFUSE)
+        return exchange_refuse(x, c.reason, c.detail);
     x->deadline = clock_now() + x->route->timeout;
     timer_set(&x->timer, x->deadline);
-    /* What came along with the head counts too; all that comes later passes pump_down_body. */
-    if ((r->body.kind == BODY_LENGTH && r->body.length > x->route->max_body) || x->ds->in.len > x->route->max_body)
+    if (body_too_large(x))
         return exchange_refuse(x, REASON_BODY_TOO_LARGE, "the request body is larger than this route accepts");
-    chain_begin(&x->px, x->route->chain);
-    x->routed = true;
     return STEP_REQUEST_POLICIES;
 }
 
@@ -254,6 +243,7 @@ void
 exchange_resumed(struct weir_exchange *px)
 {
     struct exchange *x = (struct exchange *)px;
+    assert(x->waiting_in == STEP_REQUEST_POLICIES || x->waiting_in == STEP_TARGET);
     exchange_run(x, x->waiting_in);
 }
 

@@ -25,6 +25,7 @@ enum step {
     STEP_ATTEMPT_FAILED,   /* account for it, then retry or refuse */
     STEP_RESPONSE,         /* the origin's head: retry on status, policies, forward */
     STEP_RESPOND,          /* answer by the route itself: respond, redirect */
+    STEP_OPTIONS,          /* answer to OPTIONS that is meant for weir */
     STEP_REFUSE,           /* answer with a reason */
     STEP_FINISH,           /* record, metrics, log, release */
     STEP_WAIT              /* not a step: an event will go on */
@@ -34,12 +35,11 @@ struct exchange {
     struct weir_exchange px;          /* what policies see; first */
     struct proxy_worker *worker;
     struct generation *gen;           /* held */
-    const struct listener *listener;  /* of gen; NULL for admin */
     struct down_stream *ds;           /* owned */
     enum step waiting_in;             /* the step whose event is awaited: for logs and asserts */
     struct timer timer;               /* the one deadline: the route's until the head, then idle; per-try shortens it */
     nsec_t deadline;                  /* of the route, until the response head */
-    bool peer_trusted, routed, decorated, retried_stale;
+    bool peer_trusted, decorated;
 
     const struct route *route;
 
@@ -49,6 +49,7 @@ struct exchange {
     bool retry_counted;               /* holds a share of the retry budget */
     struct pick pick;
     struct endpoint_state *endpoint;  /* a reference while an attempt is on */
+    bool retried_stale;               /* the one retry of a stale connection was taken: only fresh ones from then on */
     struct lease *lease;
     bool leasing;                     /* inside pool_lease: its callbacks only note what comes next */
     enum step after_lease;
@@ -83,9 +84,9 @@ struct exchange {
 /* How much of a response body waits for the client before the origin is no longer read. */
 #define RESPONSE_BUFFER 65536
 
-void exchange_start(struct proxy_worker *w, const struct listener *l, struct down_stream *ds);
-void exchange_start_bad(struct proxy_worker *w, const struct listener *l, struct down_stream *ds, enum reason_id reason,
-                        const char *detail);
+void exchange_start(struct proxy_worker *w, struct down_stream *ds);
+/* The head could not be accepted: answered with that reason. */
+void exchange_start_bad(struct proxy_worker *w, struct down_stream *ds, enum reason_id reason, const char *detail);
 
 /* Walks from `step` until something must be awaited. The exchange may be gone when it returns. */
 void exchange_run(struct exchange *x, enum step step);
@@ -93,20 +94,25 @@ void exchange_run(struct exchange *x, enum step step);
 /* exchange_services.resumed: a suspended policy chain goes on. */
 void exchange_resumed(struct weir_exchange *px);
 
+/* Ends what is under way, a suspended policy or an attempt: an answer of weir's own comes next, or the end. */
+void exchange_interrupt(struct exchange *x);
+
 /* attempt.c: the steps on the origin's side. */
 enum step step_attempt(struct exchange *x);
 enum step step_send(struct exchange *x);
 enum step step_attempt_failed(struct exchange *x);
 void attempt_settle(struct exchange *x, enum weir_result result, int status); /* accounts for the open attempt, once */
 void attempt_release(struct exchange *x);  /* lets go of lease, stream and endpoint */
-/* Is another attempt made after this one? Records the decision, settles and releases the attempt unless an answer with
- * that status goes to the client. */
+/* Is another attempt made after this one? status: of the origin's answer; 0: none. Records the decision; settles and
+ * releases the attempt unless its answer goes to the client. */
 bool attempt_again(struct exchange *x, enum weir_result result, int status);
+struct decision *attempt_record(struct exchange *x, enum verdict verdict, const char *reason); /* row of its outcome */
 enum step attempt_fail(struct exchange *x, enum weir_result result, enum reason_id reason, const char *detail);
 
 /* pump.c: bodies in both directions. */
 void pump_request(struct exchange *x);
 void pump_response(struct exchange *x);
+void pump_finish_response(struct exchange *x); /* after the end of the response was given to the client */
 void pump_down_body(struct down_stream *ds);
 void pump_down_writable(struct down_stream *ds);
 void pump_up_body(struct up_stream *us);
@@ -116,6 +122,7 @@ void pump_up_writable(struct up_stream *us);
 enum step step_response(struct exchange *x);
 /* reply.c */
 enum step step_respond(struct exchange *x);
+enum step step_options(struct exchange *x);
 enum step step_refuse(struct exchange *x);
 enum step exchange_refuse(struct exchange *x, enum reason_id reason, const char *detail); /* -> STEP_REFUSE */
 

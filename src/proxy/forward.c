@@ -153,11 +153,22 @@ request_id(struct exchange *x)
     return slice_of(id, 32);
 }
 
+/* A tunnel of HTTP/2 would carry requests past routes and policies. */
+static bool
+offers_h2c(struct slice upgrade)
+{
+    struct slice member;
+    while (field_list_next(&upgrade, &member))
+        if (slice_ieq(member, SLICE("h2c")))
+            return true;
+    return false;
+}
+
 void
 forward_clean(struct http_request *r, bool underscores)
 {
-    if (slice_ieq(r->upgrade, SLICE("h2c")))
-        r->upgrade = SLICE_NONE; /* not offered to origins; the request goes on as HTTP/1.1 (RFC 9113 3.1) */
+    if (offers_h2c(r->upgrade))
+        r->upgrade = SLICE_NONE; /* the request goes on as HTTP/1.1 (RFC 9113 3.1) */
     bool trailers = takes_trailers(r);
     drop_hop_by_hop(&r->fields);
     if (trailers)
@@ -348,10 +359,19 @@ void
 forward_response(struct exchange *x, struct http_response *r)
 {
     struct fields *f = &r->fields;
+    struct slice upgrade = r->status == 101 ? fields_value(f, FIELD_UPGRADE) : SLICE_NONE;
     drop_hop_by_hop(f);
+    if (upgrade.n)
+        fields_add_id(f, FIELD_UPGRADE, upgrade); /* the one of those asked for that was chosen */
     fields_remove(f, FIELD_PROXY_AUTHENTICATE);
     fields_set_id(f, FIELD_X_REQUEST_ID, x->px.id);
     fields_add_id(f, FIELD_VIA, SLICE("1.1 " VIA_NAME));
+}
+
+void
+forward_interim(struct http_response *r)
+{
+    drop_hop_by_hop(&r->fields);
 }
 
 bool

@@ -19,7 +19,9 @@ void forward_decorate(struct http_request *r, const struct addr *from, bool trus
 struct slice forward_target(const struct http_request *r, const struct route *route);
 /* An origin's response head on its way to the client. */
 void forward_response(struct exchange *x, struct http_response *r);
-/* Is the request one that has come through this gateway too often (Via), or with Max-Forwards used up? */
+/* An interim head (103) on the same way. */
+void forward_interim(struct http_response *r);
+/* Is the request one that has come through gateways of this name too often (Via)? */
 bool forward_loops(const struct http_request *r);
 
 #endif

@@ -58,6 +58,9 @@ build_target(struct generation *g, const struct weir_conf *block)
         t->hash_key = template_of_arg(c->hash_line, 1, &g->arena);
     if (c->host_header_line && !c->host_header_endpoint)
         t->host_header = template_of_arg(c->host_header_line, 0, &g->arena);
+    const struct weir_conf *check = conf_find(block, "health_check");
+    if (check)
+        t->check_interval = conf_get_int(check, "interval");
     return t;
 }
 

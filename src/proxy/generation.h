@@ -20,6 +20,7 @@ struct target {             /* an upstream with the policies written in it */
     struct chain *chain;
     struct template *hash_key;    /* balance hash */
     struct template *host_header;
+    nsec_t check_interval;        /* of its health checks; 0: none */
 };
 
 struct listener {

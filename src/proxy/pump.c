@@ -2,6 +2,13 @@
  * sender. */
 #include "exchange.h"
 
+static void
+give_up_replay(struct exchange *x)
+{
+    x->replay_lost = true;
+    iobuf_fini(&x->replay);
+}
+
 /* Another attempt may need what is sent now: kept while it is small, given up beyond that. */
 static void
 keep_for_replay(struct exchange *x, size_t n)
@@ -11,8 +18,7 @@ keep_for_replay(struct exchange *x, size_t n)
         return;
     bool may_retry = x->us->reused || x->target->cluster->retry.attempts > 1;
     if (!may_retry || x->replay.len + n > REPLAY_MAX) {
-        x->replay_lost = true;
-        iobuf_fini(&x->replay);
+        give_up_replay(x);
         return;
     }
     int pieces = iobuf_iov(&x->ds->in, iov, 16);
@@ -21,6 +27,8 @@ keep_for_replay(struct exchange *x, size_t n)
         iobuf_add(&x->replay, iov[i].iov_base, take);
         n -= take;
     }
+    if (n > 0) /* in more pieces than were looked at */
+        give_up_replay(x);
 }
 
 static bool
@@ -35,8 +43,7 @@ refuse_body(struct exchange *x)
     struct decision *d = decision_add(&x->px.log, "max_body", x->px.route_name, VERDICT_REFUSE);
     d->reason = "body_too_large";
     d->at = x->route->at;
-    attempt_settle(x, WEIR_RESULT_CANCELLED, 0);
-    attempt_release(x);
+    exchange_interrupt(x);
     if (!x->head_sent) {
         exchange_run(x,
                      exchange_refuse(x, REASON_BODY_TOO_LARGE, "the request body is larger than this route accepts"));
@@ -80,6 +87,18 @@ pump_request(struct exchange *x)
     }
 }
 
+/* The origin has said all. What is left is the client's to read, and the session has its deadlines for that; but a
+ * tunnel's client may go on sending (the origin has only ended its own side). */
+void
+pump_finish_response(struct exchange *x)
+{
+    x->response_done = true;
+    if (x->tunnel)
+        return;
+    timer_clear(&x->timer);
+    attempt_release(x);
+}
+
 void
 pump_response(struct exchange *x)
 {
@@ -89,9 +108,8 @@ pump_response(struct exchange *x)
         if (n == 0) {
             if (!us->in_end)
                 return;
-            x->response_done = true;
             x->ds->ops->end(x->ds, us->trailers.n ? &us->trailers : NULL);
-            attempt_release(x);
+            pump_finish_response(x);
             return;
         }
         size_t room = x->ds->ops->room(x->ds);
@@ -109,7 +127,7 @@ void
 pump_down_body(struct down_stream *ds)
 {
     struct exchange *x = ds->user;
-    if (x->response_done) {
+    if (x->response_done && !x->tunnel) {
         iobuf_fini(&ds->in); /* nobody wants it any more */
         ds->ops->consumed(ds);
         return;

@@ -40,8 +40,7 @@ finish_reply(struct exchange *x, struct slice body, bool close)
 {
     struct http_response *r = &x->local;
     struct body_framing framing = { BODY_LENGTH, body.n };
-    if (x->routed)
-        chain_response(&x->px);
+    chain_response(&x->px);
     if (status_has_no_body(r->status))
         framing = (struct body_framing){ BODY_NONE, 0 };
     x->status = r->status;
@@ -60,6 +59,19 @@ finish_reply(struct exchange *x, struct slice body, bool close)
     }
     x->ds->ops->end(x->ds, NULL);
     return STEP_WAIT;
+}
+
+/* Seconds after which trying again makes sense; 0: nobody knows. Requests that fill a limit are soon over; endpoints that
+ * failed their checks are looked at again when the next one is due. */
+static unsigned
+retry_after(const struct exchange *x)
+{
+    if (x->reason == reason_get(REASON_OVERFLOW_CONNECTIONS) || x->reason == reason_get(REASON_OVERFLOW_PENDING) ||
+        x->reason == reason_get(REASON_OVERFLOW_REQUESTS))
+        return 1;
+    if (x->reason == reason_get(REASON_NO_HEALTHY_ENDPOINT))
+        return (unsigned)((x->target->check_interval + NSEC_PER_SEC - 1) / NSEC_PER_SEC);
+    return 0;
 }
 
 /* A policy's own answer (host->reply) has a status and a body but no reason. */
@@ -94,8 +106,20 @@ step_refuse(struct exchange *x)
     fields_add_id(f, FIELD_PROXY_STATUS, arena_printf(x->px.arena, "weir; error=%s", r->proxy_error));
     if (x->allow.n)
         fields_add_id(f, FIELD_ALLOW, x->allow);
+    if (retry_after(x))
+        fields_add_id(f, FIELD_RETRY_AFTER, arena_printf(x->px.arena, "%u", retry_after(x)));
     struct slice body = reply_problem(x->px.arena, r, x->reason_detail, x->px.id);
     return finish_reply(x, body, r->close);
+}
+
+enum step
+step_options(struct exchange *x)
+{
+    struct decision *d = decision_add(&x->px.log, "reply", SLICE_NONE, VERDICT_PASS);
+    d->reason = "options";
+    begin(x, 204);
+    fields_add_id(&x->local.fields, FIELD_ALLOW, x->allow);
+    return finish_reply(x, SLICE_NONE, false);
 }
 
 enum step

@@ -50,25 +50,26 @@ begin_response(struct exchange *x, struct body_framing body)
     timer_set(&x->timer, clock_now() + x->route->idle_timeout);
 }
 
+/* 101 ends HTTP on both sides: only when it was asked for and nothing of the request is left to send. */
+static bool
+may_switch(const struct exchange *x)
+{
+    return x->ds->req.upgrade.n && x->body_sent;
+}
+
 enum step
 step_response(struct exchange *x)
 {
     struct http_response *r = &x->us->res;
     bool error = r->status >= 500;
+    enum weir_result result = error ? WEIR_RESULT_ERROR_STATUS : WEIR_RESULT_OK;
 
-    if (r->status == 101 && !x->ds->req.upgrade.n)
+    if (r->status == 101 && !may_switch(x))
         return bad_upgrade(x);
-    if (error) {
-        x->failure.result = WEIR_RESULT_ERROR_STATUS;
-        x->failure.stale = false;
-        x->failure.detail = SLICE_NONE;
-        if (attempt_again(x, WEIR_RESULT_ERROR_STATUS, r->status))
-            return STEP_ATTEMPT;
-    }
-    struct decision *d = decision_add(&x->px.log, "attempt", x->px.upstream_name, error ? VERDICT_ERROR : VERDICT_PASS);
-    d->at = x->target->cluster->at;
-    d->reason = error ? "error_status" : NULL;
-    attempt_settle(x, error ? WEIR_RESULT_ERROR_STATUS : WEIR_RESULT_OK, r->status);
+    attempt_record(x, error ? VERDICT_ERROR : VERDICT_PASS, error ? "error_status" : NULL);
+    if (retry_on_status(&x->target->cluster->retry, r->status) && attempt_again(x, result, r->status))
+        return STEP_ATTEMPT;
+    attempt_settle(x, result, r->status);
 
     struct body_framing body = framing_for_client(x, r);
     forward_response(x, r);
@@ -77,11 +78,8 @@ step_response(struct exchange *x)
     begin_response(x, body);
     if (r->status == 101)
         open_tunnel(x);
-    if (r->body.kind == BODY_NONE && r->status != 101) {
-        x->response_done = true;
-        attempt_release(x);
-        return STEP_WAIT;
-    }
+    else if (r->body.kind == BODY_NONE)
+        pump_finish_response(x);
     pump_response(x);
     return STEP_WAIT;
 }

@@ -31,14 +31,14 @@ static void
 on_request(struct down_stream *s, void *arg)
 {
     struct proxy_listener *l = arg;
-    exchange_start(l->worker, l->conf, s);
+    exchange_start(l->worker, s);
 }
 
 static void
 on_bad_request(struct down_stream *s, enum reason_id reason, const char *detail, void *arg)
 {
     struct proxy_listener *l = arg;
-    exchange_start_bad(l->worker, l->conf, s, reason, detail);
+    exchange_start_bad(l->worker, s, reason, detail);
 }
 
 static void
