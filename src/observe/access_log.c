@@ -15,6 +15,7 @@
 #define BUF_MAX (512u << 10) /* past it lines are dropped */
 #define FLUSH_AFTER (100 * NSEC_PER_MSEC)
 #define RETRY_AFTER (2 * NSEC_PER_MSEC) /* when the reader did not take a batch */
+#define LAST_WAIT_MS 1000 /* for each piece that a reader takes at the end */
 
 struct log_buf { /* one worker's lines for one destination */
     struct access_log *log;
@@ -288,6 +289,16 @@ make_dirty(struct log_buf *b)
         timer_after(&self.timer, FLUSH_AFTER);
 }
 
+/* Nobody is served by this worker any more, so that a reader who is a little behind may have a moment. */
+static void
+flush_last(struct log_buf *b)
+{
+    do {
+        b->retry_at = 0;
+        flush(b, true);
+    } while ((b->n || b->owes) && sink_wait(&b->log->sink, LAST_WAIT_MS));
+}
+
 void
 access_log_flush_all(void)
 {
@@ -295,8 +306,7 @@ access_log_flush_all(void)
 
     while ((b = self.dirty)) {
         self.dirty = b->next;
-        b->retry_at = 0;
-        flush(b, true);
+        flush_last(b);
         if (b->n)
             drop(b->log, count_lines(b->p, b->n), "its reader did not take them before the end");
         b->n = 0;

@@ -197,3 +197,11 @@ sink_write(struct sink *s, const char *p, size_t n, bool wait)
     errno = saved;
     return r;
 }
+
+bool
+sink_wait(struct sink *s, int ms)
+{
+    struct pollfd pfd = {.fd = s->fd, .events = POLLOUT};
+
+    return poll(&pfd, 1, ms) == 1;
+}

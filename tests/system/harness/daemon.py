@@ -96,7 +96,7 @@ class Lines:
 class Weir:
     """conf may hold @NAME@: the values given by name, and ADMIN, LISTEN, DIR. What PRELUDE holds is added unless conf has it."""
 
-    def __init__(self, conf, ready=True, host="127.0.0.1", env=None, use=(), **values):
+    def __init__(self, conf, ready=True, host="127.0.0.1", env=None, use=(), read_log=True, **values):
         self.dir = tempfile.mkdtemp(prefix="weir-test-", dir="/tmp")  # short: unix sockets allow 107 characters
         self.admin_path = os.path.join(self.dir, "a.sock")
         self.path = os.path.join(self.dir, "gateway.conf")
@@ -107,7 +107,7 @@ class Weir:
         self.process = None
         self.stopped = False
         self.write(conf)
-        self.start(ready)
+        self.start(ready, read_log)
 
     # ---- life ----
 
@@ -125,10 +125,11 @@ class Weir:
             f.write(self.text(conf))
         os.rename(self.path + ".new", self.path)
 
-    def start(self, ready=True):
-        self.process = subprocess.Popen([BINARY, "run", "-c", self.path], env=self.env, stdin=subprocess.DEVNULL, cwd=self.dir,
+    def start(self, ready=True, read_log=True):
+        self.process = subprocess.Popen([BINARY, "run", "-c", os.path.basename(self.path)], env=self.env, stdin=subprocess.DEVNULL, cwd=self.dir,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
-        self.log = Lines(self.process.stdout, json.loads)
+        if read_log:
+            self.read_log()
         self.stderr = Lines(self.process.stderr)
         try:
             self.stderr.wait(lambda line: "weir is serving" in line, "sign of serving", 60)
@@ -137,6 +138,10 @@ class Weir:
         except BaseException:
             self.kill()
             raise
+
+    def read_log(self):
+        """Reads the access log from now on."""
+        self.log = Lines(self.process.stdout, json.loads)
 
     def signal(self, number):
         self.process.send_signal(number)
