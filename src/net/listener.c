@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -521,11 +522,32 @@ acceptor_socket(const struct acceptor *a)
     return a->socket;
 }
 
+/*
+ * A connection that completes its handshake between the last accept and the close is reset. So no handshake begins any
+ * more: the client's SYN is dropped, and the next one, a second later, finds the address closed or goes to another
+ * socket that listens there. The program sees the segment from its TCP header on; byte 13 holds the flags.
+ */
+static void
+refuse_handshakes(int fd)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TH_SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    struct sock_fprog program = { sizeof(code) / sizeof(*code), code };
+
+    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
 void
 acceptor_stop(struct acceptor *a)
 {
     if (a->stopped)
         return;
+    if (!addr_is_unix(&a->socket->addr))
+        refuse_handshakes(a->watch.fd);
     accept_some(a, a->watch.fd, ACCEPTS_AT_STOP);
     a->stopped = true;
     watch_close(&a->watch);
