@@ -263,6 +263,7 @@ gateway_drain(void)
     log_notice(NULL, "draining");
     notify_stopping();
     gw.draining = DRAIN_LAG;
+    proxy_leave();
     timer_after(&gw.drain_timer, gw.current ? gw.current->drain_lag : 0);
 }
 

@@ -196,6 +196,14 @@ proxy_publish(struct generation *g, void (*done)(struct generation *g))
 }
 
 static void
+on_leave(void *arg)
+{
+    (void)arg;
+    struct proxy_worker *w = worker_self()->user;
+    down_sessions_leave(w->sessions);
+}
+
+static void
 on_drain(void *arg)
 {
     (void)arg;
@@ -219,6 +227,12 @@ post_all(void (*fn)(void *))
 {
     for (unsigned i = 1; i <= workers_count(); i++)
         worker_post(i, fn, NULL);
+}
+
+void
+proxy_leave(void)
+{
+    post_all(on_leave);
 }
 
 void

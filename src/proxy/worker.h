@@ -25,6 +25,8 @@ void proxy_worker_stop(struct worker *w);
 
 /* Service thread: hands a built and bound generation to every worker; done() runs there once all have it. */
 void proxy_publish(struct generation *g, void (*done)(struct generation *g));
+/* Service thread: from now on clients are told to close their connections. */
+void proxy_leave(void);
 /* Service thread: listeners stop accepting, idle sessions close, busy ones after their answer. */
 void proxy_drain(void);
 /* Service thread: what is still open is closed. */

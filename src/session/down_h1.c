@@ -45,19 +45,29 @@ for_each(struct down_sessions *set, void (*fn)(struct down_session *d))
     }
 }
 
+void
+down_sessions_leave(struct down_sessions *set)
+{
+    struct down_session *d;
+
+    set->leaving = true;
+    TAILQ_FOREACH (d, &set->sessions, link)
+        if (d->active)
+            d->active->s.draining = true;
+}
+
 /* In the next turn, when what the client may have sent by now was seen: then it is not idle any more. */
 static void
 drain_one(struct down_session *d)
 {
     if (d->state == DOWN_IDLE)
         timer_set(&d->timer, clock_now());
-    else if (d->active)
-        d->active->s.draining = true;
 }
 
 void
 down_sessions_drain(struct down_sessions *set)
 {
+    down_sessions_leave(set);
     set->draining = true;
     for_each(set, drain_one);
 }
@@ -74,7 +84,7 @@ abort_one(struct down_session *d)
 void
 down_sessions_abort(struct down_sessions *set)
 {
-    set->draining = true;
+    set->leaving = set->draining = true;
     for_each(set, abort_one);
 }
 

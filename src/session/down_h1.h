@@ -27,6 +27,9 @@ struct down_sessions *down_sessions_new(struct loop *l);
 /* Aborts what there is; before the loop is freed, and not from a callback of a session. */
 void down_sessions_free(struct down_sessions *set);
 unsigned down_sessions_count(const struct down_sessions *set);
+/* From now on every answer says Connection: close; idle sessions stay. Before down_sessions_drain, so that clients
+ * have left by themselves when that comes: a session that is closed while idle may cross the client's next request. */
+void down_sessions_leave(struct down_sessions *set);
 /* Idle sessions are closed (a session whose client is about to send gets its one more answer with Connection: close),
  * busy ones close after their answer. New sessions from then on get Connection: close too. */
 void down_sessions_drain(struct down_sessions *set);

@@ -63,7 +63,7 @@ struct down_sessions {
     struct loop *loop;
     struct down_list sessions;
     unsigned count;
-    bool draining;
+    bool leaving, draining;
     struct down_active *spare;
     unsigned n_spare;
 };

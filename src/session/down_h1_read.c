@@ -15,7 +15,7 @@ open_stream(struct down_session *d)
     a->s.req.scheme = d->is_tls ? SLICE("https") : SLICE("http");
     d->served++;
     d->state = DOWN_REQUEST;
-    a->s.draining = d->set->draining || (a->conf.keepalive_requests && d->served >= a->conf.keepalive_requests);
+    a->s.draining = d->set->leaving || (a->conf.keepalive_requests && d->served >= a->conf.keepalive_requests);
 }
 
 void

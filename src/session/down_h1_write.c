@@ -20,7 +20,7 @@ may_keep(const struct down_active *a, bool close)
 {
     const struct down_session *d = a->d;
 
-    if (close || a->refused || !a->s.req.keep_alive || d->set->draining)
+    if (close || a->refused || !a->s.req.keep_alive || d->set->leaving)
         return false;
     if (a->conf.keepalive_requests && d->served >= a->conf.keepalive_requests)
         return false;

@@ -161,7 +161,9 @@ def test_all_four_policies(weir, redis, tmp_path, secret, where):
     v1 = w.metric("weir_upstream_requests_total", upstream="v1")
     assert abs(v1 - 0.9 * (passed - through) - 0.5 * through) < 0.02 * passed + 200
 
+    # A disk that stands still for long makes lines be dropped rather than requests wait; they are counted.
+    dropped = w.metric("weir_access_log_dropped_total")
     w.stop()
     with open(tmp_path / "access.log") as f:
         lines = sum(1 for line in f if json.loads(line)["status"] != 0)
-    assert lines >= sent
+    assert lines + dropped >= sent

@@ -1064,6 +1064,29 @@ test_drain(void **state)
 }
 
 static void
+test_leaving_tells_clients_and_keeps_the_idle(void **state)
+{
+    struct wire other;
+
+    down_h1_start(fx->set, wire_open(&other, fx->loop), &source);
+    wire_sends(&fx->w, "GET /a HTTP/1.1\r\n" HOST "\r\n");
+    expect_log("GET /a;");
+    down_sessions_leave(fx->set);
+    assert_true(fx->cur->draining);
+    reply(fx->cur, 200, "last");
+    assert_non_null(strstr(wire_expect(&fx->w, "last"), "Connection: close\r\n"));
+    wire_expect_end(&fx->w);
+    assert_int_equal(down_sessions_count(fx->set), 1);
+    assert_false(other.eof);
+    fx->reply = true;
+    wire_sends(&other, "GET /b HTTP/1.1\r\n" HOST "\r\n");
+    assert_non_null(strstr(wire_expect(&other, "\r\n\r\n/b"), "Connection: close\r\n"));
+    wire_expect_end(&other);
+    expect_no_session();
+    wire_close(&other);
+}
+
+static void
 drain_task(struct task *t)
 {
     down_sessions_drain(fx->set);
@@ -1192,6 +1215,7 @@ main(void)
         T(test_write_timeout),
         T(test_upgrade),
         T(test_drain),
+        T(test_leaving_tells_clients_and_keeps_the_idle),
         T(test_drain_answers_what_was_sent_before),
         T(test_abort_all),
         T(test_idle_connections_are_small),

@@ -1,0 +1,234 @@
+"""The end of a daemon: asked to stop, it says so, lets everybody finish, and is gone with 0."""
+import signal
+import threading
+
+import pytest
+
+from harness import Conn, eventually, run_weir
+from harness.message import Closed
+
+CONF = """
+drain { lag @LAG@; timeout @TIMEOUT@; }
+upstream o { endpoint @O@; }
+route / { proxy o; }
+route /here { respond 200 here; }
+"""
+
+
+@pytest.fixture
+def start(weir, origin):
+    def one(lag="0s", timeout="20s"):
+        return weir(CONF, O=origin, LAG=lag, TIMEOUT=timeout), origin
+    return one
+
+
+def begin_drain(w, number=signal.SIGTERM):
+    w.signal(number)
+    eventually(lambda: w.view("status")["draining"], "the drain")
+
+
+def closed(connect):
+    """Whether nobody listens any more."""
+    try:
+        connect().close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_daemon_ends(start, number):
+    w, _ = start()
+    w.signal(number)
+    assert w.wait() == 0
+
+
+def test_during_the_lag_everything_works(start):
+    """Whoever balances has not yet seen that /ready says no: new connections are served as ever, but not kept."""
+    w, _ = start(lag="60s")
+    with w.connect() as old, w.connect() as idle:
+        assert old.get("/here").headers.has("Connection") is False
+        assert idle.get("/here").status == 200
+        begin_drain(w)
+        status, body = w.admin("GET", "/ready")
+        assert status == 503 and body["reasons"] == ["draining"] and body["ready"] is False
+        assert w.admin("GET", "/health")[0] == 200
+        assert w.view("status")["ready"] is False
+        r = old.get("/here")
+        assert (r.status, r.get("Connection")) == (200, "close")
+        assert old.at_end()
+        for _ in range(5):
+            r = w.get("/x")
+            assert (r.status, r.get("Connection")) == (200, "close")
+        # Who is idle may stay as long as there is time.
+        assert idle.get("/here").status == 200
+        # A second signal does not wait.
+        w.signal(signal.SIGTERM)
+        assert w.wait() == 0
+
+
+def test_after_the_lag_it_listens_no_more(start):
+    w, origin = start()
+    with w.connect() as busy:
+        busy.write("GET", "/hold")
+        origin.request("/hold")
+        begin_drain(w)
+        eventually(lambda: closed(w.connect), "the end of listening")
+        # Who asks for the state still gets an answer.
+        assert w.admin("GET", "/ready")[0] == 503
+        origin.release()
+        r = busy.response()
+        assert (r.status, r.body) == (200, b"held")
+        assert r.get("Connection") == "close"
+        assert busy.at_end()
+    assert w.wait() == 0
+
+
+def test_idle_connections_are_closed(start):
+    w, origin = start()
+    with w.connect() as idle, w.connect() as busy:
+        assert idle.get("/here").status == 200
+        busy.write("GET", "/hold")
+        origin.request("/hold")
+        w.signal(signal.SIGTERM)
+        assert idle.at_end()
+        origin.release()
+        assert busy.response().status == 200
+    assert w.wait() == 0
+
+
+def test_a_request_that_is_underway_is_answered(start):
+    """Its head was half here when the drain began."""
+    w, _ = start()
+    with w.connect() as c, w.connect() as idle:
+        assert idle.get("/here").status == 200
+        assert c.get("/here").status == 200
+        c.send(b"GET /here HTTP/1.1\r\nHo")
+        # Answers show that the half was read: the same worker or not, what is sent after it is not read before it.
+        eventually(lambda: w.metric("weir_connections", side="downstream", state="active") >= 1, "the half being read")
+        w.signal(signal.SIGTERM)
+        assert idle.at_end()
+        c.send(b"st: weir.test\r\n\r\n")
+        r = c.response()
+        assert (r.status, r.body, r.get("Connection")) == (200, b"here", "close")
+    assert w.wait() == 0
+
+
+def test_an_upload_goes_through(start):
+    w, origin = start()
+    with w.connect() as c:
+        c.send(b"POST /up HTTP/1.1\r\nHost: weir.test\r\nContent-Length: 10\r\n\r\nhalf.")
+        eventually(lambda: w.metric("weir_connections", side="downstream", state="active") == 1, "the request")
+        begin_drain(w)
+        eventually(lambda: closed(w.connect), "the end of listening")
+        c.send(b"whole")
+        r = c.response()
+        assert r.status == 200 and r.json["body"] == "half.whole" and r.get("Connection") == "close"
+    assert w.wait() == 0
+
+
+def test_the_timeout_ends_what_does_not_end(start):
+    w, origin = start(timeout="100ms")
+    with w.connect() as busy, w.connect() as tunnel:
+        assert tunnel.get("/t", {"Connection": "Upgrade", "Upgrade": "echo"}).status == 101
+        busy.write("GET", "/hold")
+        origin.request("/hold")
+        w.signal(signal.SIGTERM)
+        assert w.wait() == 0
+        with pytest.raises((Closed, ConnectionError)):
+            busy.response()
+        assert tunnel.at_end()
+    assert any("`timeout` passed; closing 2 connections" in line for line in w.stderr.all)
+    assert {r["reason"] for r in w.log.all if r["path"] == "/hold"} == {"draining"}
+
+
+def test_a_second_signal_ends_it_at_once(start):
+    w, origin = start(timeout="600s")
+    with w.connect() as busy:
+        busy.write("GET", "/hold")
+        origin.request("/hold")
+        begin_drain(w)
+        w.signal(signal.SIGTERM)
+        assert w.wait() == 0
+        with pytest.raises((Closed, ConnectionError)):
+            busy.response()
+
+
+@pytest.mark.parametrize("by", ["post", "command"])
+def test_drain_by_admin(start, by):
+    w, _ = start(lag="60s")
+    if by == "post":
+        assert w.admin("POST", "/api/v1/drain") == (200, {"draining": True})
+    else:
+        done = run_weir("drain", "--admin", "unix:" + w.admin_path)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "draining\n", "")
+    assert w.admin("GET", "/ready")[0] == 503
+    assert w.get("/here").status == 200
+    # Once more changes nothing, and nothing is loaded any more.
+    assert w.admin("POST", "/api/v1/drain")[0] == 200
+    status, body = w.reload()
+    assert status == 409 and "draining" in body["detail"]
+    assert w.get("/here").status == 200
+    w.signal(signal.SIGTERM)
+    assert w.wait() == 0
+
+
+def test_nothing_is_lost_under_load(start):
+    """Clients that connect for each request: every one that was accepted is answered, until connecting is refused."""
+    w, origin = start(lag="100ms")
+    wrong, counts = [], []
+
+    def client():
+        n = 0
+        while True:
+            try:
+                c = Conn(w.port.address)
+            except ConnectionRefusedError:
+                break
+            try:
+                with c:
+                    r = c.get("/x" if n % 2 else "/here")
+                    if r.status != 200:
+                        wrong.append(r)
+            except Exception as e:  # noqa: BLE001 - a client must see nothing at all
+                wrong.append(e)
+            n += 1
+        counts.append(n)
+    threads = [threading.Thread(target=client, daemon=True) for _ in range(8)]
+    for t in threads:
+        t.start()
+    eventually(lambda: origin.count("/x") > 50, "traffic")
+    w.signal(signal.SIGTERM)
+    assert w.wait() == 0
+    for t in threads:
+        t.join(20)
+    assert len(counts) == 8 and not wrong, wrong[:3]
+
+
+def test_keep_alive_under_load(start):
+    """Clients that keep their connection learn of its end from an answer, never by a broken exchange."""
+    w, _ = start(lag="60s")
+    wrong, ended = [], []
+
+    def client():
+        try:
+            with w.connect() as c:
+                while True:
+                    r = c.get("/here")
+                    if r.status != 200:
+                        wrong.append(r)
+                    if r.get("Connection") == "close":
+                        ended.append(c.at_end())
+                        return
+        except Exception as e:  # noqa: BLE001 - a client must see nothing at all
+            wrong.append(e)
+    threads = [threading.Thread(target=client, daemon=True) for _ in range(8)]
+    for t in threads:
+        t.start()
+    eventually(lambda: w.view("status")["requests_total"] > 100, "traffic")
+    w.signal(signal.SIGTERM)
+    for t in threads:
+        t.join(20)
+    assert len(ended) == 8 and not wrong, wrong
+    w.signal(signal.SIGTERM)
+    assert w.wait() == 0
