@@ -1,6 +1,6 @@
 # Installed files that are not programs, and what else belongs to a source archive.
 EXTRA_DIST += packaging/systemd/weir.service packaging/kubernetes/sidecar.yaml packaging/packages.sh packages.txt quickstart.sh runtests.sh \
-	autogen.sh .ci/run
+	autogen.sh .ci/run .clang-format
 weirunit = $(DESTDIR)$(systemdsystemunitdir)/weir.service
 
 # For authors of modules: pkg-config --cflags weir, --variable=moduledir weir.
@@ -15,8 +15,21 @@ install-unit:
 uninstall-unit:
 	rm -f $(weirunit)
 
-install-data-local: install-conf install-unit
-install-data-hook: install-man-paths
-uninstall-local: uninstall-conf uninstall-unit
+# libtool's own notes are of no use to a program that loads modules by dlopen.
+remove-la:
+	cd $(DESTDIR)$(weirmoduledir) && rm -f *.la
 
-.PHONY: install-unit uninstall-unit
+uninstall-modules:
+	for module in $(weirmodule_LTLIBRARIES); do \
+	    rm -f $(DESTDIR)$(weirmoduledir)/`basename $$module .la`.so; \
+	done
+
+install-data-local: install-conf install-unit
+install-data-hook: install-man-paths remove-la
+uninstall-local: uninstall-conf uninstall-unit uninstall-modules
+
+# Tests of the whole daemon: whatever is there, but for what running them has left.
+dist-hook:
+	cd $(srcdir) && find tests/system \( -name '*.py' -o -name '*.ini' -o -name '*.conf' \) | tar -cf - -T - | (cd $(abs_builddir)/$(distdir) && tar -xf -)
+
+.PHONY: install-unit uninstall-unit remove-la uninstall-modules
