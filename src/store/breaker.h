@@ -15,10 +15,10 @@
 #define BREAKER_FIRST (500 * NSEC_PER_MSEC)
 #define BREAKER_LONGEST (30 * NSEC_PER_SEC)
 
-struct breaker { /* all zero: closed */
+struct breaker {                       /* all zero: closed */
     nsec_t failures[BREAKER_FAILURES]; /* a ring of the latest */
     unsigned oldest;
-    nsec_t wait;  /* of the last opening; 0: none since a good answer */
+    nsec_t wait; /* of the last opening; 0: none since a good answer */
     bool open;
 };
 

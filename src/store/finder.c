@@ -10,17 +10,18 @@
 #define ASK_TIMEOUT NSEC_PER_SEC
 #define ROUND_APART (200 * NSEC_PER_MSEC) /* at least, however often it is wanted */
 #define ROUND_EVERY (10 * NSEC_PER_SEC)   /* also when nobody complains: a master that was replaced may still answer */
+#define ROUND_DOWN NSEC_PER_SEC           /* while no worker has a connection: sentinels need time to choose another */
 #define RETRY_FIRST (500 * NSEC_PER_MSEC)
 #define RETRY_LONGEST (10 * NSEC_PER_SEC)
 
 /* A round asks one host after the other until one gives an answer of use. */
 struct finder {
-    struct store_state *state;      /* outlives it */
+    struct store_state *state; /* outlives it */
     struct resolver *resolver;
-    struct resolver_watch *watch;   /* of a single server's name; the rest is for sentinels and clusters */
-    struct timer timer;             /* set: no round runs */
+    struct resolver_watch *watch; /* of a single server's name; the rest is for sentinels and clusters */
+    struct timer timer;           /* set: no round runs */
     nsec_t began, retry;
-    unsigned host, tried;           /* of the round */
+    unsigned host, tried; /* of the round */
     struct addr asked;
     struct resolver_lookup *lookup; /* at most one of these two */
     struct asking *asking;
@@ -55,9 +56,11 @@ on_name(const struct addr *addrs, unsigned n, const char *error, void *arg)
 static void
 found(struct finder *f, struct store_map *m)
 {
+    nsec_t latency;
+
     f->retry = 0;
     state_publish(f->state, m);
-    timer_after(&f->timer, ROUND_EVERY);
+    timer_after(&f->timer, state_status(f->state, &latency) == LANE_UP ? ROUND_EVERY : ROUND_DOWN);
 }
 
 static void
@@ -71,8 +74,8 @@ failed(struct finder *f, const char *error)
         ask_host(f);
         return;
     }
-    snprintf(why, sizeof(why), "no %s could say where it is; %.*s:%u: %s", f->state->url.kind == STORE_SENTINEL ? "sentinel" : "cluster node",
-             SLICE_FMT(h->name), h->port, error);
+    snprintf(why, sizeof(why), "no %s could say where it is; %.*s:%u: %s",
+             f->state->url.kind == STORE_SENTINEL ? "sentinel" : "cluster node", SLICE_FMT(h->name), h->port, error);
     state_nowhere(f->state, why);
     f->retry = f->retry ? 2 * f->retry : RETRY_FIRST;
     if (f->retry > RETRY_LONGEST)
@@ -132,7 +135,8 @@ on_sentinel(const struct answer *a, const char *error, void *arg)
 
 /* ------------------------------------------------------------------ clusters */
 
-/* [HOST, PORT, ID, [NAME, VALUE, ...]]: HOST may be empty or nil (the one that was asked), or a name with the address behind it. */
+/* [HOST, PORT, ID, [NAME, VALUE, ...]]: HOST may be empty or nil (the one that was asked), or a name with the address
+ * behind it. */
 static int
 node_addr(const struct answer *node, const struct addr *asked, struct addr *out)
 {
@@ -163,7 +167,8 @@ add_range(struct store_map *m, const struct answer *range, const struct addr *as
     struct addr a;
     int node;
 
-    if (range->type != ANSWER_ARRAY || range->n < 3 || range->at[0]->type != ANSWER_INTEGER || range->at[1]->type != ANSWER_INTEGER)
+    if (range->type != ANSWER_ARRAY || range->n < 3 || range->at[0]->type != ANSWER_INTEGER ||
+        range->at[1]->type != ANSWER_INTEGER)
         return -1;
     if (range->at[0]->value < 0 || range->at[1]->value < range->at[0]->value || range->at[1]->value >= MAP_SLOTS)
         return -1;
@@ -205,7 +210,8 @@ static void
 ask_addr(struct finder *f, const struct addr *to)
 {
     const struct store_url *u = &f->state->url;
-    const char *sentinel[] = { "SENTINEL", "GET-MASTER-ADDR-BY-NAME", u->master.p, NULL }, *cluster[] = { "CLUSTER", "SLOTS", NULL };
+    const char *sentinel[] = {"SENTINEL", "GET-MASTER-ADDR-BY-NAME", u->master.p, NULL},
+               *cluster[] = {"CLUSTER", "SLOTS", NULL};
     const struct question q = {
         .to = to,
         .tls = f->state->tls,

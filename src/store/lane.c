@@ -174,7 +174,7 @@ static void
 on_finish(struct task *t)
 {
     struct lane *l = (struct lane *)((char *)t - offsetof(struct lane, finish));
-    struct weir_store_reply reply = { 0 };
+    struct weir_store_reply reply = {0};
     struct store_call *c;
     unsigned n;
 
@@ -235,8 +235,9 @@ lane_cancel(struct store_call *c)
 static int
 send_to(struct store_call *c, struct node *n, bool asking)
 {
-    const char *argv[CALL_ARGS_MAX + 4] = { c->whole ? "EVAL" : "EVALSHA", c->whole ? c->script->text : c->script->sha, "1" };
-    size_t lengths[CALL_ARGS_MAX + 4] = { c->whole ? 4 : 7, c->whole ? c->script->n : 40, 1 };
+    const char *argv[CALL_ARGS_MAX + 4] = {c->whole ? "EVAL" : "EVALSHA", c->whole ? c->script->text : c->script->sha,
+                                           "1"};
+    size_t lengths[CALL_ARGS_MAX + 4] = {c->whole ? 4 : 7, c->whole ? c->script->n : 40, 1};
     const char *p = c->text;
     char *command = NULL;
     int len, sent;
@@ -284,7 +285,8 @@ fill(struct store_call *c, const struct lane_ask *ask, size_t total)
     }
 }
 
-/* At the end of the list, so not before the last one's: only a reload that shortened the timeout can tell the difference. */
+/* At the end of the list, so not before the last one's: only a reload that shortened the timeout can tell the
+ * difference. */
 static void
 wait_from_now(struct lane *l, struct store_call *c, nsec_t timeout)
 {
@@ -341,7 +343,8 @@ begins(const struct reply *r, const char *word)
     return strncmp(r->text, word, strlen(word)) == 0;
 }
 
-/* The server does not know the script (any more): it ran nothing. One call brings it the text; the others follow behind that. */
+/* The server does not know the script (any more): it ran nothing. One call brings it the text; the others follow behind
+ * that. */
 static void
 resend(struct store_call *c)
 {
@@ -401,7 +404,8 @@ goes_on(struct lane *l, struct store_call *c, const struct reply *r)
 static void
 judge(struct node *n, const char *error)
 {
-    static const char *const away[] = { "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOAUTH", "BUSY ", "NOREPLICAS" };
+    static const char *const away[] = {"LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN",
+                                       "NOAUTH",  "BUSY ",      "NOREPLICAS"};
     size_t i;
 
     /* Before Redis 7 inside of the script's error. */
@@ -428,7 +432,7 @@ measure(struct lane *l, const struct store_call *c)
 void
 lane_on_reply(struct lane *l, struct store_call *c, const struct reply *r)
 {
-    struct weir_store_reply reply = { 0 };
+    struct weir_store_reply reply = {0};
     struct node *n = c->node;
     char error[REPLY_TEXT_MAX];
     weir_store_done done = c->done;

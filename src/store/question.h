@@ -14,9 +14,9 @@ enum answer_type { ANSWER_TEXT, ANSWER_INTEGER, ANSWER_ARRAY, ANSWER_NIL, ANSWER
 
 struct answer {
     enum answer_type type;
-    struct slice text;       /* TEXT, ERROR; NUL-terminated */
-    int64_t value;           /* INTEGER */
-    unsigned n;              /* ARRAY; no element is NULL */
+    struct slice text; /* TEXT, ERROR; NUL-terminated */
+    int64_t value;     /* INTEGER */
+    unsigned n;        /* ARRAY; no element is NULL */
     const struct answer **at;
 };
 
@@ -24,7 +24,7 @@ struct question {
     const struct addr *to;
     const struct tls_client *tls; /* NULL: plain */
     struct slice server_name, user, password;
-    const char *const *words;     /* the command; NULL-terminated, at most 7 */
+    const char *const *words; /* the command; NULL-terminated, at most 7 */
     nsec_t timeout;
 };
 
@@ -32,7 +32,8 @@ struct asking;
 
 /* Exactly once, unless cancelled: an answer other than ERROR (valid during the call), or NULL with a text. */
 typedef void (*question_done)(const struct answer *a, const char *error, void *arg);
-/* A password is offered first; that a server wants none is no error. What the question points to may go after this. Never calls done inside. */
+/* A password is offered first; that a server wants none is no error. What the question points to may go after this.
+ * Never calls done inside. */
 struct asking *question_ask(struct loop *l, const struct question *q, question_done done, void *arg);
 void question_cancel(struct asking *k);
 

@@ -36,9 +36,7 @@ static void *
 create_string(const redisReadTask *t, char *p, size_t n)
 {
     bool error = t->type == REDIS_REPLY_ERROR;
-    struct reply *r = begin(t, error                             ? REPLY_ERROR
-                               : t->type == REDIS_REPLY_STATUS ? REPLY_STATUS
-                                                               : REPLY_STRING);
+    struct reply *r = begin(t, error ? REPLY_ERROR : t->type == REDIS_REPLY_STATUS ? REPLY_STATUS : REPLY_STRING);
 
     if (t->parent && error && r->kind != REPLY_ERROR) {
         r->kind = REPLY_ERROR;

@@ -1,4 +1,5 @@
-/* script: Lua scripts by their text, with the name by which Redis keeps them (SHA-1 of the text). One table per worker and store. */
+/* script: Lua scripts by their text, with the name by which Redis keeps them (SHA-1 of the text). One table per worker
+ * and store. */
 #ifndef STORE_SCRIPT_H
 #define STORE_SCRIPT_H
 
@@ -8,12 +9,12 @@
 #define SCRIPT_TEXT_MAX (64 * 1024)
 
 struct script {
-    const char *given;    /* where the caller's text was: a guess that saves the search */
-    char *text;           /* owned */
+    const char *given; /* where the caller's text was: a guess that saves the search */
+    char *text;        /* owned */
     size_t n;
     char sha[41];
-    unsigned refs;        /* calls under way */
-    const void *loading;  /* the node to which the text is under way; compared, never followed */
+    unsigned refs;       /* calls under way */
+    const void *loading; /* the node to which the text is under way; compared, never followed */
 };
 
 struct script_table {

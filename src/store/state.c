@@ -12,7 +12,7 @@
 static struct {
     pthread_mutex_t lock;
     struct store_state *first; /* newest first */
-} registry = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* For a worker; holds st. */
 struct message {
@@ -26,20 +26,21 @@ post(struct store_state *st, unsigned id, void (*fn)(void *), struct store_map *
 {
     struct message *m = xmalloc(sizeof(*m));
 
-    *m = (struct message){ st, id, map };
+    *m = (struct message){st, id, map};
     store_state_hold(st);
     worker_post(id, fn, m);
 }
 
 /* ------------------------------------------------------------------ metrics */
 
-static const char *const error_names[] = { [STORE_TIMEOUT] = "timeout", [STORE_UNAVAILABLE] = "unavailable", [STORE_SERVER] = "server" };
+static const char *const error_names[] = {
+    [STORE_TIMEOUT] = "timeout", [STORE_UNAVAILABLE] = "unavailable", [STORE_SERVER] = "server"};
 
 /* One line for each name: the newest state of it that is in use. */
 static void
 expose_up(struct strbuf *out, void *arg)
 {
-    static const char *const labels[] = { "store" };
+    static const char *const labels[] = {"store"};
     const struct store_state *st, *newer;
     nsec_t latency;
 
@@ -60,19 +61,20 @@ expose_up(struct strbuf *out, void *arg)
 static void
 declare_metrics(struct store_state *st)
 {
-    static const double buckets[] = { 0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5 };
-    static const char *const labels[] = { "store", "error" };
-    struct slice values[2] = { slice_str(st->name) };
+    static const double buckets[] = {0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5};
+    static const char *const labels[] = {"store", "error"};
+    struct slice values[2] = {slice_str(st->name)};
     struct stats_family *errors, *latency;
     unsigned i;
 
-    errors = stats_family("weir_store_errors_total", STATS_COUNTER, "Commands to a store that failed.", labels, 2, NULL, 0);
+    errors =
+        stats_family("weir_store_errors_total", STATS_COUNTER, "Commands to a store that failed.", labels, 2, NULL, 0);
     for (i = 0; i < STORE_ERRORS; i++) {
         values[1] = slice_str(error_names[i]);
         st->errors[i] = stats_series(errors, values);
     }
-    latency = stats_family("weir_store_latency_seconds", STATS_HISTOGRAM, "Time from a command to its answer.", labels, 1, buckets,
-                           sizeof(buckets) / sizeof(buckets[0]));
+    latency = stats_family("weir_store_latency_seconds", STATS_HISTOGRAM, "Time from a command to its answer.", labels,
+                           1, buckets, sizeof(buckets) / sizeof(buckets[0]));
     st->latency = stats_series(latency, values);
 }
 
@@ -82,12 +84,13 @@ declare_metrics(struct store_state *st)
 static char *
 make_key(const struct state_settings *s, struct arena *arena)
 {
-    struct stat file = { 0 };
+    struct stat file = {0};
 
     if (s->ca.n && stat(s->ca.p, &file) < 0)
         file.st_size = -1;
-    return (char *)arena_printf(arena, "%.*s\n%.*s\n%.*s\n%d %lld %lld.%ld", SLICE_FMT(s->name), SLICE_FMT(s->url), SLICE_FMT(s->ca), s->verify,
-                                (long long)file.st_size, (long long)file.st_mtim.tv_sec, file.st_mtim.tv_nsec)
+    return (char *)arena_printf(arena, "%.*s\n%.*s\n%.*s\n%d %lld %lld.%ld", SLICE_FMT(s->name), SLICE_FMT(s->url),
+                                SLICE_FMT(s->ca), s->verify, (long long)file.st_size, (long long)file.st_mtim.tv_sec,
+                                file.st_mtim.tv_nsec)
         .p;
 }
 
@@ -107,7 +110,8 @@ set_server_name(struct store_state *st)
 {
     unsigned i;
 
-    /* Servers that a sentinel or cluster names by address have certificates for a name near that of the hosts listed. */
+    /* Servers that a sentinel or cluster names by address have certificates for a name near that of the hosts listed.
+     */
     for (i = 0; i < st->url.n_hosts && !st->server_name.n; i++) {
         if (!st->url.hosts[i].literal)
             st->server_name = st->url.hosts[i].name;
@@ -400,16 +404,30 @@ state_refresh(struct store_state *st)
 void
 state_trouble(struct store_state *st, const char *text)
 {
-    uint64_t hash = hash_slice(slice_str(text)) | 1;
+    uint64_t hash = hash_slice(slice_str(text));
+    bool known = false;
+    unsigned i;
 
-    if (atomic_exchange_explicit(&st->told, hash, memory_order_relaxed) != hash)
+    pthread_mutex_lock(&st->lock);
+    for (i = 0; i < STATE_TOLD && i < st->n_told; i++)
+        known |= st->told[i] == hash;
+    if (!known)
+        st->told[st->n_told++ % STATE_TOLD] = hash;
+    pthread_mutex_unlock(&st->lock);
+    if (!known)
         log_error(st->subject, "%s", text);
 }
 
 void
 state_recovered(struct store_state *st)
 {
-    if (atomic_load_explicit(&st->told, memory_order_relaxed) && atomic_exchange_explicit(&st->told, 0, memory_order_relaxed))
+    bool was_away;
+
+    pthread_mutex_lock(&st->lock);
+    was_away = st->n_told != 0;
+    st->n_told = 0;
+    pthread_mutex_unlock(&st->lock);
+    if (was_away)
         log_notice(st->subject, "is back");
 }
 

@@ -1,6 +1,6 @@
 /*
- * state: what a store is at run time, over all generations: where it is, its settings, and a lane for each worker. Keyed by name, URL and TLS
- * settings; kept while any store of the key lives. Counted references.
+ * state: what a store is at run time, over all generations: where it is, its settings, and a lane for each worker.
+ * Keyed by name, URL and TLS settings; kept while any store of the key lives. Counted references.
  */
 #ifndef STORE_STATE_H
 #define STORE_STATE_H
@@ -18,42 +18,45 @@
 struct finder;
 struct lane;
 
+#define STATE_TOLD 4
+
 enum store_error { STORE_TIMEOUT, STORE_UNAVAILABLE, STORE_SERVER, STORE_ERRORS };
 enum lane_status { LANE_NONE, LANE_CONNECTING, LANE_UP, LANE_DOWN };
 
-struct lane_view { /* what a worker shows of its lane; relaxed */
+struct lane_view {                /* what a worker shows of its lane; relaxed */
     _Atomic unsigned char status; /* enum lane_status */
     _Atomic int64_t latency;      /* moving average, ns; 0: no reply yet */
 };
 
 struct state_settings {
-    struct slice name, url, ca;   /* ca: a path, or empty */
+    struct slice name, url, ca; /* ca: a path, or empty */
     bool verify;
 };
 
 struct store_state {
-    struct store_state *next;     /* in the registry, newest first; under its lock */
-    unsigned users;               /* stores; under the registry's lock */
-    atomic_uint holds;            /* the users together, each message under way, each lane */
+    struct store_state *next; /* in the registry, newest first; under its lock */
+    unsigned users;           /* stores; under the registry's lock */
+    atomic_uint holds;        /* the users together, each message under way, each lane */
 
     /* Constant. */
     struct arena arena;
-    char *key;                    /* holds the password */
-    const char *name, *subject;   /* "store main" */
+    char *key;                  /* holds the password */
+    const char *name, *subject; /* "store main" */
     struct store_url url;
-    struct tls_client *tls;       /* NULL: plain */
-    struct slice server_name;     /* for TLS; empty: the address is checked */
+    struct tls_client *tls;   /* NULL: plain */
+    struct slice server_name; /* for TLS; empty: the address is checked */
     stats_id errors[STORE_ERRORS], latency;
 
-    _Atomic nsec_t timeout;       /* of the store built last: bounds probes */
-    _Atomic uint64_t told;        /* hash of the last trouble in the log; 0: none since it was up */
-    atomic_bool asked;            /* a refresh is on its way to the finder */
-    atomic_bool nowhere;          /* the finder cannot say where it is */
+    _Atomic nsec_t timeout; /* of the store built last: bounds probes */
+    atomic_bool asked;      /* a refresh is on its way to the finder */
+    atomic_bool nowhere;    /* the finder cannot say where it is */
 
     pthread_mutex_t lock;
-    struct store_map *map;        /* under lock; NULL: not known yet */
-    bool closing;                 /* under lock: no more lanes */
-    bool opened[WORKER_MAX];      /* under lock: that worker has a lane */
+    uint64_t told[STATE_TOLD]; /* under lock: hashes of the troubles in the log since it was up */
+    unsigned n_told;           /* under lock */
+    struct store_map *map;     /* under lock; NULL: not known yet */
+    bool closing;              /* under lock: no more lanes */
+    bool opened[WORKER_MAX];   /* under lock: that worker has a lane */
 
     struct lane *lanes[WORKER_MAX]; /* each its own worker's */
     struct lane_view views[WORKER_MAX];
@@ -61,7 +64,7 @@ struct store_state {
     /* Service thread. */
     unsigned started;
     bool opened_all;
-    struct finder *finder;        /* NULL: the address is literal, or not started */
+    struct finder *finder; /* NULL: the address is literal, or not started */
 };
 
 /* Finds or makes; one user more. NULL with *e: TLS settings. `u` is copied by parsing the URL again. Any thread. */

@@ -7,7 +7,7 @@
 
 #define MASKED "***" /* of a dump that is being checked */
 
-struct store { /* in the generation's arena */
+struct store {                 /* in the generation's arena */
     struct store_state *state; /* one use of it; NULL: from a masked URL */
     const char *name, *shown;
     nsec_t timeout;
@@ -25,11 +25,14 @@ static void check_store(const struct weir_conf *line, void *diag);
 /* clang-format off */
 const struct weir_directive store_rows[] = {
     { .name = "store", .in = "main", .block = "store", .flags = WEIR_D_REPEAT | WEIR_D_UNIQUE_NAME,
-      .args = ARGS({ "NAME", WEIR_T_NAME }), .check = check_store, .help = "A Redis that policies may use by this name." },
+      .args = ARGS({ "NAME", WEIR_T_NAME }), .check = check_store,
+      .help = "A Redis that policies may use by this name." },
     { .name = "url", .in = "store", .flags = WEIR_D_REQUIRED | WEIR_D_SECRET, .check = check_url,
       .args = ARGS({ "URL", WEIR_T_STRING }),
-      .help = "redis://[[USER]:PASSWORD@]HOST[:PORT][/DB], rediss:// (TLS), unix:///PATH, redis+sentinel://HOST,HOST/MASTER, redis+cluster://HOST,HOST." },
-    { .name = "timeout", .in = "store", .def = "5ms", .args = ARGS({ "TIME", WEIR_T_DURATION, NSEC_PER_MSEC, 60 * NSEC_PER_SEC }),
+      .help = "redis://[[USER]:PASSWORD@]HOST[:PORT][/DB], rediss:// (TLS), unix:///PATH, "
+              "redis+sentinel://HOST,HOST/MASTER, redis+cluster://HOST,HOST." },
+    { .name = "timeout", .in = "store", .def = "5ms",
+      .args = ARGS({ "TIME", WEIR_T_DURATION, NSEC_PER_MSEC, 60 * NSEC_PER_SEC }),
       .help = "How long a request waits for the store at most, waiting for the connection included." },
     { .name = "required", .in = "store", .def = "off", .args = ARGS({ "on|off", WEIR_T_BOOL }),
       .help = "Whether /ready answers 503 while the store is away." },
@@ -66,7 +69,8 @@ check_url(const struct weir_conf *line, void *diag)
 static void
 check_store(const struct weir_conf *block, void *diag)
 {
-    const struct weir_conf *url = conf_find(block, "url"), *ca = conf_find(block, "ca"), *verify = conf_find(block, "verify");
+    const struct weir_conf *url = conf_find(block, "url"), *ca = conf_find(block, "ca"),
+                           *verify = conf_find(block, "verify");
     struct store_url u;
     struct arena scratch;
 
@@ -74,11 +78,12 @@ check_store(const struct weir_conf *block, void *diag)
         return;
     arena_init(&scratch);
     if (!store_url_parse(conf_arg(url, 0), &scratch, &u) && !u.tls) {
+        /* No errors: the environment may give the same file a URL with TLS elsewhere. */
         if (ca)
-            conf_error(ca, -1, "ca is for TLS, and this store's url is not one of rediss://, rediss+sentinel://, rediss+cluster://");
-        if (verify)
-            conf_error(verify, -1,
-                       "verify is for TLS, and this store's url is not one of rediss://, rediss+sentinel://, rediss+cluster://");
+            conf_warning(ca, -1,
+                         "ca has no effect: this store's url is not one with TLS\nrediss:// is redis:// over TLS");
+        if (verify && !conf_get_int(block, "verify"))
+            conf_warning(verify, -1, "verify has no effect: this store's url is not one with TLS");
     }
     arena_fini(&scratch);
 }
@@ -89,9 +94,9 @@ struct store *
 store_build(const struct weir_conf *block, struct arena *arena)
 {
     const struct weir_conf *url = conf_find(block, "url"), *ca = conf_find(block, "ca");
-    struct state_settings settings = { .name = conf_arg(block, 0), .verify = conf_get_int(block, "verify") != 0 };
+    struct state_settings settings = {.name = conf_arg(block, 0), .verify = conf_get_int(block, "verify") != 0};
     struct store *s = arena_zalloc(arena, sizeof(*s));
-    struct err e = { 0 };
+    struct err e = {0};
 
     if (!url)
         return NULL; /* reported: it is required */
@@ -172,10 +177,10 @@ store_state(const struct store *s, double *latency_ms)
 /* ------------------------------------------------------------------ calls */
 
 struct store_call *
-store_eval(struct store *s, const char *script, struct slice key, const struct slice *args, unsigned n, weir_store_done done,
-           void *arg)
+store_eval(struct store *s, const char *script, struct slice key, const struct slice *args, unsigned n,
+           weir_store_done done, void *arg)
 {
-    const struct lane_ask ask = { script, key, args, n, s->timeout, done, arg };
+    const struct lane_ask ask = {script, key, args, n, s->timeout, done, arg};
     struct lane *l = s->state ? state_lane(s->state) : NULL;
 
     return l ? lane_eval(l, &ask) : NULL;

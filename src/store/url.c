@@ -14,9 +14,12 @@ static const struct {
     enum store_kind kind;
     bool tls;
 } schemes[] = {
-    { SLICE("redis"), STORE_SINGLE, false },          { SLICE("rediss"), STORE_SINGLE, true },
-    { SLICE("redis+sentinel"), STORE_SENTINEL, false }, { SLICE("rediss+sentinel"), STORE_SENTINEL, true },
-    { SLICE("redis+cluster"), STORE_CLUSTER, false }, { SLICE("rediss+cluster"), STORE_CLUSTER, true },
+    {SLICE("redis"), STORE_SINGLE, false},
+    {SLICE("rediss"), STORE_SINGLE, true},
+    {SLICE("redis+sentinel"), STORE_SENTINEL, false},
+    {SLICE("rediss+sentinel"), STORE_SENTINEL, true},
+    {SLICE("redis+cluster"), STORE_CLUSTER, false},
+    {SLICE("rediss+cluster"), STORE_CLUSTER, true},
 };
 
 /* Cuts s at the first c: what is before is returned, s is what follows. Without one, all of it. */
@@ -97,7 +100,8 @@ good_name(struct slice s)
 static const char *
 parse_host(struct slice s, struct arena *arena, uint16_t default_port, struct store_host *h)
 {
-    const char *bad = "a host is a name, an IPv4 address or an IPv6 address in brackets, with :PORT if it is not the usual one";
+    const char *bad =
+        "a host is a name, an IPv4 address or an IPv6 address in brackets, with :PORT if it is not the usual one";
     struct slice port = SLICE_NONE;
     uint64_t number = default_port;
 

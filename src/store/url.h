@@ -1,4 +1,5 @@
-/* url: where a store is, as the operator wrote it. Everything in it is checked and percent-decoded here; no error text repeats any of it. */
+/* url: where a store is, as the operator wrote it. Everything in it is checked and percent-decoded here; no error text
+ * repeats any of it. */
 #ifndef STORE_URL_H
 #define STORE_URL_H
 
@@ -13,9 +14,9 @@
 enum store_kind { STORE_SINGLE, STORE_SENTINEL, STORE_CLUSTER };
 
 struct store_host {
-    struct slice name;    /* without brackets; empty for a unix socket */
+    struct slice name; /* without brackets; empty for a unix socket */
     uint16_t port;
-    bool literal;         /* addr holds it, no name to resolve */
+    bool literal; /* addr holds it, no name to resolve */
     struct addr addr;
 };
 
@@ -25,9 +26,9 @@ struct store_url {
     struct slice user;     /* empty: the default user */
     struct slice password; /* empty: no AUTH */
     unsigned db;
-    struct slice master;   /* of sentinels */
+    struct slice master; /* of sentinels */
     struct store_host hosts[STORE_HOSTS_MAX];
-    unsigned n_hosts;      /* 1 for STORE_SINGLE */
+    unsigned n_hosts; /* 1 for STORE_SINGLE */
 };
 
 /*

@@ -41,3 +41,8 @@ check_PROGRAMS += tests/unit/store/test_store_workers
 tests_unit_store_test_store_workers_SOURCES = tests/unit/store/test_store_workers.c
 tests_unit_store_test_store_workers_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_store_test_store_workers_LDADD = $(LIBS_4_STORE) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/store/test_store_conf
+tests_unit_store_test_store_conf_SOURCES = tests/unit/store/test_store_conf.c
+tests_unit_store_test_store_conf_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_store_test_store_conf_LDADD = $(LIBS_4_STORE) $(CMOCKA_LIBS)

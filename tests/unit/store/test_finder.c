@@ -11,7 +11,7 @@ static struct resolver *resolver;
 static int
 setup(void **state)
 {
-    struct err e = { 0 };
+    struct err e = {0};
 
     log_set_level(LOG_LVL_ERROR);
     assert_int_equal(tls_init(), 0);
@@ -59,12 +59,21 @@ static void
 test_a_name_over_tls(void **state)
 {
     struct lab_cert ca, server;
-    struct redis_lab redis = { .port = 0 };
+    struct redis_lab redis = {.port = 0};
     struct store_lab s;
     struct asked a;
     char port[16], url[128], more[256], all[8192];
-    const char *options[] = { "--tls-port", port, "--tls-cert-file", server.cert_file, "--tls-key-file", server.key_file, "--tls-ca-cert-file",
-                              ca.cert_file, "--tls-auth-clients", "no", NULL };
+    const char *options[] = {"--tls-port",
+                             port,
+                             "--tls-cert-file",
+                             server.cert_file,
+                             "--tls-key-file",
+                             server.key_file,
+                             "--tls-ca-cert-file",
+                             ca.cert_file,
+                             "--tls-auth-clients",
+                             "no",
+                             NULL};
     int number = free_port();
 
     lab_cert_make(&ca, "ca", NULL, NULL, 30);
@@ -84,7 +93,7 @@ test_a_name_over_tls(void **state)
     open_url(&s, url, "timeout 5s; ");
     do
         ask_and_wait(loop, s.store, &a, "return {4}", "k");
-    while (a.ended - a.at > NSEC_PER_MSEC || !has_state(&(struct state_wait){ s.store, "down" }));
+    while (a.ended - a.at > NSEC_PER_MSEC || !has_state(&(struct state_wait){s.store, "down"}));
     assert_string_equal(a.error, "unavailable");
     store_lab_close(&s);
     assert_true(log_caught("certificate", all, sizeof(all)) > 0);
@@ -102,7 +111,7 @@ test_a_name_that_is_not_known(void **state)
 {
     struct store_lab s;
     struct asked a;
-    struct state_wait down = { NULL, "down" };
+    struct state_wait down = {NULL, "down"};
     char all[8192];
 
     log_catch();
@@ -128,7 +137,8 @@ start_sentinel(struct redis_lab *r, int master)
     assert_non_null(mkdtemp(r->dir));
     snprintf(r->socket, sizeof(r->socket), "%s/redis.sock", r->dir);
     snprintf(path, sizeof(path), "%s/sentinel.conf", r->dir);
-    snprintf(text, sizeof(text), "port %d\nbind 127.0.0.1\nunixsocket %s\nsentinel monitor mymaster 127.0.0.1 %d 1\n", r->port, r->socket, master);
+    snprintf(text, sizeof(text), "port %d\nbind 127.0.0.1\nunixsocket %s\nsentinel monitor mymaster 127.0.0.1 %d 1\n",
+             r->port, r->socket, master);
     assert_non_null(f = fopen(path, "w"));
     fputs(text, f);
     fclose(f);
@@ -139,15 +149,17 @@ start_sentinel(struct redis_lab *r, int master)
         execlp("redis-server", "redis-server", path, "--sentinel", (char *)NULL);
         _exit(127);
     }
-    snprintf(command, sizeof(command), "for i in $(seq 500); do redis-cli -s %s ping 2>/dev/null | grep -q PONG && exit 0; sleep 0.01; done; exit 1",
-             r->socket);
+    snprintf(
+        command, sizeof(command),
+        "for i in $(seq 500); do redis-cli -s %s ping 2>/dev/null | grep -q PONG && exit 0; sleep 0.01; done; exit 1",
+        r->socket);
     assert_int_equal(system(command), 0);
 }
 
 static void
 test_sentinel(void **state)
 {
-    struct redis_lab first = { .port = free_port() }, second = { .port = free_port() }, sentinel = { .port = free_port() };
+    struct redis_lab first = {.port = free_port()}, second = {.port = free_port()}, sentinel = {.port = free_port()};
     struct store_lab s;
     struct asked a;
     char url[128], command[256], all[8192];
@@ -186,8 +198,8 @@ test_sentinel(void **state)
 static void
 test_sentinel_without_that_master(void **state)
 {
-    struct redis_lab sentinel = { .port = free_port() };
-    struct state_wait down = { NULL, "down" };
+    struct redis_lab sentinel = {.port = free_port()};
+    struct state_wait down = {NULL, "down"};
     struct store_lab s;
     char url[128], all[8192];
 
@@ -208,7 +220,7 @@ static void
 start_node(struct redis_lab *r)
 {
     char bus[16];
-    const char *options[] = { "--cluster-enabled", "yes", "--cluster-port", bus, NULL };
+    const char *options[] = {"--cluster-enabled", "yes", "--cluster-port", bus, NULL};
 
     r->port = free_port();
     snprintf(bus, sizeof(bus), "%d", free_port());
@@ -222,7 +234,8 @@ wait_cluster(struct redis_lab *r)
 
     snprintf(command, sizeof(command),
              "for i in $(seq 2000); do redis-cli -s %s cluster info | tr -d '\\r' | "
-             "grep -q 'cluster_state:ok' && redis-cli -s %s cluster info | grep -q 'cluster_size:2' && exit 0; sleep 0.01; done; exit 1",
+             "grep -q 'cluster_state:ok' && redis-cli -s %s cluster info | grep -q 'cluster_size:2' && exit 0; sleep "
+             "0.01; done; exit 1",
              r->socket, r->socket);
     assert_int_equal(system(command), 0);
 }
@@ -231,7 +244,7 @@ wait_cluster(struct redis_lab *r)
 static void
 test_cluster(void **state)
 {
-    struct redis_lab low = { 0 }, high = { 0 };
+    struct redis_lab low = {0}, high = {0};
     char url[128], command[256], id[64];
     struct store_lab s;
     struct asked a;
@@ -241,7 +254,8 @@ test_cluster(void **state)
     assert_string_equal(redis_do(&low, "cluster addslotsrange 0 8191"), "OK");
     assert_string_equal(redis_do(&high, "cluster addslotsrange 8192 16383"), "OK");
     assert_string_equal(redis_do(&low, "config get cluster-port"), "cluster-port");
-    snprintf(command, sizeof(command), "cluster meet 127.0.0.1 %d $(redis-cli -s %s config get cluster-port | tail -1)", high.port, high.socket);
+    snprintf(command, sizeof(command), "cluster meet 127.0.0.1 %d $(redis-cli -s %s config get cluster-port | tail -1)",
+             high.port, high.socket);
     assert_string_equal(redis_do(&low, command), "OK");
     wait_cluster(&low);
     wait_cluster(&high);
@@ -252,6 +266,17 @@ test_cluster(void **state)
     ask_until_good(&s, &a, "redis.call('set', KEYS[1], 4) return {1}", "bar");
     assert_string_equal(redis_do(&high, "get foo"), "3");
     assert_string_equal(redis_do(&low, "get bar"), "4");
+
+    /* While a slot is moving, a key that is not there any more is asked for at the other one. */
+    snprintf(id, sizeof(id), "%s", redis_do(&low, "cluster myid"));
+    snprintf(command, sizeof(command), "cluster setslot 12182 migrating %s", id);
+    assert_string_equal(redis_do(&high, command), "OK");
+    snprintf(id, sizeof(id), "%s", redis_do(&high, "cluster myid"));
+    snprintf(command, sizeof(command), "cluster setslot 12182 importing %s", id);
+    assert_string_equal(redis_do(&low, command), "OK");
+    ask_and_wait(loop, s.store, &a, "redis.call('set', KEYS[1], 6) return {6}", "{foo}new");
+    assert_good(&a);
+    assert_int_equal(a.ints[0], 6);
 
     /* A slot moves: the next call is redirected, and is good at once. */
     assert_string_equal(redis_do(&high, "del foo"), "1");
@@ -272,10 +297,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_name_over_tls),
-        cmocka_unit_test(test_a_name_that_is_not_known),
-        cmocka_unit_test(test_sentinel),
-        cmocka_unit_test(test_sentinel_without_that_master),
+        cmocka_unit_test(test_a_name_over_tls), cmocka_unit_test(test_a_name_that_is_not_known),
+        cmocka_unit_test(test_sentinel),        cmocka_unit_test(test_sentinel_without_that_master),
         cmocka_unit_test(test_cluster),
     };
 

@@ -107,12 +107,45 @@ static void
 test_refused(void **state)
 {
     static const char *const bad[] = {
-        "", "redis", "redis:", "redis:/h", "http://h", "REDIS://h", "redis://", "redis:///1", "redis://h:0", "redis://h:65536", "redis://h:x",
-        "redis://a,b", "redis://h/x", "redis://h/-1", "redis://h/99999999999", "redis://h?x=1", "redis://h#1", "redis://user@h", "redis://u:@h",
-        "redis://u:%4@h", "redis://u:%zz@h", "redis://u:%00@h", "redis://[::1", "redis://[::1]x", "redis://[name]", "redis://-h", "redis://h_ i",
-        "redis://:a/b@h", "unix://", "unix://run/x", "unix:///%", "redis+sentinel://h", "redis+sentinel://h/", "redis+cluster://h/1",
-        "redis+sentinel://a,,b/m", "redis+cluster://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17",
-        "unix:///0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890",
+        "",
+        "redis",
+        "redis:",
+        "redis:/h",
+        "http://h",
+        "REDIS://h",
+        "redis://",
+        "redis:///1",
+        "redis://h:0",
+        "redis://h:65536",
+        "redis://h:x",
+        "redis://a,b",
+        "redis://h/x",
+        "redis://h/-1",
+        "redis://h/99999999999",
+        "redis://h?x=1",
+        "redis://h#1",
+        "redis://user@h",
+        "redis://u:@h",
+        "redis://u:%4@h",
+        "redis://u:%zz@h",
+        "redis://u:%00@h",
+        "redis://[::1",
+        "redis://[::1]x",
+        "redis://[name]",
+        "redis://-h",
+        "redis://h_ i",
+        "redis://:a/b@h",
+        "unix://",
+        "unix://run/x",
+        "unix:///%",
+        "redis+sentinel://h",
+        "redis+sentinel://h/",
+        "redis+cluster://h/1",
+        "redis+sentinel://a,,b/m",
+        "redis+cluster://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17",
+        "unix:///"
+        "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+        "01234567890",
     };
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -128,13 +161,13 @@ static void
 test_mask(void **state)
 {
     static const char *const pairs[][2] = {
-        { "redis://h:6379/1", "redis://h:6379/1" },
-        { "redis://u:secret@h:6379/1", "redis://u:***@h:6379/1" },
-        { "redis://:se/c@ret@h", "redis://:***@h" },
-        { "unix://:pw@/run/x", "unix://:***@/run/x" },
-        { "unix:/run/x", "unix:/run/x" },
-        { "***", "***" },
-        { "", "" },
+        {"redis://h:6379/1", "redis://h:6379/1"},
+        {"redis://u:secret@h:6379/1", "redis://u:***@h:6379/1"},
+        {"redis://:se/c@ret@h", "redis://:***@h"},
+        {"unix://:pw@/run/x", "unix://:***@/run/x"},
+        {"unix:/run/x", "unix:/run/x"},
+        {"***", "***"},
+        {"", ""},
     };
 
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
