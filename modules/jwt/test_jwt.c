@@ -456,7 +456,7 @@ test_explain(void **state)
 }
 
 static void
-test_statuses_are_the_contract(void **state)
+test_statuses_of_refusals(void **state)
 {
     for (const struct weir_reason *r = weir_module.reasons; r->code; r++) {
         int want = strcmp(r->code, "jwt_claim_refused") == 0      ? 403
@@ -481,7 +481,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_waiting_ends_after_a_second, setup, teardown),
         cmocka_unit_test_setup_teardown(test_several_sources, setup, teardown),
         cmocka_unit_test_setup_teardown(test_explain, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_statuses_are_the_contract, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_statuses_of_refusals, setup, teardown),
     };
     return cmocka_run_group_tests(tests, make_keys, free_keys);
 }

@@ -11,7 +11,7 @@
 #include "arena.h"
 
 enum verdict { VERDICT_PASS, VERDICT_REFUSE, VERDICT_ERROR, VERDICT_SKIP };
-/* As in the contract of weir_policy_verdicts_total and `why`: pass refuse error; skip where a step did not apply. */
+/* As in weir_policy_verdicts_total and `why`, see weir(8): pass refuse error; skip where a step did not apply. */
 const char *verdict_name(enum verdict v);
 
 struct decision {

@@ -4,7 +4,7 @@
 
 #define DEFAULT_CONFIG WEIR_SYSCONF_DIR "/gateway.conf"
 
-/* Exit codes (contract). */
+/* Exit codes, see weir(8). */
 #define EXIT_GOOD 0
 #define EXIT_FAILED 1
 #define EXIT_USAGE 2

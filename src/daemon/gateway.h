@@ -18,7 +18,7 @@ int gateway_run(void);
 /* Loads the file anew off the data path; done comes later. Requests that come meanwhile are served together by one more
  * load. */
 void gateway_reload(void (*done)(bool ok, const char *message, void *arg), void *arg);
-void gateway_drain(void);        /* the contract's SIGTERM */
+void gateway_drain(void);        /* SIGTERM, as weir(8) has it */
 void gateway_stop(void);         /* at once: the second SIGTERM */
 
 #endif

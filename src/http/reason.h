@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 struct reason {
-    const char *code;        /* "no_route": the contract's word */
+    const char *code;        /* "no_route": in problem documents, logs, metrics and gateway.conf(5) */
     int status;              /* 0: the connection is closed without an answer */
     const char *title;       /* of the problem document: short, the same every time */
     const char *proxy_error; /* RFC 9209 error type: "http_request_denied", "connection_timeout", ... */

@@ -1,6 +1,7 @@
 /*
- * access_log: one JSON line per exchange (DESIGN sections 9 and 11). Lines are formatted into a per-worker buffer and written in batches: when 32 KiB are
- * full, and at the end of a turn at the latest 100 ms old. A reader that does not keep up (a pipe) makes lines be dropped and counted, never a worker wait.
+ * access_log: one JSON line per exchange, its members as in gateway.conf(5). Lines are formatted into a per-worker
+ * buffer and written in batches: when 32 KiB are full, and at the end of a turn at the latest 100 ms old. A reader that
+ * does not keep up (a pipe) makes lines be dropped and counted, never a worker wait.
  */
 #ifndef OBSERVE_ACCESS_LOG_H
 #define OBSERVE_ACCESS_LOG_H

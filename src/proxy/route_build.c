@@ -46,7 +46,7 @@ name_slot(struct build *b, struct slice name)
     }
 }
 
-/* Without name=: the host pattern followed by the pattern; further ones of the same get #2, #3 (contract). */
+/* Without name=: the host pattern followed by the pattern; further ones of the same get #2, #3: see gateway.conf(5). */
 static struct slice
 route_name(struct build *b, const struct weir_conf *line, struct slice host)
 {

@@ -1,4 +1,4 @@
-"""DESIGN 11: the access log."""
+"""The access log."""
 import json
 import os
 import re

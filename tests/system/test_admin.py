@@ -1,4 +1,4 @@
-"""DESIGN 8 and 11: the admin listener."""
+"""The admin listener."""
 import json
 import re
 import urllib.parse

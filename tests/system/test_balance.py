@@ -1,4 +1,4 @@
-"""DESIGN 6: how an endpoint is chosen."""
+"""How an endpoint is chosen."""
 from collections import Counter
 
 import pytest

@@ -1,4 +1,4 @@
-"""DESIGN 9 and 11: what the origin is sent, and what passes back."""
+"""What the origin is sent, and what passes back."""
 import re
 
 import pytest

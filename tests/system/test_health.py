@@ -1,4 +1,4 @@
-"""DESIGN 11, Upstream: active checks, passive ejection, panic."""
+"""Upstream: active checks, passive ejection, panic."""
 import re
 
 from harness import eventually

@@ -1,4 +1,4 @@
-"""DESIGN 9 and 11, jwt: which tokens pass, what the others are told, and where the keys come from."""
+"""jwt: which tokens pass, what the others are told, and where the keys come from."""
 import json
 import threading
 import time

@@ -1,4 +1,4 @@
-"""DESIGN 11: limits of an upstream hold for the process, over all workers."""
+"""Limits of an upstream hold for the process, over all workers."""
 from harness import eventually
 
 

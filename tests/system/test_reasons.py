@@ -1,4 +1,4 @@
-"""DESIGN 9: every row of the table of reasons, as a client sees it."""
+"""Every row of the table of reasons, as a client sees it."""
 import re
 import signal
 import time

@@ -1,4 +1,4 @@
-"""DESIGN 11, Upstream: what is tried again, and what never is."""
+"""Upstream: what is tried again, and what never is."""
 import threading
 
 import pytest

@@ -1,4 +1,4 @@
-"""DESIGN 6 and 11: which route a request takes."""
+"""Which route a request takes."""
 import pytest
 
 

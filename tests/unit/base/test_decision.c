@@ -66,7 +66,7 @@ past_the_cap_the_last_row_says_so(void **state)
 }
 
 static void
-verdicts_have_the_names_of_the_contract(void **state)
+verdicts_have_the_names_that_metrics_and_logs_show(void **state)
 {
     assert_string_equal(verdict_name(VERDICT_PASS), "pass");
     assert_string_equal(verdict_name(VERDICT_REFUSE), "refuse");
@@ -81,7 +81,7 @@ main(void)
         cmocka_unit_test(rows_keep_their_order_while_growing),
         cmocka_unit_test(a_row_starts_empty_but_for_what_is_said),
         cmocka_unit_test(past_the_cap_the_last_row_says_so),
-        cmocka_unit_test(verdicts_have_the_names_of_the_contract),
+        cmocka_unit_test(verdicts_have_the_names_that_metrics_and_logs_show),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,7 @@ test_every_core_reason_has_a_complete_row(void **state)
     assert_null(reason_find("no_such_reason"));
 }
 
-/* The contract's statuses. */
+/* The statuses that clients are promised. */
 static void
 test_statuses(void **state)
 {

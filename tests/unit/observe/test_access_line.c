@@ -78,7 +78,7 @@ line(struct fixture *f)
 }
 
 static void
-the_keys_and_their_order_are_the_contract(void **state)
+the_keys_and_their_order(void **state)
 {
     struct fixture *f = *state;
     struct decision *d = decision_add(&f->why, "route", SLICE("r1"), VERDICT_PASS);
@@ -197,7 +197,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_keys_and_their_order_are_the_contract, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_keys_and_their_order, setup, teardown),
         cmocka_unit_test_setup_teardown(what_does_not_apply_is_null, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_bytes_are_escaped, setup, teardown),
         cmocka_unit_test_setup_teardown(random_bytes_always_make_one_line_of_json, setup, teardown),

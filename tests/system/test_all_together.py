@@ -1,4 +1,4 @@
-"""The configuration of the specification as it stands there, with only its addresses and files adapted: three origins, a real Redis,
+"""One configuration with everything in it: three origins, a real Redis,
 an identity provider that serves its keys, a TLS listener; and what a client sees of it."""
 import json
 import os
