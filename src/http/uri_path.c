@@ -140,7 +140,9 @@ end_segment(struct rewrite *w, bool *drop)
     size_t dots = n == 0 || s[0] != '.' ? 0 : n == 1 || s[1] != '.' ? 1 : 2;
 
     *drop = false;
-    if (dots && n > dots && s[dots] == ';')
+    /* Also where the semicolon is encoded: an origin behind one that decodes would see "..;". */
+    if (dots && (slice_starts(slice_of(s + dots, n - dots), SLICE(";")) ||
+                 slice_starts(slice_of(s + dots, n - dots), SLICE("%3B"))))
         return "a dot segment with parameters in the path";
     if (dots && n == dots) {
         *drop = true;
