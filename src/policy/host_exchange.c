@@ -159,10 +159,29 @@ acceptable(struct weir_exchange *x, const char *name, struct slice value)
     return id == FIELD_OTHER ? arena_slice(x->arena, n) : slice_str(field_name(id));
 }
 
+/* The name of a request field that the policy is about to decide on. */
+static struct slice
+own(struct weir_exchange *x, const char *name, struct slice value)
+{
+    struct slice n = acceptable(x, name, value);
+    struct owned_field *o;
+
+    if (!n.n || x->req->body.kind != BODY_CHUNKED)
+        return n;
+    for (o = x->owned; o; o = o->next)
+        if (slice_ieq(o->name, n))
+            return n;
+    o = arena_alloc(x->arena, sizeof(*o));
+    o->name = n;
+    o->next = x->owned;
+    x->owned = o;
+    return n;
+}
+
 static void
 host_request_header_set(struct weir_exchange *x, const char *name, struct weir_str value)
 {
-    struct slice n = acceptable(x, name, slice_of_str(value));
+    struct slice n = own(x, name, slice_of_str(value));
 
     if (n.n)
         fields_set(&x->req->fields, n, arena_slice(x->arena, slice_of_str(value)));
@@ -171,7 +190,7 @@ host_request_header_set(struct weir_exchange *x, const char *name, struct weir_s
 static void
 host_request_header_add(struct weir_exchange *x, const char *name, struct weir_str value)
 {
-    struct slice n = acceptable(x, name, slice_of_str(value));
+    struct slice n = own(x, name, slice_of_str(value));
 
     if (n.n)
         fields_add(&x->req->fields, n, arena_slice(x->arena, slice_of_str(value)));
@@ -180,7 +199,7 @@ host_request_header_add(struct weir_exchange *x, const char *name, struct weir_s
 static void
 host_request_header_remove(struct weir_exchange *x, const char *name)
 {
-    struct slice n = acceptable(x, name, SLICE(""));
+    struct slice n = own(x, name, SLICE(""));
 
     if (n.n)
         fields_remove_name(&x->req->fields, n);

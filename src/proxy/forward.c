@@ -355,6 +355,27 @@ forward_target(const struct http_request *r, const struct route *route)
     return join(r->fields.arena, (struct slice[]){ path, SLICE("?"), r->query }, 3);
 }
 
+static bool
+is_owned(const struct exchange *x, struct slice name)
+{
+    for (const struct owned_field *o = x->px.owned; o; o = o->next)
+        if (slice_ieq(o->name, name))
+            return true;
+    return false;
+}
+
+void
+forward_trailers(struct exchange *x, struct fields *trailers)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < trailers->n; i++)
+        if (!is_owned(x, trailers->v[i].name))
+            trailers->v[kept++] = trailers->v[i];
+    trailers->n = kept;
+    if (!x->gen->underscores)
+        drop_underscores(trailers);
+}
+
 void
 forward_response(struct exchange *x, struct http_response *r)
 {

@@ -17,6 +17,9 @@ void forward_request(struct exchange *x);
 void forward_decorate(struct http_request *r, const struct addr *from, bool trusted, struct slice id);
 /* The target in origin-form for this route: prefix stripped. In the arena of r's fields. */
 struct slice forward_target(const struct http_request *r, const struct route *route);
+/* The request's trailers, by the rules of its head: origins that merge them into it must find nothing there that the
+ * head may not have. */
+void forward_trailers(struct exchange *x, struct fields *trailers);
 /* An origin's response head on its way to the client. */
 void forward_response(struct exchange *x, struct http_response *r);
 /* An interim head (103) on the same way. */

@@ -1,6 +1,7 @@
 /* Bodies: chunks move from one stream to the other as far as the receiver has room; a receiver without room stops the
  * sender. */
 #include "exchange.h"
+#include "forward.h"
 
 static void
 give_up_replay(struct exchange *x)
@@ -71,6 +72,8 @@ pump_request(struct exchange *x)
             if (!ds->in_end)
                 return;
             x->body_sent = true;
+            if (ds->trailers.n)
+                forward_trailers(x, &ds->trailers);
             x->us->ops->end(x->us, ds->trailers.n ? &ds->trailers : NULL);
             return;
         }
