@@ -54,7 +54,7 @@ void conf_verror(const struct weir_conf *line, int arg, bool warning, const char
 void conf_opt_error(const struct weir_conf *line, const char *key, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 unsigned conf_errors(const struct conf *c);
 unsigned conf_warnings(const struct conf *c);
-/* All of them in order of file and line, each as FILE:LINE:COL: error: TEXT, the source line, a caret, and what would be right. */
+/* All of them in order of file and line: FILE:LINE:COL: error: TEXT, the source line, a caret, what would be right. */
 void conf_diagnostics(const struct conf *c, struct strbuf *out);
 /* The nearest of `names` (NULL-terminated) for "did you mean"; NULL when nothing is near. */
 const char *conf_nearest(const char *word, const char *const *names);
