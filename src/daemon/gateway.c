@@ -112,16 +112,18 @@ on_published(struct generation *g)
     }
 }
 
-/* A built generation goes live: sockets first, so that a port that is taken changes nothing. -1: diagnostics are in the
- * tree. */
+/* Before a generation goes live: sockets first, so that a port that is taken changes nothing. -1: diagnostics are in the tree. */
 static int
+open_sockets(struct generation *g)
+{
+    return generation_bind(g) != 0 || admin_follow(g) != 0 ? -1 : 0;
+}
+
+static void
 go_live(struct generation *g)
 {
-    if (generation_bind(g) != 0 || admin_follow(g) != 0)
-        return -1;
     start_generation(g);
     proxy_publish(g, on_published);
-    return 0;
 }
 
 /* ---- reload ---- */
@@ -176,7 +178,7 @@ reload_finish(void *arg)
     struct generation *g = gw.reload.built;
     char message[512];
     gw.reload.built = NULL;
-    if (g && (gw.ended || go_live(g) != 0)) {
+    if (g && (gw.ended || open_sockets(g) != 0)) {
         conf_diagnostics(g->conf, &gw.reload.text);
         generation_free(g);
         g = NULL;
@@ -186,6 +188,7 @@ reload_finish(void *arg)
     if (g) {
         gw.last_id = g->id;
         gw.reload.publishing = g;
+        go_live(g);
         return;
     }
     snprintf(message, sizeof message, "%.500s",
@@ -351,13 +354,13 @@ register_metrics(void)
     stats_gauge_set(gw.reload_metric, 1);
 }
 
-static int
+static struct generation *
 build_first(struct conf *conf)
 {
     struct strbuf text;
     strbuf_init(&text, 1 << 20);
     struct generation *g = load_generation(conf, gw.last_id = 1, &text);
-    if (g && generation_bind(g) != 0) {
+    if (g && open_sockets(g) != 0) {
         conf_diagnostics(g->conf, &text);
         generation_free(g);
         g = NULL;
@@ -365,19 +368,23 @@ build_first(struct conf *conf)
     if (text.n)
         fputs(text.p, stderr);
     strbuf_fini(&text);
-    gw.current = g;
-    return g ? 0 : -1;
+    return g;
 }
 
+/* Everything but what a generation holds; also when the start failed half-way. */
 static void
-print_diagnostics(const struct generation *g)
+gateway_fini(void)
 {
-    struct strbuf text;
-    strbuf_init(&text, 1 << 20);
-    conf_diagnostics(g->conf, &text);
-    if (text.n)
-        fputs(text.p, stderr);
-    strbuf_fini(&text);
+    admin_fini();
+    if (gw.resolver)
+        resolver_free(gw.resolver);
+    timer_fini(&gw.drain_timer);
+    for (size_t i = 0; i < sizeof gw.signals / sizeof *gw.signals; i++)
+        signal_watch_free(gw.signals[i]);
+    workers_fini();
+    strbuf_fini(&gw.reload.text);
+    free(gw.path);
+    stats_fini();
 }
 
 int
@@ -405,18 +412,17 @@ gateway_start(struct conf *conf, const char *path)
         gw.signals[i] = signal_watch_new(gw.loop, signals[i], on_signal, NULL);
     register_metrics();
     admin_init(&services);
-    if (build_first(conf) != 0)
+    struct generation *g = build_first(conf);
+    if (!g) {
+        offload_fini();
+        gateway_fini();
         return -1;
-    struct generation *g = gw.current;
-    gw.current = NULL;
+    }
     if (workers_start(proxy_worker_start, proxy_worker_stop) != 0) {
         log_error(NULL, "worker threads could not be started");
         return -1;
     }
-    if (go_live(g) != 0) {
-        print_diagnostics(g);
-        return -1;
-    }
+    go_live(g);
     return 0;
 }
 
@@ -434,14 +440,7 @@ gateway_run(void)
         stop_generation(gw.current);
         generation_free(gw.current);
     }
-    admin_fini();
-    resolver_free(gw.resolver);
-    timer_fini(&gw.drain_timer);
-    for (size_t i = 0; i < sizeof gw.signals / sizeof *gw.signals; i++)
-        signal_watch_free(gw.signals[i]);
-    workers_fini();
-    strbuf_fini(&gw.reload.text);
-    free(gw.path);
-    stats_fini();
-    return gw.exit_code;
+    int code = gw.exit_code;
+    gateway_fini();
+    return code;
 }

@@ -45,13 +45,24 @@ read_tls(struct listener *l, const struct weir_conf *block)
         conf_error(key, -1, "this key has no `certificate` line of its own");
 }
 
+/* Two listeners on one address would take turns with each other's clients. */
 static void
-check_bind(const struct weir_conf *line)
+check_bind(const struct generation *g, const struct weir_conf *line)
 {
-    struct addr a;
+    struct addr a, other;
     struct err e;
-    if (addr_parse(conf_arg(line, 0), &a, &e) != 0)
+    if (addr_parse(conf_arg(line, 0), &a, &e) != 0) {
         conf_error(line, 0, "%s", e.text);
+        return;
+    }
+    if (addr_port(&a) == 0)
+        return;
+    for (unsigned i = 0; i < g->n_listeners; i++) {
+        const struct listener *l = &g->listeners[i];
+        for (unsigned k = 0; k < l->n_sockets; k++)
+            if (addr_parse(conf_arg(l->binds[k], 0), &other, &e) == 0 && addr_equal(&a, &other))
+                conf_error(line, 0, "`%s` is bound already: %s", conf_arg(line, 0).p, conf_at(l->binds[k]));
+    }
 }
 
 static void
@@ -62,12 +73,14 @@ build_one(struct generation *g, struct listener *l, const struct weir_conf *bloc
     l->at = conf_at(block);
     read_limits(l, block);
     read_tls(l, block);
-    for (const struct weir_conf *b = conf_find(block, "bind"); b; b = conf_next(b), n++)
-        check_bind(b);
+    for (const struct weir_conf *b = conf_find(block, "bind"); b; b = conf_next(b))
+        n++;
     l->sockets = arena_zalloc(&g->arena, n * sizeof *l->sockets);
     l->binds = arena_zalloc(&g->arena, n * sizeof *l->binds);
-    for (const struct weir_conf *b = conf_find(block, "bind"); b; b = conf_next(b))
+    for (const struct weir_conf *b = conf_find(block, "bind"); b; b = conf_next(b)) {
+        check_bind(g, b);
         l->binds[l->n_sockets++] = b;
+    }
 }
 
 void
