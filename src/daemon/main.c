@@ -35,6 +35,16 @@ unknown(const char *word)
     return EXIT_USAGE;
 }
 
+/* getopt begins its messages with the first word. */
+static int
+run(const struct command *c, int argc, char **argv)
+{
+    char name[32];
+    snprintf(name, sizeof name, "weir %s", c->name);
+    argv[0] = name;
+    return c->run(c, argc, argv);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -50,6 +60,6 @@ main(int argc, char **argv)
         word = "help";
     for (const struct command *c = commands; c->name; c++)
         if (strcmp(c->name, word) == 0)
-            return c->run(c, argc - 1, argv + 1);
+            return run(c, argc - 1, argv + 1);
     return unknown(word);
 }

@@ -27,8 +27,9 @@ const struct weir_directive test_rows[] = {
 static void
 unmet(const struct weir_conf *line, struct slice got)
 {
-    conf_error(line, 0, "expected %s `%s`, got %s%.*s%s", conf_arg(line, 0).p, conf_arg(line, conf_args(line) - 1).p,
-               got.n ? "`" : "none", SLICE_FMT(got), got.n ? "`" : "");
+    conf_error(line, 0, "test \"%s\": expected %s `%s`, got %s%.*s%s", conf_arg(conf_parent(line), 0).p,
+               conf_arg(line, 0).p, conf_arg(line, conf_args(line) - 1).p, got.n ? "`" : "none", SLICE_FMT(got),
+               got.n ? "`" : "");
 }
 
 static bool
