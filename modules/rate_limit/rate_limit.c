@@ -66,7 +66,7 @@ put_number(char *p, uint64_t v)
 static uint64_t
 seconds_up(int64_t ns)
 {
-    return ns > 0 ? (uint64_t)((ns + SECOND - 1) / SECOND) : 0;
+    return ns > 0 ? ((uint64_t)ns + SECOND - 1) / SECOND : 0;
 }
 
 static void
@@ -159,16 +159,25 @@ decide_without_store(struct weir_exchange *x, const struct limit_config *c, stru
     }
 }
 
+/* What the script returns, within what can come of it: a store is not believed more than that. */
+static bool
+is_answer(const struct weir_store_reply *reply)
+{
+    return reply->n == 4 && (reply->ints[0] == 0 || reply->ints[0] == 1) && reply->ints[1] >= 0 &&
+           reply->ints[2] >= 0 && reply->ints[2] <= INT64_MAX / MICRO && reply->ints[3] >= 0 &&
+           reply->ints[3] <= INT64_MAX / MICRO;
+}
+
 static void
 on_reply(const struct weir_store_reply *reply, void *arg)
 {
     struct limit_call *call = arg;
-    bool good = !reply->error && reply->n == 4;
+    bool good = !reply->error && is_answer(reply);
     set_degraded(call->config, !good, reply->error ? reply->error : "an answer that is none of the script's");
     call->state = good ? ANSWERED : FAILED;
     if (good) {
         call->answer.allowed = reply->ints[0] == 1;
-        call->answer.left = reply->ints[1] > 0 ? reply->ints[1] : 0;
+        call->answer.left = reply->ints[1];
         call->answer.retry_after_ns = reply->ints[2] * MICRO;
         call->answer.full_after_ns = reply->ints[3] * MICRO;
     }

@@ -277,6 +277,17 @@ test_answers_that_are_none(void **state)
     assert_string_equal(x->reason, "store_unavailable");
     fake_exchange_free(x);
 
+    static const int64_t rows[][4] = {{2, 0, 0, 0},         {-1, 0, 0, 0},        {1, -1, 0, 0},       {1, 0, -1, 0},
+                                      {1, 0, INT64_MAX, 0}, {1, 0, INT64_MIN, 0}, {1, 0, 0, INT64_MAX}};
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        x = from("192.0.2.1");
+        weir_module.request(x, c);
+        answer(i + 1, rows[i][0], rows[i][1], rows[i][2], rows[i][3]);
+        assert_int_equal(weir_module.request(x, c), WEIR_REFUSED);
+        assert_string_equal(x->reason, "store_unavailable");
+        fake_exchange_free(x);
+    }
+
     fake.refuse_calls = true;
     x = from("192.0.2.1");
     assert_int_equal(weir_module.request(x, c), WEIR_REFUSED);
