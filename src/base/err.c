@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void
+static void __attribute__((format(printf, 2, 0)))
 set_text(struct err *e, const char *fmt, va_list ap)
 {
     if (vsnprintf(e->text, sizeof(e->text), fmt, ap) < 0)

@@ -49,7 +49,8 @@ void conf_seal(struct conf *c);
  * rows, are replaced by *** in the text. */
 void conf_error(const struct weir_conf *line, int arg, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void conf_warning(const struct weir_conf *line, int arg, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-void conf_verror(const struct weir_conf *line, int arg, bool warning, const char *fmt, va_list ap);
+void conf_verror(const struct weir_conf *line, int arg, bool warning, const char *fmt, va_list ap)
+    __attribute__((format(printf, 4, 0)));
 /* The same, under an option (or the name, where the option is not given). */
 void conf_opt_error(const struct weir_conf *line, const char *key, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 unsigned conf_errors(const struct conf *c);

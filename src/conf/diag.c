@@ -125,7 +125,7 @@ hide_secrets(const struct weir_conf *line, char *text)
     return text;
 }
 
-static void
+static void __attribute__((format(printf, 4, 0)))
 report(const struct weir_conf *line, struct place at, bool warning, const char *fmt, va_list ap)
 {
     struct conf *c = line->conf;
