@@ -187,14 +187,14 @@ enum h1_result
 chunked_trailers(const char *p, size_t n, const struct h1_limits *limits, struct fields *out, size_t *used,
                  struct h1_error *err)
 {
-    size_t start = 0;
+    size_t start = 0, max = n < limits->head ? n : limits->head; /* what lies behind the limit is not looked at */
 
     *used = 0;
-    while (start < n) {
-        const char *lf = memchr(p + start, '\n', n - start);
-        size_t at = lf ? (size_t)(lf - p) : n;
+    while (start < max) {
+        const char *lf = memchr(p + start, '\n', max - start);
+        size_t at = lf ? (size_t)(lf - p) : max;
 
-        if (at > limits->head || at - start > (size_t)limits->field + 1)
+        if (at - start > (size_t)limits->field + 1)
             return too_large(err);
         if (!lf)
             break;
@@ -202,7 +202,7 @@ chunked_trailers(const char *p, size_t n, const struct h1_limits *limits, struct
             return h1_fail(err, REASON_BAD_REQUEST, "a line that ends without CR");
         if (at - start == 1) {
             *used = at + 1;
-            return at + 1 > limits->head ? too_large(err) : parse_trailers(p, at + 1, limits, out, err);
+            return parse_trailers(p, at + 1, limits, out, err);
         }
         start = at + 1;
     }

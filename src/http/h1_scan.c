@@ -12,22 +12,21 @@ check_line(const struct h1_scan *s, size_t len, const struct h1_limits *limits, 
     return len > limits->field ? h1_fail(err, REASON_HEADERS_TOO_LARGE, "a field longer than the limit") : H1_MORE;
 }
 
-/* A line feed at p[at]. */
+/* A line feed at p[at]. The length is looked at first, as it is while a line is coming: what is wrong with a head shall
+ * not depend on the pieces it came in. */
 static enum h1_result
 end_line(struct h1_scan *s, const char *p, size_t at, const struct h1_limits *limits, struct h1_error *err)
 {
     size_t len = at - s->line_start; /* with its CR */
+    bool cr = len && p[at - 1] == '\r';
 
-    if (len == 0 || p[at - 1] != '\r')
+    if (check_line(s, len - cr, limits, err) == H1_ERROR)
+        return H1_ERROR;
+    if (!cr)
         return h1_fail(err, REASON_BAD_REQUEST, "a line that ends without CR");
     s->line_start = at + 1;
-    if (len == 1) {
-        if (s->lines == 0)
-            return h1_fail(err, REASON_BAD_REQUEST, "an empty line where a head should start");
-        return at + 1 > limits->head ? h1_fail(err, REASON_HEADERS_TOO_LARGE, "a head larger than the limit") : H1_DONE;
-    }
-    if (check_line(s, len - 1, limits, err) == H1_ERROR)
-        return H1_ERROR;
+    if (len == 1)
+        return s->lines ? H1_DONE : h1_fail(err, REASON_BAD_REQUEST, "an empty line where a head should start");
     if (s->lines++ > limits->fields)
         return h1_fail(err, REASON_HEADERS_TOO_LARGE, "more fields than the limit");
     return H1_MORE;
@@ -80,21 +79,21 @@ h1_find_head(struct h1_scan *s, const char *p, size_t n, const struct h1_limits 
              struct h1_error *err)
 {
     enum h1_result result;
-    size_t len;
+    size_t len, max = n < limits->head ? n : limits->head; /* what lies behind the limit is not looked at */
 
     if (n <= s->seen)
         return H1_MORE;
     if (s->seen == 0 && p[0] != '\r' && p[0] != '\n' && !char_is(p[0], CHAR_TOKEN))
         return h1_fail(err, REASON_BAD_REQUEST, "a first byte that is not HTTP");
-    result = scan_lines(s, p, n, limits, err);
+    result = scan_lines(s, p, max, limits, err);
     if (result == H1_DONE) {
         *head_len = s->line_start;
         return H1_DONE;
     }
     if (result == H1_ERROR)
         return H1_ERROR;
-    len = n - s->line_start;
-    if (len && p[n - 1] == '\r')
+    len = max - s->line_start;
+    if (len && p[max - 1] == '\r')
         len--;
     if (check_line(s, len, limits, err) == H1_ERROR)
         return H1_ERROR;

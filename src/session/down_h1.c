@@ -141,7 +141,7 @@ down_prepare(struct down_active *a)
     a->conf = *d->source.conf(d->source.arg);
     a->read_mark = a->write_mark = 0;
     a->drained = 0;
-    a->open = a->refused = a->expects = a->crlf_skipped = false;
+    a->open = a->refused = a->expects = false;
     a->responded = a->keep = a->tunnel = a->shut = a->sent = a->aborted = a->violated = false;
     a->s.ops = &down_h1_ops;
     a->s.is_tls = d->is_tls;

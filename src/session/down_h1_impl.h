@@ -40,7 +40,6 @@ struct down_active {
     bool open;         /* the stream is the owner's */
     bool refused;      /* its head or its body is not HTTP: nothing more is read */
     bool expects;      /* the client waits for 100 Continue */
-    bool crlf_skipped; /* before this head */
     bool responded, keep, tunnel, shut, sent, aborted, violated;
 };
 
@@ -55,6 +54,7 @@ struct down_session {
     unsigned served;
     unsigned char state; /* enum down_state */
     bool is_tls, shaking_hands, running, again, yielded;
+    bool crlf_skipped; /* before this head; not of `active`, which goes while nothing but that has come */
 };
 
 TAILQ_HEAD(down_list, down_session);

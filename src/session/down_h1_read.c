@@ -9,6 +9,7 @@ open_stream(struct down_session *d)
     struct down_active *a = d->active;
 
     a->open = true;
+    d->crlf_skipped = false;
     a->handler = d->source.handler(d->source.arg);
     a->s.subject = conn_subject(d->c);
     a->s.bytes_in = a->in.bytes;
@@ -86,11 +87,12 @@ take_head(struct down_session *d, struct slice head)
 
 /* One empty line before a head is forgiven (RFC 9112 2.2). False: its end has not come. */
 static bool
-skip_crlf(struct down_active *a)
+skip_crlf(struct down_session *d)
 {
+    struct down_active *a = d->active;
     struct slice front = iobuf_front(&a->in.raw);
 
-    if (a->crlf_skipped || !front.n || front.p[0] != '\r')
+    if (d->crlf_skipped || !front.n || front.p[0] != '\r')
         return true;
     if (a->in.raw.len < 2)
         return false;
@@ -98,7 +100,7 @@ skip_crlf(struct down_active *a)
     if (front.p[1] != '\n')
         return true;
     iobuf_consume(&a->in.raw, 2);
-    a->crlf_skipped = true;
+    d->crlf_skipped = true;
     return true;
 }
 
@@ -111,7 +113,7 @@ try_head(struct down_session *d)
     struct h1_error err;
     enum h1_result result;
 
-    if (!skip_crlf(a))
+    if (!skip_crlf(d))
         return false;
     result = h1_reader_head(&a->in, &a->conf.limits, &a->s.arena, &head, &err);
     if (result == H1_DONE)

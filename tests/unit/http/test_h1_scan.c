@@ -149,6 +149,32 @@ test_limits_hold_before_a_line_ends(void **state)
     assert_int_equal(err.reason, REASON_HEADERS_TOO_LARGE);
 }
 
+/* Two things are wrong: the same one is told whatever the pieces. */
+static void
+test_the_first_error_is_told(void **state)
+{
+    static const struct {
+        const char *text;
+        enum reason_id reason;
+    } rows[] = {
+        {"GET / HTTP/1.1 much too long\n", REASON_URI_TOO_LONG},
+        {"GET / HTTP/1.1\r\nA: a field too long\n", REASON_HEADERS_TOO_LARGE},
+        {"GET / HTTP/1.1\r\nA: b\r\nA: b\r\nA: b\r\nA: \n", REASON_HEADERS_TOO_LARGE}, /* behind the limit of a head */
+        {"GET / HTTP/1.1\r\nA: b\nA: a field too long\r\n", REASON_BAD_REQUEST},
+    };
+    struct h1_limits limits = {.request_line = 14, .field = 10, .head = 36, .fields = 10};
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        for (size_t piece = 1; piece <= strlen(rows[i].text); piece++) {
+            struct h1_error err = {.reason = REASON_COUNT};
+            size_t len;
+
+            assert_int_equal(find_in_pieces(rows[i].text, strlen(rows[i].text), piece, &limits, &len, &err), H1_ERROR);
+            assert_int_equal(err.reason, rows[i].reason);
+        }
+    }
+}
+
 static void
 test_errors_of_an_origin(void **state)
 {
@@ -168,6 +194,7 @@ main(void)
         cmocka_unit_test(test_not_http_is_refused_at_once),
         cmocka_unit_test(test_limits_are_exact),
         cmocka_unit_test(test_limits_hold_before_a_line_ends),
+        cmocka_unit_test(test_the_first_error_is_told),
         cmocka_unit_test(test_errors_of_an_origin),
     };
 

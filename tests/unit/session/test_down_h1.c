@@ -502,6 +502,24 @@ test_empty_lines_before_a_head(void **state)
     expect_no_session();
 }
 
+/* One, also when a pause lies between them in which the session has nothing to hold. */
+static void
+test_empty_lines_one_by_one(void **state)
+{
+    fx->reply = true;
+    wire_sends(&fx->w, "\r\n");
+    run_for(fx->loop, WIRE_TICK);
+    wire_sends(&fx->w, "GET /a HTTP/1.1\r\n" HOST "\r\n");
+    wire_expect(&fx->w, "\r\n\r\n/a");
+    wire_sends(&fx->w, "\r\n");
+    run_for(fx->loop, WIRE_TICK);
+    strbuf_clear(&fx->log);
+    wire_sends(&fx->w, "\r\n");
+    expect_log("bad bad_request;");
+    wire_expect(&fx->w, "HTTP/1.1 400 ");
+    wire_expect_end(&fx->w);
+}
+
 static void
 test_refusals(void **state)
 {
@@ -1186,6 +1204,7 @@ main(void)
         T(test_chunked_and_trailers),
         T(test_head_has_no_body),
         T(test_empty_lines_before_a_head),
+        T(test_empty_lines_one_by_one),
         T(test_refusals),
         T(test_keepalive_requests),
         T(test_expect_continue),
