@@ -56,7 +56,8 @@ def test_example_is_installed_and_teaches_tests(name):
     assert re.search(r"^test ", text, re.M)
 
 
-def test_examples_name_the_secret_that_is_missing():
+def test_examples_name_the_secret_that_is_missing(monkeypatch):
+    monkeypatch.delenv("JWT_SECRET", raising=False)
     done = run_weir("check", "-c", os.path.join(TOP, "conf", "examples", "jwt.conf"))
     assert done.returncode == 1 and "`JWT_SECRET` is not set" in done.stderr
 
@@ -169,3 +170,18 @@ def test_pkg_config_is_enough_to_build_a_module(tmp_path, check):
         route / { require_header X-Api-Version { value 2; } respond 200; }
     """)
     assert done.returncode == 0, done.stderr
+
+
+def test_examples_of_the_manual_are_good(check):
+    """Each display of gateway.conf(5) that holds configuration, with what it leaves out to be whole."""
+    page = source("man", "gateway.conf.5").split(".\\\" begin of the generated part")[0]
+    shown = [s.replace("\\e", "\\") for s in re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", page, re.S | re.M)]
+    first, message, routes, policies, tests = shown
+    done = check(first.replace("proxy hello", "proxy helo"))
+    assert done.returncode == 1 and done.stderr == message
+    upstreams = "upstream orders { endpoint 127.0.0.1:1; } upstream web { endpoint 127.0.0.1:1; }\n"
+    for text in (first, upstreams + routes, upstreams + policies,
+                 upstreams + policies.replace("alg=HS256;", "alg=HS256; forward sub as X-User-Id;").replace(
+                     "route /orders/ {", "route /orders/ name=orders {") + tests):
+        done = check(text if "listener" in text else "listener l { bind 127.0.0.1:1; }\n" + text, env=SECRETS)
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
