@@ -103,6 +103,8 @@ generation_bind(struct generation *g)
         for (unsigned k = 0; k < l->n_sockets; k++) {
             struct addr a;
             struct err e = { 0 };
+            if (l->sockets[k])
+                continue; /* the first generation binds before the workers run, and again when it goes live */
             if (addr_parse(conf_arg(l->binds[k], 0), &a, &e) != 0 ||
                 !(l->sockets[k] = listener_open(&a, 1, workers_count(), SOMAXCONN, &e)))
                 conf_error(l->binds[k], 0, "%s", e.text);

@@ -444,7 +444,8 @@ state_status(const struct store_state *st, nsec_t *latency)
         took = atomic_load_explicit(&st->views[id].latency, memory_order_relaxed);
         if (one == LANE_UP && took > *latency)
             *latency = took;
-        if (one == LANE_UP || (one == LANE_DOWN && all != LANE_UP) || all == LANE_NONE)
+        /* One worker that is refused knows more than others that have not asked lately. */
+        if (one == LANE_DOWN || (one == LANE_UP && all != LANE_DOWN) || all == LANE_NONE)
             all = one;
     }
     if (*latency == 0)

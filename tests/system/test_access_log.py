@@ -106,7 +106,7 @@ def test_a_reader_that_is_behind_gets_the_last_lines(weir, origin):
         with w.connect() as c:
             c.send(b"GET /l HTTP/1.1\r\nHost: a\r\n\r\n" * 100)
             assert [c.response().status for _ in range(100)] == [200] * 100
-    assert w.metric("weir_requests_total") == 400
+    eventually(lambda: w.metric("weir_requests_total") == 400, "the end of all requests")
     w.signal(signal.SIGTERM)
     w.stderr.wait(lambda line: "draining" in line, "word of draining")
     w.read_log()

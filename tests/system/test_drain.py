@@ -1,5 +1,7 @@
 """The end of a daemon: asked to stop, it says so, lets everybody finish, and is gone with 0."""
+import os
 import signal
+import socket
 import threading
 
 import pytest
@@ -232,3 +234,20 @@ def test_keep_alive_under_load(start):
     assert len(ended) == 8 and not wrong, wrong
     w.signal(signal.SIGTERM)
     assert w.wait() == 0
+
+
+def test_unix_sockets_are_removed(weir):
+    w = weir("listener l { bind unix:@DIR@/l; }\nroute / { respond 200 x; }")
+    assert os.path.exists(w.dir + "/l") and os.path.exists(w.admin_path)
+    w.stop()
+    assert not os.path.exists(w.dir + "/l") and not os.path.exists(w.admin_path)
+
+
+def test_the_port_is_free_at_once(start):
+    w, _ = start()
+    assert w.get("/x").status == 200
+    w.stop()
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(w.port.address)
+        s.listen()

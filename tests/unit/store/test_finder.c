@@ -145,7 +145,8 @@ start_sentinel(struct redis_lab *r, int master)
     r->pid = fork();
     if (r->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        freopen("/dev/null", "w", stdout);
+        if (!freopen("/dev/null", "w", stdout))
+            _exit(1);
         execlp("redis-server", "redis-server", path, "--sentinel", (char *)NULL);
         _exit(127);
     }
