@@ -316,6 +316,16 @@ check_ending(struct weir_conf *line)
     return false;
 }
 
+/* An argument that could not be read, such as one of a variable that is not set, has been reported already. */
+static bool
+all_read(const struct weir_conf *line)
+{
+    for (unsigned i = 0; i < line->n_args; i++)
+        if (line->args[i].flags & ARG_BAD)
+            return false;
+    return true;
+}
+
 static void
 check_line(struct checker *k, struct weir_conf *line, const struct name *inside)
 {
@@ -342,7 +352,7 @@ check_line(struct checker *k, struct weir_conf *line, const struct name *inside)
     check_duplicate(k, line);
     if (line->has_block)
         check_block(k, line, name_get(c, slice_str(row->block)));
-    if (row->check && c->errors == before)
+    if (row->check && c->errors == before && all_read(line))
         row->check(line, NULL);
 }
 

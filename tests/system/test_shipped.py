@@ -56,10 +56,13 @@ def test_example_is_installed_and_teaches_tests(name):
     assert re.search(r"^test ", text, re.M)
 
 
-def test_examples_name_the_secret_that_is_missing(monkeypatch):
-    monkeypatch.delenv("JWT_SECRET", raising=False)
-    done = run_weir("check", "-c", os.path.join(TOP, "conf", "examples", "jwt.conf"))
-    assert done.returncode == 1 and "`JWT_SECRET` is not set" in done.stderr
+def test_examples_name_the_secrets_that_are_missing(monkeypatch):
+    for name in SECRETS:
+        monkeypatch.delenv(name, raising=False)
+    done = run_weir("check", "-c", os.path.join(TOP, "conf", "examples", "limits.conf"))
+    assert done.returncode == 1
+    # One error for each, and none that only follows from it.
+    assert re.findall(r": error: (.*)", done.stderr) == [f"the environment variable `{n}` is not set" for n in ("REDIS_URL", "JWT_SECRET")]
 
 
 def test_shipped_configuration_serves(weir, origin, tmp_path):
