@@ -113,8 +113,8 @@ decide_here(struct weir_exchange *x, const struct limit_config *c, const struct 
     return decide(x, c, &a);
 }
 
-/* The gauge and one line at each change, not at each request. Workers may see a struggling store differently from one moment to the
- * next: it is back when no one has missed it for a second. */
+/* The gauge and one line at each change, not at each request. Workers may see a struggling store differently from one
+ * moment to the next: it is back when no one has missed it for a second. */
 #define BACK_AFTER INT64_C(1000000000)
 
 static void

@@ -135,12 +135,14 @@ unknown(const struct weir_conf *line, const struct name *inside)
     far = near ? NULL : nearest_in(c, NULL, word);
     list = near || far ? NULL : takes(c, inside);
     if (near)
-        conf_error(line, -1, "unknown directive `%s` in %s\ndid you mean `%s`?", name, rows_block_text(c, inside).p, near);
+        conf_error(line, -1, "unknown directive `%s` in %s\ndid you mean `%s`?", name, rows_block_text(c, inside).p,
+                   near);
     else if (far)
         conf_error(line, -1, "unknown directive `%s` in %s\ndid you mean `%s`? (that belongs in %s)", name,
                    rows_block_text(c, inside).p, far, home_of(c, far));
     else
-        conf_error(line, -1, "unknown directive `%s` in %s%s%s", name, rows_block_text(c, inside).p, list ? "\n" : "", list ? list : "");
+        conf_error(line, -1, "unknown directive `%s` in %s%s%s", name, rows_block_text(c, inside).p, list ? "\n" : "",
+                   list ? list : "");
 }
 
 /* --- options and arguments --- */
@@ -155,15 +157,18 @@ value_is_good(const struct weir_conf *line, struct conf_arg *arg, const struct v
         return false;
     if (spec->type == WEIR_T_TEMPLATE) {
         if (arg->flags & ARG_SECRET_VAR)
-            opt_error(line, arg, "the value that `%s` stands for holds `${`, which would be read as a run-time variable", word_of(line, arg));
+            opt_error(line, arg,
+                      "the value that `%s` stands for holds `${`, which would be read as a run-time variable",
+                      word_of(line, arg));
         return true;
     }
     open = arg->flags & ARG_VAR ? strstr(shown.p, "${") : NULL;
     if (arg->flags & ARG_VAR) {
         close = open ? strchr(open, '}') : NULL;
-        opt_error(line, arg, "the run-time variable `%s` cannot stand here: `%s` is fixed when the file is loaded\n"
-                  "only ${env.NAME} and ${file:PATH} can", close ? diag_word(line->conf, slice_of(open, (size_t)(close + 1 - open))) : "${...}",
-                  name_of(line));
+        opt_error(line, arg,
+                  "the run-time variable `%s` cannot stand here: `%s` is fixed when the file is loaded\n"
+                  "only ${env.NAME} and ${file:PATH} can",
+                  close ? diag_word(line->conf, slice_of(open, (size_t)(close + 1 - open))) : "${...}", name_of(line));
         return false;
     }
     error = value_parse(line->conf, spec, arg->text, shown, &arg->v);
@@ -222,7 +227,8 @@ excess(const struct weir_conf *line, const struct conf_arg *arg)
 
     if (!key.n || !row->opts || !row->opts->key) {
         if (row_max_args(row))
-            opt_error(line, arg, "`%s` is one argument too many for `%s`\n%s", word_of(line, arg), name_of(line), syntax_of(line));
+            opt_error(line, arg, "`%s` is one argument too many for `%s`\n%s", word_of(line, arg), name_of(line),
+                      syntax_of(line));
         else
             opt_error(line, arg, "`%s` takes no arguments\n%s", name_of(line), syntax_of(line));
         return;
@@ -231,7 +237,8 @@ excess(const struct weir_conf *line, const struct conf_arg *arg)
     for (const struct weir_opt *o = row->opts; o->key; o++)
         nearest_try(&near, o->key);
     if (near.best)
-        opt_error(line, arg, "`%s` has no option `%s`\ndid you mean `%s`?", name_of(line), diag_word(line->conf, key), near.best);
+        opt_error(line, arg, "`%s` has no option `%s`\ndid you mean `%s`?", name_of(line), diag_word(line->conf, key),
+                  near.best);
     else
         opt_error(line, arg, "`%s` has no option `%s`\n%s", name_of(line), diag_word(line->conf, key), syntax_of(line));
 }
@@ -283,18 +290,20 @@ check_duplicate(struct checker *k, struct weir_conf *line)
     if (row->flags & WEIR_D_UNIQUE_NAME) {
         if (!line->n_args)
             return;
-        hash = hash_mix(hash_slice(line->args[0].text), (uint64_t)(uintptr_t)line->parent ^ (uint64_t)(uintptr_t)line->name);
+        hash = hash_mix(hash_slice(line->args[0].text),
+                        (uint64_t)(uintptr_t)line->parent ^ (uint64_t)(uintptr_t)line->name);
         first = table_find(&k->unique, hash, same_unique, &key);
         if (first)
-            conf_error(line, 0, "there is a `%s %s` already\nthe first one stands at %s", name_of(line), word_of(line, &line->args[0]),
-                       conf_at(first));
+            conf_error(line, 0, "there is a `%s %s` already\nthe first one stands at %s", name_of(line),
+                       word_of(line, &line->args[0]), conf_at(first));
         else
             table_add(&k->unique, hash, line);
         return;
     }
     first = row->flags & WEIR_D_REPEAT ? line : conf_find(line->parent, line->name->text);
     if (first && first != line)
-        conf_error(line, -1, "`%s` is set already\nit may stand only once here; the first one is at %s", name_of(line), conf_at(first));
+        conf_error(line, -1, "`%s` is set already\nit may stand only once here; the first one is at %s", name_of(line),
+                   conf_at(first));
 }
 
 /* Is the line's end (`;` or block) of the right kind? */
@@ -312,7 +321,8 @@ check_ending(struct weir_conf *line)
         return true;
     for (i = 0; i < line->n_args && !(line->args[i].flags & ARG_FIRST); i++)
         ; /* on the next source line starts what should be inside */
-    diag_line_error(line, line_end(line, i), "`%s` needs a block: a `{` is missing here\n%s", name_of(line), syntax_of(line));
+    diag_line_error(line, line_end(line, i), "`%s` needs a block: a `{` is missing here\n%s", name_of(line),
+                    syntax_of(line));
     return false;
 }
 

@@ -1,13 +1,14 @@
 /*
- * conf: a configuration file as a checked, immutable tree. Syntax and types only: what the values mean is known by the directory whose
- * rows declare them.
+ * conf: a configuration file as a checked, immutable tree. Syntax and types only: what the values mean is known by the
+ * directory whose rows declare them.
  *
  *     struct conf *c = conf_new();
- *     conf_parse_file(c, "gateway.conf", ...)  lexer + raw tree, includes, ${env.*} and ${file:} resolved
- *     conf_add_rows(c, rows)                   (modules add theirs between parse and check: `use` is read from the raw tree)
- *     conf_check(c)                            every directive against its row: context, arity, types, bounds, duplicates, required
- *     ... builders read values, report with conf_error ...
- *     conf_errors(c) == 0                      or print conf_diagnostics
+ *     conf_add_rows(c, rows, owner, NULL)  the core's directives
+ *     conf_parse_file(c, "gateway.conf")   lexer, raw tree, includes, ${env.*} and ${file:} resolved
+ *     conf_add_rows(c, ...)                those of modules: which ones, `use` in the raw tree says
+ *     conf_check(c)                        every line against its row: context, arity, types, bounds, duplicates
+ *     ... builders read values and report with conf_error ...
+ *     conf_errors(c) == 0                  or print conf_diagnostics
  *
  * `struct weir_conf` of the public ABI is one line (or block) of the tree.
  */
@@ -30,29 +31,34 @@ struct arena *conf_arena(struct conf *c); /* lives as long as c */
 /* Parses a file (or text with a name for messages) into the raw tree. 0, or -1: there are diagnostics. */
 int conf_parse_file(struct conf *c, const char *path);
 int conf_parse_text(struct conf *c, const char *name, struct slice text);
-/* Rows are borrowed for ever; end with name NULL. -1: a row of that name exists in an overlapping context (*clash says which), and none of
- * these rows was added. Those known before the parse make its errors better (a `;` missing before a known name), so the core adds its rows
- * first. A block row whose def is "" holds, with its inner defaults, where it is missing. max 0 beside a min: no upper bound. */
+/* Rows are borrowed for ever; end with name NULL. -1: a row of that name exists in an overlapping context (*clash says
+ * which), and none of these rows was added. Those known before the parse make its errors better (a `;` missing before a
+ * known name), so the core adds its rows first. A block row whose def is "" holds, with its inner defaults, where it is
+ * missing. max 0 beside a min: no upper bound. */
 int conf_add_rows(struct conf *c, const struct weir_directive *rows, const char *owner, const char **clash);
-/* A name that would exist had something been built in or loaded: the error for it reads "`name` HINT" ("needs --with-brotli"). */
+/* A name that would exist had something been built in or loaded: the error for it reads
+ * "`name` HINT" ("needs --with-brotli"). */
 void conf_add_hint(struct conf *c, const char *name, const char *hint);
-/* For checks of a dump: `***` is taken where a value of any type may stand (it counts as the smallest one). Else it is an error there. */
+/* For checks of a dump: `***` is taken where a value of any type may stand (it counts as the smallest one). Else it is
+ * an error there. */
 void conf_allow_masked(struct conf *c);
 /* Once, after the last parse. 0, or -1: there are errors, of the parse or of the check. */
 int conf_check(struct conf *c);
-/* Frees what only diagnostics need (the text of the files). The tree stays; later diagnostics come without the source line. */
+/* Frees what only diagnostics need (the text of the files). The tree stays; later diagnostics come without the source
+ * line. */
 void conf_seal(struct conf *c);
 
 /* --- diagnostics --- */
-/* arg: index of the argument the caret stands under; -1: the name. What follows a '\n' in the text is printed below the caret: it says what
- * would be right ("there is no store `%s`\ndid you mean `%s`?"). Values that came from ${env.*} and ${file:}, and arguments of WEIR_D_SECRET
- * rows, are replaced by *** in the text. */
+/* arg: index of the argument the caret stands under; -1: the name. What follows a '\n' in the text is printed below the
+ * caret: it says what would be right ("there is no store `%s`\ndid you mean `%s`?"). Values that came from ${env.*} and
+ * ${file:}, and arguments of WEIR_D_SECRET rows, are replaced by *** in the text. */
 void conf_error(const struct weir_conf *line, int arg, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void conf_warning(const struct weir_conf *line, int arg, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void conf_verror(const struct weir_conf *line, int arg, bool warning, const char *fmt, va_list ap)
     __attribute__((format(printf, 4, 0)));
 /* The same, under an option (or the name, where the option is not given). */
-void conf_opt_error(const struct weir_conf *line, const char *key, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void conf_opt_error(const struct weir_conf *line, const char *key, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 unsigned conf_errors(const struct conf *c);
 unsigned conf_warnings(const struct conf *c);
 /* All of them in order of file and line: FILE:LINE:COL: error: TEXT, the source line, a caret, what would be right. */
@@ -78,10 +84,12 @@ struct conf *conf_of(const struct weir_conf *line);
 unsigned conf_args(const struct weir_conf *line);
 struct slice conf_arg(const struct weir_conf *line, unsigned i);      /* text; NUL-terminated */
 struct slice conf_arg_shown(const struct weir_conf *line, unsigned i); /* fit for views and logs: secrets are *** */
-/* The same for an argument of a WEIR_D_SECRET row whose owner hides the secret part: only what came from ${env.*} and ${file:} is ***. */
+/* The same for an argument of a WEIR_D_SECRET row whose owner hides the secret part: only what came from ${env.*} and
+ * ${file:} is ***. */
 struct slice conf_arg_masked(const struct weir_conf *line, unsigned i);
 bool conf_arg_quoted(const struct weir_conf *line, unsigned i);
-int64_t conf_int(const struct weir_conf *line, unsigned i);           /* INT SIZE DURATION BOOL; STATUS: low; WORD: which choice */
+/* INT SIZE DURATION BOOL; STATUS: low; WORD: which choice */
+int64_t conf_int(const struct weir_conf *line, unsigned i);
 int64_t conf_int_high(const struct weir_conf *line, unsigned i);      /* STATUS: high end of the range */
 double conf_percent(const struct weir_conf *line, unsigned i);
 void conf_rate(const struct weir_conf *line, unsigned i, uint64_t *count, nsec_t *per);
@@ -94,17 +102,18 @@ bool conf_opt_given(const struct weir_conf *line, const char *key);
 int64_t conf_get_int(const struct weir_conf *block, const char *name);
 struct slice conf_get_str(const struct weir_conf *block, const char *name);
 double conf_get_percent(const struct weir_conf *block, const char *name);
-/* The line NAME in a block, or a line made from the row's default, or NULL when there is neither: read options of defaulted lines with it.
- * One default line serves all blocks: it has no parent, and its conf_at is "default". Building thread only. */
+/* The line NAME in a block, or a line made from the row's default, or NULL when there is neither: read options of
+ * defaulted lines with it. One default line serves all blocks: it has no parent, and its conf_at is "default". Building
+ * thread only. */
 const struct weir_conf *conf_get(const struct weir_conf *block, const char *name);
 /* Absolute path of a file named on this line. */
 /* (A leading "file:" is cut.) */
 struct slice conf_path(const struct weir_conf *line, struct slice path);
 
 /* --- showing --- */
-/* The effective configuration with defaults; parses back to the same. Secrets as ***, files absolute (values of type PATH but for
- * words like `stdout` and other schemes than "file:"; STRING arguments that start with "file:" where their name says so, as
- * "URL|file:PATH"), included files in place. */
+/* The effective configuration with defaults; parses back to the same. Secrets as ***, files absolute (values of type
+ * PATH but for words like `stdout` and other schemes than "file:"; STRING arguments that start with "file:" where their
+ * name says so, as "URL|file:PATH"), included files in place. */
 void conf_dump(const struct conf *c, struct strbuf *out);
 /* Text of `weir help` (all) or `weir help DIRECTIVE`; -1: no such directive (out then has suggestions). */
 int conf_help(struct conf *c, const char *directive, struct strbuf *out);

@@ -1,6 +1,6 @@
 /*
- * What the files of src/conf share: sources, names, rows by context, lines, diagnostics. Everything lives in the arena of its
- * struct conf but for the tables and the text of the files.
+ * What the files of src/conf share: sources, names, rows by context, lines, diagnostics. Everything lives in the arena
+ * of its struct conf but for the tables and the text of the files.
  */
 #ifndef CONF_CONF_IMPL_H
 #define CONF_CONF_IMPL_H
@@ -90,11 +90,12 @@ struct place {
 };
 
 /* parent: whose include opens it; NULL for a main file. NULL with *why when it cannot be read. */
-struct source *source_open(struct conf *c, const char *path, const char *shown, struct source *parent, const char **why);
+struct source *source_open(struct conf *c, const char *path, const char *shown, struct source *parent,
+                           const char **why);
 struct source *source_text(struct conf *c, const char *name, struct slice text);
 void source_release(struct source *s); /* its text */
-/* At most max bytes of a regular file (or, for a main file, of a pipe): malloced, NUL-terminated. p NULL with *why when it cannot be
- * read. identity: whose device and inode are noted; NULL: nobody's. */
+/* At most max bytes of a regular file (or, for a main file, of a pipe): malloced, NUL-terminated. p NULL with *why when
+ * it cannot be read. identity: whose device and inode are noted; NULL: nobody's. */
 struct slice source_read(struct conf *c, const char *path, size_t max, struct source *identity, const char **why);
 struct slice source_line(const struct place *at, uint32_t *column); /* the line without its end; column from 0 */
 /* A path as the file of this source means it. */
@@ -117,8 +118,10 @@ struct value_spec {        /* what an argument or option may be */
     unsigned flags;
 };
 
-/* NULL, or what is wrong with it (in the arena, with what would be right below a '\n'). shown: the text as messages may show it. */
-const char *value_parse(struct conf *c, const struct value_spec *spec, struct slice text, struct slice shown, union value *out);
+/* NULL, or what is wrong with it (in the arena, with what would be right below a '\n'). shown: the text as messages may
+ * show it. */
+const char *value_parse(struct conf *c, const struct value_spec *spec, struct slice text, struct slice shown,
+                        union value *out);
 const char *value_form(enum weir_type type);       /* "TIME": what it is called in syntax lines */
 const char *value_help(enum weir_type type);       /* "a duration: 250ms, 5s, 10m, 24h, 7d" */
 void value_bounds(struct strbuf *b, const struct value_spec *spec); /* "1ms to 1h"; nothing where there are none */
@@ -147,7 +150,8 @@ struct arg_secret {        /* of an argument with ${env.*} or ${file:} in it */
 #define ARG_SECRET_VAR 64u /* a secret in it holds what looks like one */
 #define ARG_OPEN_END 128u  /* a quote that is never closed: it has swallowed the rest of its line */
 
-/* What an argument of a WEIR_D_SECRET row may start with: it then names a file, which is no secret; or all behind it is one. */
+/* What an argument of a WEIR_D_SECRET row may start with: it then names a file, which is no secret; or all behind it is
+ * one. */
 #define SECRET_IN_FILE SLICE("file:")
 #define SECRET_PREFIX SLICE("secret:")
 
@@ -206,7 +210,8 @@ struct diag {
 
 void diag_error(struct conf *c, struct place at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* About a line whose secrets must not show. */
-void diag_line_error(const struct weir_conf *line, struct place at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void diag_line_error(const struct weir_conf *line, struct place at, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 bool diag_is_full(const struct conf *c); /* further ones are only counted */
 void diag_nowhere(struct conf *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A word for a message: one line, printable, not long; NUL-terminated, in the arena. */

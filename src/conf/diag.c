@@ -207,7 +207,8 @@ conf_warnings(const struct conf *c)
 
 /* --- printing --- */
 
-/* Is the row of this name in this line a secret's? Where it is not known which row it is, any of that name may be meant. */
+/* Is the row of this name in this line a secret's? Where it is not known which row it is, any of that name may be
+ * meant. */
 static bool
 hides_args(const struct conf *c, const struct diag *d, struct slice word, uint32_t off)
 {
@@ -218,7 +219,8 @@ hides_args(const struct conf *c, const struct diag *d, struct slice word, uint32
     return name && name->secret;
 }
 
-/* Blots out the arguments of WEIR_D_SECRET rows in a source line: from behind such a name to the end of the line or directive. off: of its start. */
+/* Blots out the arguments of WEIR_D_SECRET rows in a source line: from behind such a name to the end of the line or
+ * directive. off: of its start. */
 static void
 blot_secrets(const struct conf *c, const struct diag *d, char *line, size_t n, size_t off)
 {

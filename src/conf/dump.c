@@ -1,4 +1,5 @@
-/* dump: the effective configuration, in the language it is written in. What it prints parses to a tree that it prints the same. */
+/* dump: the effective configuration, in the language it is written in. What it prints parses to a tree that it prints
+ * the same. */
 #include "config.h" /* _GNU_SOURCE: memmem */
 
 #include "conf_impl.h"
@@ -84,7 +85,8 @@ is_scheme(struct slice s)
 static bool
 is_no_file(struct slice s)
 {
-    static const char *const words[] = { "off", "on", "none", "auto", "stdout", "stderr", "stdin", "syslog", "-", "system", NULL };
+    static const char *const words[] = { "off",   "on",     "none", "auto",   "stdout", "stderr",
+                                         "stdin", "syslog", "-",    "system", NULL };
 
     for (const char *const *w = words; *w; w++) {
         if (slice_eq(s, slice_str(*w)))

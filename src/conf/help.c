@@ -79,7 +79,8 @@ add_row(struct conf *c, struct strbuf *b, const struct reg *reg)
         add_value(b, o->key, &spec, o->def);
     }
     if (row->def)
-        strbuf_addf(b, "    %-*s %s\n", NAME_WIDTH, "default", *row->def ? row->def : "what its inside has as defaults");
+        strbuf_addf(b, "    %-*s %s\n", NAME_WIDTH, "default",
+                    *row->def ? row->def : "what its inside has as defaults");
     if (row->flags & WEIR_D_REQUIRED)
         strbuf_addf(b, "    %-*s %s\n", NAME_WIDTH, "required", "yes");
     if (row->flags & (WEIR_D_REPEAT | WEIR_D_UNIQUE_NAME))
@@ -152,7 +153,8 @@ conf_help(struct conf *c, const char *directive, struct strbuf *out)
         return 0;
     }
     if (!strcmp(directive, "include")) {
-        strbuf_adds(out, "include FILE;\n    other files in place of this line: a file, or a pattern such as conf.d/*.conf, relative to this file\n");
+        strbuf_adds(out, "include FILE;\n    other files in place of this line: a file, or a pattern such as "
+                         "conf.d/*.conf, relative to this file\n");
         return 0;
     }
     name = name_find(c, slice_str(directive));

@@ -8,7 +8,8 @@ struct includer {
     const struct weir_conf *line;
     struct weir_conf *block;
     unsigned depth;
-    unsigned dir_bytes; /* of the including file's directory, at the start of an absolute path; 0: the path was given absolute */
+    /* Of the including file's directory, at the start of an absolute path; 0: the path was given absolute. */
+    unsigned dir_bytes;
 };
 
 /* How the file is shown: the including file's directory, as it was given, and the name. */
@@ -19,7 +20,9 @@ shown_as(const struct includer *in, const char *path)
 
     if (!in->dir_bytes)
         return path;
-    return arena_printf(&in->line->conf->arena, "%.*s%s", slash ? (int)(slash + 1 - parent) : 0, parent, path + in->dir_bytes).p;
+    return arena_printf(&in->line->conf->arena, "%.*s%s", slash ? (int)(slash + 1 - parent) : 0, parent,
+                        path + in->dir_bytes)
+        .p;
 }
 
 static unsigned
@@ -64,7 +67,8 @@ include_file(const struct includer *in, const char *path)
         return;
     }
     if (open_already(src)) {
-        conf_error(line, 0, "`%s` includes itself\nit is open already, as %s", diag_word(c, slice_str(shown)), open_already(src)->name);
+        conf_error(line, 0, "`%s` includes itself\nit is open already, as %s", diag_word(c, slice_str(shown)),
+                   open_already(src)->name);
         return;
     }
     parse_source(c, src, in->block, in->depth);

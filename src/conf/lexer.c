@@ -75,7 +75,8 @@ skip_blanks(struct lexer *l)
     }
 }
 
-/* "{2}" and "{1,3}" right behind a character are a regular expression's: as a block they could not be right. 0: it is not one. */
+/* "{2}" and "{1,3}" right behind a character are a regular expression's: as a block they could not be right. 0: it is
+ * not one. */
 static size_t
 quantifier(const struct lexer *l, const char *p)
 {
@@ -97,7 +98,8 @@ variable(const struct lexer *l, const char *p)
     return q < l->end && *q == '}' ? (size_t)(q + 1 - p) : 0;
 }
 
-/* From the opening quote to the closing one. A quote without an end ends with its line, so that the rest of the file is read as what it is. */
+/* From the opening quote to the closing one. A quote without an end ends with its line, so that the rest of the file is
+ * read as what it is. */
 static const char *
 quoted(struct lexer *l, const char *p, struct token *t)
 {
@@ -146,7 +148,8 @@ after_quote(struct lexer *l, const char *p, struct token *t)
         return p;
     t->flags |= ARG_BAD;
     if (first_complaint(l))
-        diag_error(l->conf, place_of(l, p), "text right behind a closing quote\nput a blank between them, or all of it in the quotes");
+        diag_error(l->conf, place_of(l, p),
+                   "text right behind a closing quote\nput a blank between them, or all of it in the quotes");
     while (!ends_word(l, p))
         p++;
     return p;

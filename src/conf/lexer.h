@@ -1,6 +1,7 @@
 /*
- * lexer: the words of one source with their exact places. It reports what is wrong with a word and goes on, so that later errors are
- * found too; the word is then marked bad. Words are given as ranges of the source: resolve.c makes text of them.
+ * lexer: the words of one source with their exact places. It reports what is wrong with a word and goes on, so that
+ * later errors are found too; the word is then marked bad. Words are given as ranges of the source: resolve.c makes
+ * text of them.
  */
 #ifndef CONF_LEXER_H
 #define CONF_LEXER_H

@@ -1,6 +1,6 @@
 /*
- * parser: words to lines and blocks. After an error it goes on where a reader would: a missing `;` ends its line, and in a file that
- * has fewer `}` than `{` the indentation tells which block was left open.
+ * parser: words to lines and blocks. After an error it goes on where a reader would: a missing `;` ends its line, and
+ * in a file that has fewer `}` than `{` the indentation tells which block was left open.
  */
 #include "lexer.h"
 
@@ -67,7 +67,8 @@ leave_block(struct parser *p)
 
 /* --- blocks left open --- */
 
-/* A word or `}` that starts a source line left of (or, a word, in one column with) what opened the block cannot stand in it. */
+/* A word or `}` that starts a source line left of (or, a word, in one column with) what opened the block cannot stand
+ * in it. */
 static void
 close_by_indent(struct parser *p, const struct token *t)
 {
@@ -77,7 +78,8 @@ close_by_indent(struct parser *p, const struct token *t)
     if (!p->unclosed || !(t->flags & ARG_FIRST))
         return;
     column = column_of(at);
-    while (p->unclosed && p->depth > p->base && p->block->first_on_line && column + limit <= column_of(line_place(p->block))) {
+    while (p->unclosed && p->depth > p->base && p->block->first_on_line &&
+           column + limit <= column_of(line_place(p->block))) {
         diag_error(p->conf, at, "a `}` is missing before this\nthe block of `%s` that starts in line %u is still open",
                    line_word(p, p->block), p->block->line);
         p->unclosed--;
@@ -89,7 +91,8 @@ static void
 close_at_end(struct parser *p)
 {
     for (; p->depth > p->base; leave_block(p))
-        diag_error(p->conf, line_place(p->block), "the block of `%s` is never closed\na `}` is missing", line_word(p, p->block));
+        diag_error(p->conf, line_place(p->block), "the block of `%s` is never closed\na `}` is missing",
+                   line_word(p, p->block));
 }
 
 /* Past the `}` that belongs to a `{` just read, whatever is between. */
@@ -154,7 +157,8 @@ store_args(struct parser *p, struct weir_conf *line)
     memcpy(line->args, p->args, n * sizeof(*line->args));
 }
 
-/* `workers auto` and then, on a line of its own, `include x;`: rows cannot tell these apart later, as includes are no lines of the tree. */
+/* `workers auto` and then, on a line of its own, `include x;`: rows cannot tell these apart later, as includes are no
+ * lines of the tree. */
 static struct weir_conf *
 cut_include(struct parser *p, struct weir_conf *line)
 {
@@ -165,7 +169,8 @@ cut_include(struct parser *p, struct weir_conf *line)
         column_of(arg_place(line, arg)) > column_of(line_place(line)))
         return NULL;
     line->n_args = (uint16_t)(line->n_args - 2);
-    diag_error(p->conf, line_end(line, line->n_args), "a `;` is missing here\n`include` on the next line is a directive of its own");
+    diag_error(p->conf, line_end(line, line->n_args),
+               "a `;` is missing here\n`include` on the next line is a directive of its own");
     include = line_new(p->conf, p->src, name_get(p->conf, SLICE("include")));
     include->off = arg->off;
     include->len = arg->len;
@@ -228,7 +233,8 @@ end_swallowed(struct parser *p, struct weir_conf *line, const struct token *t)
         leave_block(p);
 }
 
-/* From the name on. Returns the token that is still to be looked at: a `}` or the end, where the `;` is missing; else an empty word. */
+/* From the name on. Returns the token that is still to be looked at: a `}` or the end, where the `;` is missing; else
+ * an empty word. */
 static struct token
 parse_line(struct parser *p, const struct token *name)
 {

@@ -1,6 +1,6 @@
 /*
- * resolve: from a word of the source to the text it stands for. What comes from ${env.*} and ${file:} is a secret from here on: the argument
- * keeps a second text, with ***, for showing.
+ * resolve: from a word of the source to the text it stands for. What comes from ${env.*} and ${file:} is a secret from
+ * here on: the argument keeps a second text, with ***, for showing.
  */
 #include "config.h" /* _GNU_SOURCE: memmem */
 
@@ -142,7 +142,8 @@ add_escape(struct resolver *r, const char *p, const char *end)
     }
     if (!(r->flags & ARG_BAD))
         diag_error(r->conf, place_in(r, p),
-                   "unknown escape\nin \"...\" there are \\\" \\\\ \\n \\t; write \\\\ for a backslash, or use '...', where nothing is escaped");
+                   "unknown escape\nin \"...\" there are \\\" \\\\ \\n \\t; write \\\\ for a backslash, or use '...', "
+                   "where nothing is escaped");
     r->flags |= ARG_BAD;
     add(r, p, 1);
     return p + 1;
@@ -212,7 +213,8 @@ key_length(const struct token *t, struct slice text)
     if ((t->flags & (ARG_SINGLE | ARG_DOUBLE)) && !(t->flags & ARG_KEY))
         return 0;
     while (i < text.n && i < CONF_SHOWN_MAX &&
-           ((text.p[i] >= 'a' && text.p[i] <= 'z') || (text.p[i] >= '0' && text.p[i] <= '9') || text.p[i] == '_' || text.p[i] == '-'))
+           ((text.p[i] >= 'a' && text.p[i] <= 'z') || (text.p[i] >= '0' && text.p[i] <= '9') || text.p[i] == '_' ||
+            text.p[i] == '-'))
         i++;
     return i && i < text.n && text.p[i] == '=' ? (uint16_t)i : 0;
 }

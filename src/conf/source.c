@@ -21,7 +21,8 @@ refuse_kind(int fd, struct source *identity)
         return strerror(errno);
     if (S_ISDIR(st.st_mode))
         return strerror(EISDIR);
-    /* A main file may be a pipe (`-c /dev/stdin`); anything else that is not a file could make the reader wait for ever. */
+    /* A main file may be a pipe (`-c /dev/stdin`); anything else that is not a file could make the reader wait for
+     * ever. */
     if (!S_ISREG(st.st_mode) && !(identity && !identity->parent))
         return "it is not a regular file";
     if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) < 0)

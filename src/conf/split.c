@@ -1,6 +1,7 @@
 /*
- * split: two lines that a missing `;` has joined are told apart by the rows: a word that starts a source line, not further in than the
- * line it belongs to, names a directive that is legal there, and what follows it would be right for that directive.
+ * split: two lines that a missing `;` has joined are told apart by the rows: a word that starts a source line, not
+ * further in than the line it belongs to, names a directive that is legal there, and what follows it would be right for
+ * that directive.
  */
 #include "conf_impl.h"
 

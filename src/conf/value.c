@@ -279,7 +279,8 @@ parse_name(const struct ask *a)
         bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
 
         if (!letter && (!i || !((c >= '0' && c <= '9') || c == '.' || c == '-')))
-            return not_a(a, "is not a name\na name starts with a letter or _, and goes on with letters, digits, _ . and -");
+            return not_a(
+                a, "is not a name\na name starts with a letter or _, and goes on with letters, digits, _ . and -");
     }
     if (!a->text.n || a->text.n > NAME_MAX_BYTES)
         return not_a(a, "is not a name\na name has 1 to %d characters", NAME_MAX_BYTES);
@@ -307,7 +308,8 @@ is_ip(struct slice s, int family)
     return inet_pton(family, text, &ip) == 1;
 }
 
-/* Labels of letters, digits, '-' and '_' (service names have it), 63 bytes at most (RFC 1035 2.3.4); all digits would be a mistyped address. */
+/* Labels of letters, digits, '-' and '_' (service names have it), 63 bytes at most (RFC 1035 2.3.4); all digits would
+ * be a mistyped address. */
 static bool
 is_host(struct slice s)
 {
@@ -339,7 +341,8 @@ parse_unix(const struct ask *a)
     if (!path.n || path.p[0] != '/')
         return not_a(a, "is not an address\na unix address is `unix:` and an absolute path: unix:/run/weir/admin.sock");
     if (path.n > UNIX_PATH_MAX_BYTES)
-        return not_a(a, "is not an address\nthe path of a unix address has at most %d bytes, this one has %zu", UNIX_PATH_MAX_BYTES, path.n);
+        return not_a(a, "is not an address\nthe path of a unix address has at most %d bytes, this one has %zu",
+                     UNIX_PATH_MAX_BYTES, path.n);
     return NULL;
 }
 
@@ -349,7 +352,8 @@ parse_address(const struct ask *a)
     bool names = a->spec->type == WEIR_T_ENDPOINT;
     struct slice s = a->text, host, port;
     const char *colon = s.n ? memrchr(s.p, ':', s.n) : NULL;
-    const char *forms = names ? "127.0.0.1:8080, [::1]:8080, orders.internal:8080, unix:/path" : "0.0.0.0:8080, [::1]:8080, unix:/path";
+    const char *forms =
+        names ? "127.0.0.1:8080, [::1]:8080, orders.internal:8080, unix:/path" : "0.0.0.0:8080, [::1]:8080, unix:/path";
     uint64_t n;
     bool bracketed;
 
@@ -362,9 +366,12 @@ parse_address(const struct ask *a)
     if (is_ip(s, AF_INET6) && !bracketed)
         return not_a(a, "needs a port, and brackets around the address\nwrite [%s]:8080", diag_word(a->conf, a->shown));
     if (!colon)
-        return not_a(a, "is not an address%s\nwrite %s", is_ip(s, AF_INET) || is_host(s) ? ": the port is missing" : "", forms);
-    if (!(bracketed ? is_ip(slice_of(host.p + 1, host.n - 2), AF_INET6) : is_ip(host, AF_INET)) && !(names && is_host(host)))
-        return not_a(a, "is not an address%s\nwrite %s", !names && is_host(host) ? ": names are not looked up here" : "", forms);
+        return not_a(a, "is not an address%s\nwrite %s", is_ip(s, AF_INET) || is_host(s) ? ": the port is missing" : "",
+                     forms);
+    if (!(bracketed ? is_ip(slice_of(host.p + 1, host.n - 2), AF_INET6) : is_ip(host, AF_INET)) &&
+        !(names && is_host(host)))
+        return not_a(a, "is not an address%s\nwrite %s",
+                     !names && is_host(host) ? ": names are not looked up here" : "", forms);
     port = slice_from(s, host.n + 1);
     if (parse_u64(port, 65535, &n) < 0 || (names && !n))
         return not_a(a, "is not an address: the port goes from %d to 65535", names);
@@ -410,7 +417,8 @@ static const struct {
     [WEIR_T_PERCENT] = { "N%", "a percentage: 5%, 0.5%", parse_share },
     [WEIR_T_BOOL] = { "on|off", "on or off", parse_bool },
     [WEIR_T_ADDRESS] = { "ADDRESS", "an address: 0.0.0.0:8080, [::1]:8080, unix:/path", parse_address },
-    [WEIR_T_ENDPOINT] = { "ADDRESS", "an address or name: 127.0.0.1:8080, orders.internal:8080, unix:/path", parse_address },
+    [WEIR_T_ENDPOINT] = { "ADDRESS", "an address or name: 127.0.0.1:8080, orders.internal:8080, unix:/path",
+                          parse_address },
     [WEIR_T_CIDR] = { "CIDR", "a range of addresses: 10.0.0.0/8, fe80::/10, or one address", parse_cidr },
     [WEIR_T_STATUS] = { "STATUS", "a status, or a range: 200, 200-299", parse_status },
     [WEIR_T_NAME] = { "NAME", "a name: letters, digits, _ . and -", parse_name },
@@ -429,7 +437,8 @@ value_help(enum weir_type type)
     return types[type].help;
 }
 
-/* A value that a dump has hidden. Text stays text; anything else counts as its smallest value, where that is allowed. */
+/* A value that a dump has hidden. Text stays text; anything else counts as its smallest value, where that is
+ * allowed. */
 static const char *
 parse_masked(const struct ask *a)
 {

@@ -1,4 +1,5 @@
-/* reference: the sections of gateway.conf(5) that are made from the tables, in mdoc(7): directives, variables, reasons. */
+/* reference: the sections of gateway.conf(5) that are made from the tables, in mdoc(7): directives, variables,
+ * reasons. */
 #ifndef DAEMON_REFERENCE_H
 #define DAEMON_REFERENCE_H
 

@@ -342,8 +342,8 @@ make_room(struct log_buf *b, size_t need)
     if (b->n + need <= b->room)
         return true;
     if (b->n + need > BUF_MAX) {
-        /* Another worker that was put to sleep inside its write is no reason to lose lines: this one waits its turn. A reader that does not keep
-         * up has set retry_at, and is not waited for. */
+        /* Another worker that was put to sleep inside its write is no reason to lose lines: this one waits its turn. A
+         * reader that does not keep up has set retry_at, and is not waited for. */
         flush(b, true);
         return b->n + need <= b->room;
     }

@@ -25,7 +25,8 @@ struct access_record { /* what one line shows; slices are read during the call o
     const struct decision_log *why;
 };
 
-/* NULL with *off true: `access_log off`. NULL with *off false: could not be opened (reported on the line). line NULL: the default (off). */
+/* NULL with *off true: `access_log off`. NULL with *off false: could not be opened (reported on the line). line NULL:
+ * the default (off). */
 struct access_log *access_log_open(const struct weir_conf *line, bool *off);
 void access_log_hold(struct access_log *l);
 void access_log_put(struct access_log *l);

@@ -41,7 +41,8 @@ int sink_reopen(struct sink *s, bool always, struct err *e);
  */
 enum sink_result sink_write(struct sink *s, const char *p, size_t n, bool wait);
 
-/* Waits at most `ms` for the reader to take something. False: it did not. For the end alone: a worker that serves never waits. */
+/* Waits at most `ms` for the reader to take something. False: it did not. For the end alone: a worker that serves never
+ * waits. */
 bool sink_wait(struct sink *s, int ms);
 
 #endif

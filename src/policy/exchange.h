@@ -1,6 +1,6 @@
 /*
- * weir_exchange: the part of an exchange that policies, variables and templates see. The proxy embeds it in its exchange (src/proxy/exchange.h);
- * `weir explain` and test blocks make one of their own, with no connection behind it.
+ * weir_exchange: the part of an exchange that policies, variables and templates see. The proxy embeds it in its
+ * exchange (src/proxy/exchange.h); `weir explain` and test blocks make one of their own, with no connection behind it.
  */
 #ifndef POLICY_EXCHANGE_H
 #define POLICY_EXCHANGE_H
@@ -21,8 +21,9 @@ struct store;
 struct exchange_services {
     bool (*upstream_healthy)(struct weir_exchange *x, struct slice upstream);
     struct store *(*store_find)(struct weir_exchange *x, struct slice name);
-    struct weir_call *(*store_eval)(struct weir_exchange *x, struct weir_str store, const char *script, struct weir_str key,
-                                    const struct weir_str *args, unsigned n, weir_store_done done, void *arg);
+    struct weir_call *(*store_eval)(struct weir_exchange *x, struct weir_str store, const char *script,
+                                    struct weir_str key, const struct weir_str *args, unsigned n, weir_store_done done,
+                                    void *arg);
     void (*store_cancel)(struct weir_call *c);
     /* A suspended chain may go on: called at the end of the turn after host->resume. */
     void (*resumed)(struct weir_exchange *x);

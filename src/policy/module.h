@@ -44,8 +44,8 @@ const struct weir_host *host_table(void);
 struct resolver;
 void host_set_resolver(struct resolver *r);
 
-/* Ends keyed states whose 60 s are over at `now`. The service loop may call it now and then; keyed_state_get and keyed_state_put do
- * so too. */
+/* Ends keyed states whose 60 s are over at `now`. The service loop may call it now and then; keyed_state_get and
+ * keyed_state_put do so too. */
 void keyed_state_sweep(int64_t now);
 
 #endif

@@ -63,8 +63,8 @@ struct generation {
 extern const struct weir_directive proxy_rows[];
 extern const struct weir_directive listener_rows[];
 
-/* From a checked tree; takes over `conf`, also when it fails. NULL: conf's diagnostics say why (printed by the caller
- * before: `diag`). Opens nothing on the network. */
+/* From a checked tree, which it takes over. Never NULL: conf_errors says whether it may be published or only be freed.
+ * Opens nothing on the network. */
 struct generation *generation_build(struct conf *conf, uint64_t id);
 /* Frees it and its configuration. No worker may hold it. */
 void generation_free(struct generation *g);

@@ -61,8 +61,8 @@ finish_reply(struct exchange *x, struct slice body, bool close)
     return STEP_WAIT;
 }
 
-/* Seconds after which trying again makes sense; 0: nobody knows. Requests that fill a limit are soon over; endpoints that
- * failed their checks are looked at again when the next one is due. */
+/* Seconds after which trying again makes sense; 0: nobody knows. Requests that fill a limit are soon over; endpoints
+ * that failed their checks are looked at again when the next one is due. */
 static unsigned
 retry_after(const struct exchange *x)
 {

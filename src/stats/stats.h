@@ -28,13 +28,14 @@ int stats_init(unsigned workers); /* shards 0..workers */
 void stats_fini(void);
 void stats_set_cap(unsigned series);
 
-/* Idempotent by name. All strings are copied. buckets: upper bounds in the metric's unit, ascending, for histograms only.
- * NULL when the name or a label's is not [a-zA-Z_][a-zA-Z0-9_]*, or the family exists with another kind or number of
- * labels, or something exceeds its maximum. Any thread (takes a lock). */
+/* Idempotent by name. All strings are copied. buckets: upper bounds in the metric's unit, ascending, for histograms
+ * only. NULL when the name or a label's is not [a-zA-Z_][a-zA-Z0-9_]*, or the family exists with another kind or number
+ * of labels, or something exceeds its maximum. Any thread (takes a lock). */
 struct stats_family *stats_family(const char *name, enum stats_kind kind, const char *help,
                                   const char *const *label_names, unsigned n_labels, const double *buckets,
                                   unsigned n_buckets);
-/* Finds or makes; the sink for a NULL family. Any thread (takes a lock): look a series up at load or once per worker, not per request. */
+/* Finds or makes; the sink for a NULL family. Any thread (takes a lock): look a series up at load or once per worker,
+ * not per request. */
 stats_id stats_series(struct stats_family *f, const struct slice *values);
 /* Removes series whose label number `label` has `value`: when a route or upstream is gone for good and nobody adds to
  * them any more. Their place is used again after a minute; somebody who still holds an id then does no worse than

@@ -71,8 +71,8 @@ compare_busy(const struct endpoint_state *a, const struct endpoint_state *b)
     return busy_a < busy_b ? -1 : busy_a > busy_b;
 }
 
-/* Equals share by weight: most of the time nobody is busy, and an endpoint that then gets nothing is one nobody hears of
- * until it is needed. */
+/* Equals share by weight: most of the time nobody is busy, and an endpoint that then gets nothing is one nobody hears
+ * of until it is needed. */
 static unsigned
 choose_least_request(struct view *v, unsigned n)
 {

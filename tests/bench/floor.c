@@ -1,6 +1,7 @@
 /*
- * floor: the least a proxy can do. Each client connection gets a connection to the origin; what one sends the other is given, unparsed: recv, send, recv,
- * send and a share of epoll_wait for each request. What weir costs is measured against this in the same run.
+ * floor: the least a proxy can do. Each client connection gets a connection to the origin; what one sends the other is
+ * given, unparsed: recv, send, recv, send and a share of epoll_wait for each request. What weir costs is measured
+ * against this in the same run.
  *
  *     floor LISTEN_PORT ORIGIN_PORT
  */
@@ -25,7 +26,9 @@ static int epoll;
 static struct sockaddr_in
 loopback(const char *port)
 {
-    return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    return (struct sockaddr_in){ .sin_family = AF_INET,
+                                 .sin_port = htons((uint16_t)atoi(port)),
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 }
 
 static void

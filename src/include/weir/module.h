@@ -1,10 +1,11 @@
 /*
- * weir module ABI. A policy module is one shared object that exports one symbol, `const struct weir_module weir_module`.
- * It includes only <weir/...> headers and libraries of its own, and reaches the gateway only through the host table.
+ * weir module ABI. A policy module is one shared object that exports one symbol: `const struct weir_module
+ * weir_module`. It includes only <weir/...> headers and those of libraries of its own, and reaches the gateway only
+ * through the host table.
  *
- * Threads. load and configure run on the thread that builds a generation (one at a time). Phases run on worker threads: one exchange is
- * always handled by the same worker, different exchanges of one policy by different workers at the same time. Shared state must
- * therefore be immutable, atomic or locked for a few instructions; nothing may block.
+ * Threads. load and configure run on the thread that builds a generation (one at a time). Phases run on worker threads:
+ * one exchange is always handled by the same worker, different exchanges of one policy by different workers at the same
+ * time. Shared state must therefore be immutable, atomic or locked for a few instructions; nothing may block.
  *
  * Errors. A function that can fail says so; the others cannot.
  *
@@ -23,8 +24,9 @@ extern "C" {
 #define WEIR_ABI_MAJOR 1
 #define WEIR_ABI_MINOR 0
 
-struct weir_exchange;  /* one request and its response, as this policy sees it. Valid in phases only; a module that keeps one across
-                          a suspension drops it in `cancel` or when its phase is called again */
+/* One request and its response, as this policy sees it. Valid in phases only; a module that keeps one across a
+ * suspension drops it in `cancel` or when its phase is called again. */
+struct weir_exchange;
 struct weir_policy;    /* one use of a module in one place of the file, in one generation */
 struct weir_template;  /* compiled text with variables; lives as long as the policy */
 struct weir_state;     /* keyed run-time state that outlives generations */
@@ -63,13 +65,14 @@ struct weir_host {
     uint32_t abi_major, abi_minor;
 
     /* --- configuration; in configure only. Lines and values live as long as the generation. --- */
-    /* The first directive NAME in a block, or NULL when it is missing (ask conf_* with defaults for the common case). */
+    /* The first directive NAME in a block, or NULL when it is missing (conf_get_* know defaults). */
     const struct weir_conf *(*conf_find)(const struct weir_conf *block, const char *name);
-    const struct weir_conf *(*conf_next)(const struct weir_conf *line);       /* the next of the same name in the same block */
+    /* The next of the same name in the same block. */
+    const struct weir_conf *(*conf_next)(const struct weir_conf *line);
     unsigned (*conf_args)(const struct weir_conf *line);                      /* how many arguments */
     struct weir_str (*conf_arg)(const struct weir_conf *line, unsigned i);    /* as text */
-    /* Values of argument i of a line. The line may be NULL with `block`+`name` forms below. */
-    int64_t (*conf_int)(const struct weir_conf *line, unsigned i);            /* INT, SIZE, DURATION (ns), BOOL (0/1), STATUS (low) */
+    /* Argument i of a line, of type INT, SIZE, DURATION (ns), BOOL (0/1) or STATUS (the lower end of a range). */
+    int64_t (*conf_int)(const struct weir_conf *line, unsigned i);
     double (*conf_percent)(const struct weir_conf *line, unsigned i);
     void (*conf_rate)(const struct weir_conf *line, unsigned i, uint64_t *count, int64_t *per_ns);
     /* Argument 0 of directive NAME in the block, or its row's default. */
@@ -80,37 +83,47 @@ struct weir_host {
     int64_t (*conf_opt_int)(const struct weir_conf *line, const char *key, int64_t otherwise);
     /* "gateway.conf:12" */
     const char *(*conf_at)(const struct weir_conf *line);
-    /* Reports an error at argument `arg` of the line (-1: the line itself). The load fails, and goes on to find others. */
-    void (*conf_error)(const struct weir_conf *line, int arg, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-    void (*conf_warning)(const struct weir_conf *line, int arg, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+    /* Reports an error at argument `arg` of the line (-1: its name). The load fails, and goes on to find others. */
+    void (*conf_error)(const struct weir_conf *line, int arg, const char *fmt, ...)
+        __attribute__((format(printf, 3, 4)));
+    void (*conf_warning)(const struct weir_conf *line, int arg, const char *fmt, ...)
+        __attribute__((format(printf, 3, 4)));
     /* Compiles argument i (type TEMPLATE). NULL after an error that has been reported. */
     const struct weir_template *(*conf_template)(struct weir_policy *p, const struct weir_conf *line, unsigned i);
-    const struct weir_template *(*template_compile)(struct weir_policy *p, const char *text, const struct weir_conf *at);
-    /* The whole content of a file named relative to the configuration; NULL after an error that has been reported. In the policy's
-     * memory. At most 1 MiB. */
+    const struct weir_template *(*template_compile)(struct weir_policy *p, const char *text,
+                                                    const struct weir_conf *at);
+    /* The whole content of a file named relative to the configuration; NULL after an error that has been reported. In
+     * the policy's memory. At most 1 MiB. */
     const struct weir_str *(*conf_file)(struct weir_policy *p, const struct weir_conf *line, struct weir_str path);
 
     /* --- the policy --- */
     void *(*alloc)(struct weir_policy *p, size_t size);            /* zeroed; lives as long as the policy */
-    struct weir_str (*policy_scope)(const struct weir_policy *p);  /* where it is written: route name, host, policy name, upstream name, "top" */
+    /* Where it is written: route name, host, policy name, upstream name, "top". */
+    struct weir_str (*policy_scope)(const struct weir_policy *p);
     const char *(*policy_at)(const struct weir_policy *p);
-    bool (*upstream_exists)(struct weir_policy *p, struct weir_str name); /* in configure: is it declared in this file */
+    /* In configure: is it declared in this file? */
+    bool (*upstream_exists)(struct weir_policy *p, struct weir_str name);
     bool (*store_exists)(struct weir_policy *p, struct weir_str name);
-    /* Names the upstream used where this policy is off, in shadow, or not for this exchange. For target policies, in configure. */
+    /* Names the upstream used where this policy is off, in shadow, or not for this exchange. For target policies, in
+     * configure. */
     void (*policy_default_target)(struct weir_policy *p, struct weir_str upstream);
 
-    /* --- keyed run-time state: the same key gives the same memory over reloads while anyone holds it, and for 60 s after. --- */
-    /* size bytes, zeroed, then init(memory) for a new one (under a lock: keep it short). fini(memory) at its end. Any thread. */
+    /* --- keyed run-time state --- */
+    /* The same key gives the same memory, over reloads, while anyone holds it, and for 60 s after. size bytes, zeroed,
+     * then init(memory) for a new one (under a lock: keep it short). fini(memory) at its end. Any thread. */
     struct weir_state *(*state_get)(const char *key, size_t size, void (*init)(void *), void (*fini)(void *));
     void *(*state_data)(struct weir_state *s);
     void (*state_hold)(struct weir_state *s);                      /* one more reference */
-    void (*state_put)(struct weir_state *s);                       /* one reference less; configure's must be put in release */
+    /* One reference less; configure's must be put in release. */
+    void (*state_put)(struct weir_state *s);
 
     /* --- the exchange --- */
     struct weir_str (*request_method)(struct weir_exchange *x);
     struct weir_str (*request_path)(struct weir_exchange *x);
-    struct weir_str (*request_header)(struct weir_exchange *x, const char *name, unsigned i); /* i-th of that name; p NULL: none */
-    void (*request_header_set)(struct weir_exchange *x, const char *name, struct weir_str value);  /* towards the origin. Value checked: control bytes refuse it */
+    /* The i-th of that name; p NULL: none. */
+    struct weir_str (*request_header)(struct weir_exchange *x, const char *name, unsigned i);
+    /* What the origin is sent. A value with control bytes is refused. */
+    void (*request_header_set)(struct weir_exchange *x, const char *name, struct weir_str value);
     void (*request_header_add)(struct weir_exchange *x, const char *name, struct weir_str value);
     void (*request_header_remove)(struct weir_exchange *x, const char *name);
     struct weir_str (*cookie)(struct weir_exchange *x, const char *name);
@@ -124,26 +137,32 @@ struct weir_host {
     struct weir_str (*template_text)(struct weir_exchange *x, const struct weir_template *t);
     struct weir_str (*variable)(struct weir_exchange *x, const char *name);
     void *(*exchange_alloc)(struct weir_exchange *x, size_t size); /* zeroed; lives as long as the exchange */
-    void **(*exchange_slot)(struct weir_exchange *x);              /* this policy's own pointer in this exchange; NULL at first */
+    /* This policy's own pointer in this exchange; NULL at first. */
+    void **(*exchange_slot)(struct weir_exchange *x);
     /* Its module-wide pointer, shared by all policies of this module in the exchange: what variables read. */
     void **(*exchange_shared)(struct weir_exchange *x);
     bool (*client_is_tls)(struct weir_exchange *x);
-    bool (*explaining)(struct weir_exchange *x);                   /* no traffic may be sent, no state changed: `weir explain` and test blocks */
+    /* No traffic may be sent, no state changed: `weir explain` and test blocks. */
+    bool (*explaining)(struct weir_exchange *x);
     struct weir_str (*explain_claims)(struct weir_exchange *x);    /* JSON of a `test` block's `claims`; p NULL: none */
 
     /* --- verdicts --- */
-    /* Ends the exchange with a reason of the module's table (or of the core's). detail: for the record and the problem document; never secrets. Returns
-     * WEIR_REFUSED, or WEIR_CONTINUE in shadow mode (recorded and counted, not applied): return what it returns. */
+    /* Ends the exchange with a reason of the module's table (or of the core's). detail: for the record and the problem
+     * document; never secrets. Returns WEIR_REFUSED, or WEIR_CONTINUE in shadow mode (recorded and counted, not
+     * applied): return what it returns. */
     enum weir_verdict (*refuse)(struct weir_exchange *x, const char *reason, const char *detail_fmt, ...)
         __attribute__((format(printf, 3, 4)));
     enum weir_verdict (*reply)(struct weir_exchange *x, int status, struct weir_str content_type, struct weir_str body);
+    /* Reason and detail of this policy's row when it passes. reason: static text, or NULL. */
     void (*note)(struct weir_exchange *x, const char *reason, const char *detail_fmt, ...)
-        __attribute__((format(printf, 3, 4)));                     /* detail of this policy's row when it passes; reason may be NULL (static) */
+        __attribute__((format(printf, 3, 4)));
     void (*set_target)(struct weir_exchange *x, struct weir_str upstream);
     /* For explain: one of the possible targets with its share in percent, where the choice is random. */
     void (*explain_variant)(struct weir_exchange *x, struct weir_str upstream, double share);
-    bool (*upstream_healthy)(struct weir_exchange *x, struct weir_str upstream); /* has it an endpoint that may be picked now */
-    /* Continues a suspended exchange: its phase is called again, at the end of this turn. On the exchange's worker only. */
+    /* Has it an endpoint that may be picked now? */
+    bool (*upstream_healthy)(struct weir_exchange *x, struct weir_str upstream);
+    /* Continues a suspended exchange: its phase is called again, at the end of this turn. On the exchange's worker
+     * only. */
     void (*resume)(struct weir_exchange *x);
 
     /* --- clock, random, hash --- */
@@ -154,9 +173,10 @@ struct weir_host {
     uint64_t (*hash)(struct weir_str s); /* stable over processes and versions */
 
     /* --- log (operator's; subject is the policy) and metrics --- */
-    void (*log)(int level, const char *subject, const char *fmt, ...) __attribute__((format(printf, 3, 4))); /* 0 error .. 4 debug */
-    /* Counter ("c"), gauge ("g"). Labels: n names and values. Same name and values: same metric. From configure on (there are none yet in load), and not
-     * on the request path. */
+    /* level: 0 error, 1 warning, 2 notice, 3 info, 4 debug. */
+    void (*log)(int level, const char *subject, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+    /* Counter ("c"), gauge ("g"). Labels: n names and values. Same name and values: same metric. From configure on
+     * (there are none yet in load), and not on the request path. */
     struct weir_metric *(*metric)(char kind, const char *name, const char *help, const char *const *labels,
                                   const struct weir_str *values, unsigned n);
     void (*metric_add)(struct weir_metric *m, int64_t n);
@@ -168,14 +188,17 @@ struct weir_host {
     struct weir_timer *(*timer_after)(int64_t ns, void (*fn)(void *), void *arg); /* once, on this worker's loop */
     void (*timer_cancel)(struct weir_timer *t);                     /* before it has fired; on the same worker */
 
-    /* --- the world; on the calling worker's loop; done comes later, never inside the call, exactly once unless cancelled --- */
+    /* --- the world --- */
+    /* Both on the calling worker's loop: done comes later, never inside the call, exactly once unless cancelled. */
     struct weir_call *(*fetch)(const struct weir_fetch_request *req, weir_fetch_done done, void *arg);
     void (*fetch_cancel)(struct weir_call *c);
-    /* Runs a Lua script (EVALSHA, loaded on demand) with one key and up to 8 arguments on a named store. All calls of a loop turn go out in one write. done()
-     * comes within the store's timeout, also when it is down. The call dies silently with its exchange. NULL: it cannot be sent (no such store, too
-     * many under way, `explaining`): done will not be called. */
-    struct weir_call *(*store_eval)(struct weir_exchange *x, struct weir_str store, const char *script, struct weir_str key,
-                                    const struct weir_str *args, unsigned n, weir_store_done done, void *arg);
+    /* Runs a Lua script (EVALSHA, loaded on demand) with one key and up to 8 arguments on a named store. All calls of a
+     * loop turn go out in one write. done() comes within the store's timeout, also when it is down. The call dies
+     * silently with its exchange. NULL: it cannot be sent (no such store, too many under way, `explaining`): done will
+     * not be called. */
+    struct weir_call *(*store_eval)(struct weir_exchange *x, struct weir_str store, const char *script,
+                                    struct weir_str key, const struct weir_str *args, unsigned n, weir_store_done done,
+                                    void *arg);
 };
 
 /* ---- what a module gives ---- */
@@ -190,7 +213,8 @@ struct weir_reason {            /* a refusal of this module */
 struct weir_variable {
     const char *name;           /* "jwt." with a trailing dot: everything below it; else exact */
     const char *help;
-    /* rest: what follows the dot. p == NULL: absent. The text lives as long as the exchange. shared: exchange_shared's value. */
+    /* rest: what follows the dot. p == NULL: absent. The text lives as long as the exchange. shared: exchange_shared's
+     * value. */
     struct weir_str (*get)(struct weir_exchange *x, void *shared, struct weir_str rest);
 };
 

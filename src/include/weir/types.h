@@ -1,8 +1,8 @@
 /*
  * weir public types: what the core and every module share. C11; no dependency but the C library.
  *
- * Directive rows: a directive of gateway.conf is declared once, as a row. The parser, the error messages, `weir check --dump`,
- * `weir help` and gateway.conf(5) all come from that row, for core directives and module directives alike.
+ * Directive rows: a directive of gateway.conf is declared once, as a row. The parser, the error messages, `weir check
+ * --dump`, `weir help` and gateway.conf(5) all come from that row, for core directives and module directives alike.
  */
 #ifndef WEIR_TYPES_H
 #define WEIR_TYPES_H
@@ -46,7 +46,8 @@ enum weir_type {
 struct weir_arg {
     const char *name;          /* for help and errors: "TIME" */
     enum weir_type type;
-    int64_t min, max;          /* both 0: the type's own bounds. INT, SIZE (bytes), DURATION (ns), repeat counts do not use them */
+    /* both 0: the type's own bounds. INT, SIZE (bytes), DURATION (ns), repeat counts do not use them */
+    int64_t min, max;
     const char *choices;       /* for WORD */
     unsigned flags;
 #define WEIR_ARG_OPTIONAL 1u   /* this and all later ones may be missing */
@@ -62,11 +63,13 @@ struct weir_opt {
     const char *def;           /* as text; NULL: none */
 };
 
-struct weir_conf; /* one directive as it stands in the file (or a block of them): opaque, immutable, lives as long as its generation */
+/* One directive as it stands in the file, or a block of them: opaque, immutable, lives as long as its generation. */
+struct weir_conf;
 
 struct weir_directive {
     const char *name;
-    const char *in;            /* space-separated names of the blocks where it is legal; "main" is the top of the file */
+    /* space-separated names of the blocks where it is legal; "main" is the top of the file */
+    const char *in;
     const struct weir_arg *args; /* NULL: none */
     const struct weir_opt *opts; /* NULL: none */
     const char *block;         /* it has a { block } whose inside bears this name; NULL: it ends with ';' */
@@ -74,12 +77,16 @@ struct weir_directive {
 #define WEIR_D_REPEAT 1u       /* may stand more than once in a block (else: error) */
 #define WEIR_D_REQUIRED 2u     /* must stand in each block where it is legal */
 #define WEIR_D_BLOCK_OPTIONAL 4u /* both `name args;` and `name args { }` */
-#define WEIR_D_UNIQUE_NAME 8u  /* REPEAT, but two with the same first argument are an error (upstream, listener, store, policy) */
-#define WEIR_D_POLICY 16u      /* attaches a policy: takes `off`, and its block takes `mode` and `percent` from the host */
+/* REPEAT, but two with the same first argument are an error (upstream, listener, store, policy) */
+#define WEIR_D_UNIQUE_NAME 8u
+/* attaches a policy: takes `off`, and its block takes `mode` and `percent` from the host */
+#define WEIR_D_POLICY 16u
 #define WEIR_D_SECRET 32u      /* its arguments are shown as *** wherever a configuration is shown */
-    const char *def;           /* the arguments that hold when the line is missing, as they would stand in the file; NULL: none */
+    /* the arguments that hold when the line is missing, as they would stand in the file; NULL: none */
+    const char *def;
     const char *help;          /* one line */
-    /* Further checks that the types cannot say; NULL: none. Report with host->conf_error (modules) or conf_error (core) and go on. */
+    /* Further checks that the types cannot say; NULL: none. Report with host->conf_error (modules) or conf_error (core)
+     * and go on. */
     void (*check)(const struct weir_conf *line, void *diag);
 };
 
@@ -93,8 +100,14 @@ enum weir_verdict {
 };
 
 enum weir_result {             /* of one attempt; the metric label `outcome` */
-    WEIR_RESULT_OK, WEIR_RESULT_ERROR_STATUS, WEIR_RESULT_CONNECT_FAILED, WEIR_RESULT_CONNECT_TIMEOUT, WEIR_RESULT_RESET,
-    WEIR_RESULT_TIMEOUT, WEIR_RESULT_BAD_RESPONSE, WEIR_RESULT_CANCELLED
+    WEIR_RESULT_OK,
+    WEIR_RESULT_ERROR_STATUS,
+    WEIR_RESULT_CONNECT_FAILED,
+    WEIR_RESULT_CONNECT_TIMEOUT,
+    WEIR_RESULT_RESET,
+    WEIR_RESULT_TIMEOUT,
+    WEIR_RESULT_BAD_RESPONSE,
+    WEIR_RESULT_CANCELLED
 };
 
 struct weir_outcome {

@@ -17,7 +17,8 @@ static const struct weir_opt endpoint_opts[] = { { "weight", WEIR_T_INT, 1, 1000
                                                  { "zone", WEIR_T_STRING },
                                                  { "ramp", WEIR_T_DURATION, MSEC, 60 * SEC, .def = "5s" },
                                                  { 0 } };
-static const struct weir_arg balance_args[] = { { "HOW", WEIR_T_WORD, .choices = "round_robin|least_request|random|hash" },
+static const struct weir_arg balance_args[] = { { "HOW", WEIR_T_WORD,
+                                                  .choices = "round_robin|least_request|random|hash" },
                                                 { "KEY", WEIR_T_TEMPLATE, .flags = WEIR_ARG_OPTIONAL },
                                                 { 0 } };
 static const struct weir_arg time_args[] = { { "TIME", WEIR_T_DURATION, MSEC, 3600 * SEC }, { 0 } };
@@ -29,7 +30,9 @@ static const struct weir_arg rate_args[] = { { "RATE", WEIR_T_RATE }, { 0 } };
 static const struct weir_opt rate_opts[] = { { "burst", WEIR_T_INT, 1, 1000000 }, { 0 } };
 static const struct weir_arg template_args[] = { { "TEMPLATE", WEIR_T_TEMPLATE }, { 0 } };
 static const struct weir_arg status_args[] = { { "STATUS", WEIR_T_STATUS }, { 0 } };
-static const struct weir_arg pattern_args[] = { { "PATTERN", WEIR_T_STRING }, { "PATH", WEIR_T_STRING, .flags = WEIR_ARG_OPTIONAL }, { 0 } };
+static const struct weir_arg pattern_args[] = { { "PATTERN", WEIR_T_STRING },
+                                                { "PATH", WEIR_T_STRING, .flags = WEIR_ARG_OPTIONAL },
+                                                { 0 } };
 static const struct weir_opt route_opts[] = { { "name", WEIR_T_STRING }, { 0 } };
 static const struct weir_arg words_args[] = { { "METHOD", WEIR_T_STRING, .flags = WEIR_ARG_REPEAT }, { 0 } };
 static const struct weir_arg respond_args[] = { { "STATUS", WEIR_T_STATUS },
@@ -52,7 +55,8 @@ const struct weir_directive fixture_rows[] = {
     { "use", "main", names_args, .flags = WEIR_D_REPEAT, .help = "modules to load" },
     { "access_log", "main", log_args, log_opts, .def = "stdout", .help = "where requests are noted" },
     { "trusted_proxies", "main", cidr_args, .help = "who is believed" },
-    { "listener", "main", name_args, .block = "listener", .flags = WEIR_D_UNIQUE_NAME | WEIR_D_REPEAT, .help = "a place to listen" },
+    { "listener", "main", name_args, .block = "listener", .flags = WEIR_D_UNIQUE_NAME | WEIR_D_REPEAT,
+      .help = "a place to listen" },
     { "bind", "listener", address_args, .flags = WEIR_D_REPEAT | WEIR_D_REQUIRED, .help = "an address" },
     { "tls", "listener", .block = "listener_tls", .help = "TLS" },
     { "certificate", "listener_tls", path_args, .flags = WEIR_D_REQUIRED, .help = "chain" },
@@ -67,7 +71,8 @@ const struct weir_directive fixture_rows[] = {
     { "retry", "upstream", .block = "retry", .flags = WEIR_D_BLOCK_OPTIONAL, .help = "try again" },
     { "expect", "upstream", status_args, .help = "what is healthy" },
     { "host", "main", words_args, .block = "host", .flags = WEIR_D_REPEAT, .help = "names" },
-    { "route", "main host", pattern_args, route_opts, .block = "route", .flags = WEIR_D_REPEAT, .help = "requests by path" },
+    { "route", "main host", pattern_args, route_opts, .block = "route", .flags = WEIR_D_REPEAT,
+      .help = "requests by path" },
     { "methods", "route", words_args, .help = "allowed ones" },
     { "proxy", "route", name_args, .help = "send there" },
     { "respond", "route", respond_args, respond_opts, .help = "answer" },

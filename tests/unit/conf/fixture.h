@@ -1,4 +1,5 @@
-/* fixture: a small language with a directive of every kind, and shorthands to parse, check and look at what came of it. */
+/* fixture: a small language with a directive of every kind, and shorthands to parse, check and look at what came of
+ * it. */
 #ifndef TESTS_CONF_FIXTURE_H
 #define TESTS_CONF_FIXTURE_H
 

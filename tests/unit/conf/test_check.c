@@ -24,14 +24,16 @@ test_unknown_directives(void **state)
     assert_told("wrokers 2;", "gateway.conf:1:1: error: unknown directive `wrokers` in the top level\n"
                               "wrokers 2;\n^\n"
                               "  did you mean `workers`?\n");
-    assert_told_part("listener a { bind 1.2.3.4:5; cert x; }", "unknown directive `cert` in `listener`\n"
-                                                              "listener a { bind 1.2.3.4:5; cert x; }\n"
-                                                              "                             ^\n"
-                                                              "  did you mean `certificate`? (that belongs in `tls` of `listener`)\n");
+    assert_told_part("listener a { bind 1.2.3.4:5; cert x; }",
+                     "unknown directive `cert` in `listener`\n"
+                     "listener a { bind 1.2.3.4:5; cert x; }\n"
+                     "                             ^\n"
+                     "  did you mean `certificate`? (that belongs in `tls` of `listener`)\n");
     assert_told_part("upstream a { connect-timeout 5s; }", "did you mean `connect_timeout`?");
     assert_told_part("workers=2;", "did you mean `workers`?");
     assert_told_part("host a { zzzzzz; }", "  in `host` there are: route, rate_limit\n");
-    assert_told_part("zzzzzz { a; b { c; } }", "unknown directive `zzzzzz` in the top level\nzzzzzz { a; b { c; } }\n^\n");
+    assert_told_part("zzzzzz { a; b { c; } }",
+                     "unknown directive `zzzzzz` in the top level\nzzzzzz { a; b { c; } }\n^\n");
 }
 
 static void
@@ -185,7 +187,8 @@ static void
 test_policies(void **state)
 {
     (void)state;
-    assert_told("rate_limit { rate 1/s; mode shade; percent 101; }\nroute / { rate_limit off { rate 1/s; } }\nhost a { rate_limit \"off\" { rate 1/s; } }",
+    assert_told("rate_limit { rate 1/s; mode shade; percent 101; }\nroute / { rate_limit off { rate 1/s; } }\nhost a { "
+                "rate_limit \"off\" { rate 1/s; } }",
                 "gateway.conf:1:29: error: `shade` is not one of `enforce`, `shadow`, `off`\n"
                 "rate_limit { rate 1/s; mode shade; percent 101; }\n                            ^\n"
                 "  did you mean `shadow`?\n"
@@ -210,10 +213,11 @@ test_checks_of_rows(void **state)
                 "listener a { bind 1.2.3.4:5; limits { fields 13; } }\n                                             ^\n"
                 "  try 14\n");
     /* Not called for what is wrong already. */
-    assert_told("listener a { bind 1.2.3.4:5; limits { fields 13 14; } }",
-                "gateway.conf:1:49: error: `14` is one argument too many for `fields`\n"
-                "listener a { bind 1.2.3.4:5; limits { fields 13 14; } }\n                                                ^\n"
-                "  fields N;\n");
+    assert_told(
+        "listener a { bind 1.2.3.4:5; limits { fields 13 14; } }",
+        "gateway.conf:1:49: error: `14` is one argument too many for `fields`\n"
+        "listener a { bind 1.2.3.4:5; limits { fields 13 14; } }\n                                                ^\n"
+        "  fields N;\n");
 }
 
 static void
@@ -222,7 +226,9 @@ test_clashes(void **state)
     static const struct weir_directive other[] = { { "fresh", "main" }, { "rate", "route" }, { 0 } },
                                        taken[] = { { "fresh2", "main" }, { "route", "x host" }, { 0 } },
                                        twice[] = { { "a", "x y" }, { "a", "z y" }, { 0 } },
-                                       mode[] = { { "pol", "main", .block = "pol", .flags = WEIR_D_POLICY }, { "mode", "pol" }, { 0 } };
+                                       mode[] = { { "pol", "main", .block = "pol", .flags = WEIR_D_POLICY },
+                                                  { "mode", "pol" },
+                                                  { 0 } };
     struct conf *c = fixture_new();
     const char *clash = NULL;
 
@@ -321,7 +327,8 @@ test_nearest(void **state)
     assert_null(conf_nearest("x", names));
     assert_null(conf_nearest("", names));
     assert_null(conf_nearest("entirely", names));
-    assert_null(conf_nearest("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", names));
+    assert_null(
+        conf_nearest("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", names));
 }
 
 int

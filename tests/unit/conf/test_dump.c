@@ -86,16 +86,20 @@ static void
 test_quotes(void **state)
 {
     (void)state;
-    assert_dump("route \"a b\" { respond 200 \"\\\"\\\\\\n\\t;{}#'\" type=\"a b\"; }\n"
-                "route 'it is \"so\"' { respond 200 '${client.ip} ${env.X} \\'; }\n"
-                "route \"off\" \"name=x\" { respond 200 \"\"; }\n"
-                "route ~ ^/v[0-9]{2}/#x$ { respond 200 x${client.ip}y; }\n",
-                TOP "route \"a b\" {\n    respond 200 \"\\\"\\\\\\n\\t;{}#'\" type=\"a b\";\n    timeout 30s;\n    buffering on;\n}\n"
-                    "route \"it is \\\"so\\\"\" {\n    respond 200 '${client.ip} ${env.X} \\' type=\"text/plain; charset=utf-8\";\n"
-                    "    timeout 30s;\n    buffering on;\n}\n"
-                    "route \"off\" \"name=x\" {\n    respond 200 \"\" type=\"text/plain; charset=utf-8\";\n    timeout 30s;\n    buffering on;\n}\n"
-                    "route ~ ^/v[0-9]{2}/#x$ {\n    respond 200 x${client.ip}y type=\"text/plain; charset=utf-8\";\n"
-                    "    timeout 30s;\n    buffering on;\n}\n");
+    assert_dump(
+        "route \"a b\" { respond 200 \"\\\"\\\\\\n\\t;{}#'\" type=\"a b\"; }\n"
+        "route 'it is \"so\"' { respond 200 '${client.ip} ${env.X} \\'; }\n"
+        "route \"off\" \"name=x\" { respond 200 \"\"; }\n"
+        "route ~ ^/v[0-9]{2}/#x$ { respond 200 x${client.ip}y; }\n",
+        TOP
+        "route \"a b\" {\n    respond 200 \"\\\"\\\\\\n\\t;{}#'\" type=\"a b\";\n    timeout 30s;\n    buffering "
+        "on;\n}\n"
+        "route \"it is \\\"so\\\"\" {\n    respond 200 '${client.ip} ${env.X} \\' type=\"text/plain; charset=utf-8\";\n"
+        "    timeout 30s;\n    buffering on;\n}\n"
+        "route \"off\" \"name=x\" {\n    respond 200 \"\" type=\"text/plain; charset=utf-8\";\n    timeout 30s;\n    "
+        "buffering on;\n}\n"
+        "route ~ ^/v[0-9]{2}/#x$ {\n    respond 200 x${client.ip}y type=\"text/plain; charset=utf-8\";\n"
+        "    timeout 30s;\n    buffering on;\n}\n");
 }
 
 static void
@@ -135,7 +139,8 @@ test_secrets(void **state)
     assert_non_null(strstr(dump, "    secret ***;\n"));
     assert_non_null(strstr(dump, "    key \"*** ${client.ip}\";\n"));
     free(dump);
-    dump = round_trip("rate_limit { rate 1/s; secret secret:hush; }\nhost a { rate_limit { rate 1/s; secret file:/a/b; } }");
+    dump = round_trip(
+        "rate_limit { rate 1/s; secret secret:hush; }\nhost a { rate_limit { rate 1/s; secret file:/a/b; } }");
     assert_null(strstr(dump, "hush"));
     assert_non_null(strstr(dump, "    secret secret:***;\n"));
     assert_non_null(strstr(dump, "    secret file:/a/b;\n"));

@@ -3,7 +3,8 @@
 static void
 test_what_is_given_and_what_holds_by_default(void **state)
 {
-    struct conf *c = fixture_load("upstream a { endpoint a:1 weight=3; endpoint b:1; connect_timeout 2s; }\nupstream b { }");
+    struct conf *c =
+        fixture_load("upstream a { endpoint a:1 weight=3; endpoint b:1; connect_timeout 2s; }\nupstream b { }");
     const struct weir_conf *a = conf_find(conf_root(c), "upstream"), *b = conf_next(a), *line;
 
     (void)state;
@@ -56,7 +57,8 @@ test_default_lines_have_options_and_insides(void **state)
 static void
 test_policies_have_mode_and_percent(void **state)
 {
-    struct conf *c = fixture_load("rate_limit { rate 1/s; }\nhost a { rate_limit { rate 1/s; mode shadow; percent 10; } route / { rate_limit { rate 1/s; percent 2.5%; } } }");
+    struct conf *c = fixture_load("rate_limit { rate 1/s; }\nhost a { rate_limit { rate 1/s; mode shadow; percent 10; "
+                                  "} route / { rate_limit { rate 1/s; percent 2.5%; } } }");
     const struct weir_conf *top = conf_find(conf_root(c), "rate_limit"), *host = conf_find(conf_root(c), "host");
 
     (void)state;
@@ -109,7 +111,10 @@ test_ten_thousand_routes(void **state)
     (void)state;
     strbuf_init(&b, 1 << 24);
     for (int i = 0; i < 10000; i++)
-        strbuf_addf(&b, "upstream u%d { endpoint 10.0.0.1:80; }\nroute /service/%d/ { proxy u%d; methods GET POST; timeout 5s; }\n", i, i, i);
+        strbuf_addf(
+            &b,
+            "upstream u%d { endpoint 10.0.0.1:80; }\nroute /service/%d/ { proxy u%d; methods GET POST; timeout 5s; }\n",
+            i, i, i);
     strbuf_adds(&b, "workers 2;\nupstream u77 { }\n");
     start = clock_precise();
     c = fixture_load(b.p);

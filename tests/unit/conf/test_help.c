@@ -29,27 +29,30 @@ static void
 test_one_directive(void **state)
 {
     (void)state;
-    assert_help("endpoint", 0, "endpoint ADDRESS [weight=N] [zone=TEXT] [ramp=TIME];\n"
-                               "    one server of it\n"
-                               "\n"
-                               "    in                     `upstream`\n"
-                               "    ADDRESS                an address or name: 127.0.0.1:8080, orders.internal:8080, unix:/path\n"
-                               "    weight                 a whole number; 1 to 1000; default 1\n"
-                               "    zone                   text\n"
-                               "    ramp                   a duration: 250ms, 5s, 10m, 24h, 7d; 1ms to 1m; default 5s\n"
-                               "    repeated               yes\n");
-    assert_help("rate_limit", 0, "rate_limit { ... }\n"
-                                 "    so many\n"
-                                 "\n"
-                                 "    in                     the top level, `host`, `route`\n"
-                                 "    off                    `rate_limit off;` drops one that an outer block has set\n"
-                                 "\n"
-                                 "    Inside:\n"
-                                 "    mode                   enforce: its verdicts count; shadow: they are only recorded; off: it is not asked\n"
-                                 "    percent                share of the exchanges that it is asked about\n"
-                                 "    rate                   per time\n"
-                                 "    key                    who shares\n"
-                                 "    secret                 not to be shown\n");
+    assert_help("endpoint", 0,
+                "endpoint ADDRESS [weight=N] [zone=TEXT] [ramp=TIME];\n"
+                "    one server of it\n"
+                "\n"
+                "    in                     `upstream`\n"
+                "    ADDRESS                an address or name: 127.0.0.1:8080, orders.internal:8080, unix:/path\n"
+                "    weight                 a whole number; 1 to 1000; default 1\n"
+                "    zone                   text\n"
+                "    ramp                   a duration: 250ms, 5s, 10m, 24h, 7d; 1ms to 1m; default 5s\n"
+                "    repeated               yes\n");
+    assert_help(
+        "rate_limit", 0,
+        "rate_limit { ... }\n"
+        "    so many\n"
+        "\n"
+        "    in                     the top level, `host`, `route`\n"
+        "    off                    `rate_limit off;` drops one that an outer block has set\n"
+        "\n"
+        "    Inside:\n"
+        "    mode                   enforce: its verdicts count; shadow: they are only recorded; off: it is not asked\n"
+        "    percent                share of the exchanges that it is asked about\n"
+        "    rate                   per time\n"
+        "    key                    who shares\n"
+        "    secret                 not to be shown\n");
 }
 
 static void
@@ -85,8 +88,10 @@ test_reference(void **state)
     strbuf_init(&b, 1 << 20);
     conf_reference(c, &b);
     assert_int_equal(strncmp(b.p, ".Ss Top level\n.Bl -tag -width Ds\n.It Ic include Ar FILE\n", 50), 0);
-    assert_non_null(strstr(b.p, ".It Ic workers Ar \\&N\nthreads that serve.\n.br\nContext: the top level.\nDefault: auto.\n"));
-    assert_non_null(strstr(b.p, ".It Ic endpoint Ar ADDRESS Oo Cm weight Ns = Ns Ar \\&N Oc Oo Cm zone Ns = Ns Ar TEXT Oc Oo Cm ramp Ns = Ns Ar TIME Oc\n"
+    assert_non_null(
+        strstr(b.p, ".It Ic workers Ar \\&N\nthreads that serve.\n.br\nContext: the top level.\nDefault: auto.\n"));
+    assert_non_null(strstr(b.p, ".It Ic endpoint Ar ADDRESS Oo Cm weight Ns = Ns Ar \\&N Oc Oo Cm zone Ns = Ns Ar TEXT "
+                                "Oc Oo Cm ramp Ns = Ns Ar TIME Oc\n"
                                 "one server of it.\n.br\nContext: upstream.\nMay be repeated.\n"
                                 ".br\nweight: 1 to 1000; default 1.\n.br\nramp: 1ms to 1m; default 5s.\n"));
     assert_non_null(strstr(b.p, ".It Ic mode Cm enforce No \\&| Cm shadow No \\&| Cm \\&off\n"));

@@ -104,7 +104,8 @@ test_names_are_shown_as_given(void **state)
     conf_check(c);
     assert_string_equal(conf_path(conf_find(conf_root(c), "bogus2"), SLICE("k.pem")).p +
                             strlen(fixture_dir()), "conf.d/k.pem");
-    assert_string_equal(conf_path(conf_find(conf_root(c), "bogus1"), SLICE("file:k.pem")).p + strlen(fixture_dir()), "k.pem");
+    assert_string_equal(conf_path(conf_find(conf_root(c), "bogus1"), SLICE("file:k.pem")).p + strlen(fixture_dir()),
+                        "k.pem");
     assert_string_equal(conf_path(conf_root(c), SLICE("/k.pem")).p, "/k.pem");
     assert_int_equal(chdir(cwd), 0);
     told = fixture_told(c);
@@ -117,7 +118,8 @@ static void
 test_missing_files(void **state)
 {
     (void)state;
-    fixture_file("g.conf", "include none.conf;\ninclude none/*.conf;\ninclude;\ninclude a b;\ninclude d { x; }\ninclude ${client.ip};\nworkers 1;");
+    fixture_file("g.conf", "include none.conf;\ninclude none/*.conf;\ninclude;\ninclude a b;\ninclude d { x; "
+                           "}\ninclude ${client.ip};\nworkers 1;");
     assert_file_told("g.conf", "g.conf:1:9: error: cannot include `none.conf`: No such file or directory\n"
                                "include none.conf;\n"
                                "        ^\n"

@@ -109,7 +109,8 @@ test_a_quote_without_an_end_ends_with_its_line(void **state)
                 "    ^\n"
                 "  did you mean `timeout`?\n");
     /* What it has swallowed counts as what it is, so that nothing else seems wrong. */
-    assert_told("host a { route \"/x {\n proxy a; }\n route / { respond 200 'x; } }\nhost b { route / { respond 200 \"x; } }\nworkers 2;",
+    assert_told("host a { route \"/x {\n proxy a; }\n route / { respond 200 'x; } }\nhost b { route / { respond 200 "
+                "\"x; } }\nworkers 2;",
                 "gateway.conf:1:16: error: this quote is never closed\n"
                 "host a { route \"/x {\n"
                 "               ^\n"
@@ -149,8 +150,10 @@ static void
 test_unclosed_variables_are_refused(void **state)
 {
     (void)state;
-    assert_told_part("route / { respond 200 a${client.ip; }", "gateway.conf:1:24: error: this variable is never closed\n");
-    assert_told_part("route / { respond 200 \"a ${client.ip\"; }", "gateway.conf:1:26: error: this variable is never closed\n");
+    assert_told_part("route / { respond 200 a${client.ip; }",
+                     "gateway.conf:1:24: error: this variable is never closed\n");
+    assert_told_part("route / { respond 200 \"a ${client.ip\"; }",
+                     "gateway.conf:1:26: error: this variable is never closed\n");
 }
 
 static void
@@ -180,14 +183,15 @@ test_the_caret_stands_right_behind_tabs_and_umlauts(void **state)
     assert_told_part("\t\xc3\xa4 \tx;", "gateway.conf:1:2: error: unknown directive `\xc3\xa4` in the top level\n"
                                   "\t\xc3\xa4 \tx;\n"
                                   "\t^\n");
-    assert_told("upstream a {\n\tbalance \"\xc3\xa4\xc3\xb6\"\thash x;\n}", "gateway.conf:2:10: error: `\xc3\xa4\xc3\xb6` cannot stand here\n"
-                                                                "\tbalance \"\xc3\xa4\xc3\xb6\"\thash x;\n"
-                                                                "\t        ^\n"
-                                                                "  write one of `round_robin`, `least_request`, `random`, `hash`\n"
-                                                                "gateway.conf:2:22: error: `x` is one argument too many for `balance`\n"
-                                                                "\tbalance \"\xc3\xa4\xc3\xb6\"\thash x;\n"
-                                                                "\t            \t     ^\n"
-                                                                "  balance round_robin|least_request|random|hash [KEY];\n");
+    assert_told("upstream a {\n\tbalance \"\xc3\xa4\xc3\xb6\"\thash x;\n}",
+                "gateway.conf:2:10: error: `\xc3\xa4\xc3\xb6` cannot stand here\n"
+                "\tbalance \"\xc3\xa4\xc3\xb6\"\thash x;\n"
+                "\t        ^\n"
+                "  write one of `round_robin`, `least_request`, `random`, `hash`\n"
+                "gateway.conf:2:22: error: `x` is one argument too many for `balance`\n"
+                "\tbalance \"\xc3\xa4\xc3\xb6\"\thash x;\n"
+                "\t            \t     ^\n"
+                "  balance round_robin|least_request|random|hash [KEY];\n");
 }
 
 static void

@@ -168,7 +168,8 @@ test_a_missing_brace_is_told_by_indentation(void **state)
                       "}\n"
                       "^\n"
                       "  the block of `route` that starts in line 7 is still open\n");
-    assert_tree(fixture_load(text), "listener(a){bind(1.2.3.4:5)} host(a.b){route(/x){proxy(a)} route(/y){proxy(b)}} workers(2)");
+    assert_tree(fixture_load(text),
+                "listener(a){bind(1.2.3.4:5)} host(a.b){route(/x){proxy(a)} route(/y){proxy(b)}} workers(2)");
 }
 
 static void
@@ -213,10 +214,11 @@ static void
 test_a_missing_opening_brace(void **state)
 {
     (void)state;
-    assert_told_part("listener a\n    bind 1.2.3.4:5;\n}\n", "gateway.conf:1:11: error: `listener` needs a block: a `{` is missing here\n"
-                                                           "listener a\n"
-                                                           "          ^\n"
-                                                           "  listener NAME { ... }\n");
+    assert_told_part("listener a\n    bind 1.2.3.4:5;\n}\n",
+                     "gateway.conf:1:11: error: `listener` needs a block: a `{` is missing here\n"
+                     "listener a\n"
+                     "          ^\n"
+                     "  listener NAME { ... }\n");
 }
 
 static void

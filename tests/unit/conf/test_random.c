@@ -1,5 +1,6 @@
-/* Arbitrary bytes never crash the parser or the checks, are never accepted in part without a word, and what is accepted is dumped so that it
- * is accepted again. The seed is fixed, so that a failure can be repeated; WEIR_TEST_SEED sets another. */
+/* Arbitrary bytes never crash the parser or the checks, are never accepted in part without a word, and what is accepted
+ * is dumped so that it is accepted again. The seed is fixed, so that a failure can be repeated; WEIR_TEST_SEED sets
+ * another. */
 #include "fixture.h"
 
 static const char seed_text[] =
@@ -7,15 +8,21 @@ static const char seed_text[] =
     "use jwt rate_limit;\n"
     "access_log stdout format=json;\n"
     "trusted_proxies 10.0.0.0/8 fe80::/10;\n"
-    "listener public {\n    bind 0.0.0.0:8080;\n    bind unix:/run/x;\n    tls { certificate tls.crt; }\n    limits { head 8k; fields 100; }\n}\n"
+    "listener public {\n    bind 0.0.0.0:8080;\n    bind unix:/run/x;\n    tls { certificate tls.crt; }\n    limits { "
+    "head 8k; fields 100; }\n}\n"
     "upstream orders-v1 {\n    endpoint 127.0.0.1:9001 weight=2 zone=\"a b\";\n    endpoint orders.internal:9001;\n"
     "    balance hash ${jwt.sub};\n    connect_timeout 250ms;\n    panic 50%;\n    retry { }\n    expect 200-299;\n}\n"
-    "host api.example.com *.api.example.com {\n    rate_limit { rate 100/s burst=200; key \"${client.ip} x\"; secret 'abcdef'; mode shadow; percent 10; }\n"
+    "host api.example.com *.api.example.com {\n    rate_limit { rate 100/s burst=200; key \"${client.ip} x\"; secret "
+    "'abcdef'; mode shadow; percent 10; }\n"
     "    route /orders/ { methods GET POST; proxy orders-v1; timeout 30s; rate_limit off; }\n}\n"
     "route ~ ^/v[0-9]{1,3}/ name=r1 { respond 200 \"ok\\n\\t\\\"\" type='text/plain'; }\n";
 
-static const char *const pieces[] = { "{", "}", ";", "\"", "'", "\\", "${", "${env.HOME}", "${file:/etc/hostname}", "}", "\n", " ", "#", "=", "route / {",
-                                      "include x;", "include *;", "\0", "\x80", "off", "***", "rate_limit", "weight=", "{2}", "\t", "\r\n", "-", "/" };
+static const char *const pieces[] = {
+    "{",    "}",   ";",   "\"",         "'",       "\\",        "${",         "${env.HOME}", "${file:/etc/hostname}",
+    "}",    "\n",  " ",   "#",          "=",       "route / {", "include x;", "include *;",  "\0",
+    "\x80", "off", "***", "rate_limit", "weight=", "{2}",       "\t",         "\r\n",        "-",
+    "/"
+};
 
 static uint64_t rng;
 
@@ -157,7 +164,8 @@ test_the_seed_itself_is_good(void **state)
 static void
 test_hostile_sizes(void **state)
 {
-    static const char *const patterns[] = { "${", "\"", "'\\'\"", "a{", "}", ";", "x \n", "\"${", "a;", "\x01", "x=\"", "route\n", "#", "workers a\nworkers b\n" };
+    static const char *const patterns[] = { "${",   "\"", "'\\'\"", "a{",   "}",       ";", "x \n",
+                                            "\"${", "a;", "\x01",   "x=\"", "route\n", "#", "workers a\nworkers b\n" };
     enum { SIZE = 400000 };
     char *text = malloc(SIZE);
 

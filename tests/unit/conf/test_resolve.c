@@ -17,7 +17,8 @@ test_environment(void **state)
 
     (void)state;
     setenv("WEIR_T", "5s", 1);
-    c = fixture_load("route / { timeout ${env.WEIR_T}; respond 200 \"a ${env.WEIR_T} \\\"${client.ip}\" type=\"${env.WEIR_T} x\"; }");
+    c = fixture_load("route / { timeout ${env.WEIR_T}; respond 200 \"a ${env.WEIR_T} \\\"${client.ip}\" "
+                     "type=\"${env.WEIR_T} x\"; }");
     assert_int_equal(conf_errors(c), 0);
     line = conf_first(conf_root(c));
     assert_int_equal(conf_get_int(line, "timeout"), 5000000000LL);
@@ -80,7 +81,9 @@ test_files(void **state)
     char path[256];
 
     (void)state;
-    fixture_file("g.conf", "route ${file:one} { respond 200 \"<${file:sub/two}>\"; }\nroute ${file:three} { include sub/x.conf; }");
+    fixture_file(
+        "g.conf",
+        "route ${file:one} { respond 200 \"<${file:sub/two}>\"; }\nroute ${file:three} { include sub/x.conf; }");
     fixture_file("one", "s3cret\n");
     fixture_file("sub/two", "a\nb\n\n");
     fixture_file("three", "a\r\n");
@@ -105,8 +108,9 @@ test_files_that_cannot_be_taken(void **state)
     char *told;
 
     (void)state;
-    fixture_file("g.conf", "route ${file:none} { }\nroute ${file:large} { }\nroute ${file:nul} { }\nroute ${file:} { }\n"
-                           "route ${file:most}${file:most} { }");
+    fixture_file("g.conf",
+                 "route ${file:none} { }\nroute ${file:large} { }\nroute ${file:nul} { }\nroute ${file:} { }\n"
+                 "route ${file:most}${file:most} { }");
     fixture_file("large", "");
     fixture_file("most", "");
     fixture_file("nul", "");
@@ -138,15 +142,18 @@ static void
 test_run_time_variables_stand_in_templates_only(void **state)
 {
     (void)state;
-    assert_told("upstream a { connect_timeout ${client.ip}; balance hash ${jwt.sub}; endpoint a:1 zone=\"x${route.name}\"; }",
-                "gateway.conf:1:30: error: the run-time variable `${client.ip}` cannot stand here: `connect_timeout` is fixed when the file is loaded\n"
-                "upstream a { connect_timeout ${client.ip}; balance hash ${jwt.sub}; endpoint a:1 zone=\"x${route.name}\"; }\n"
-                "                             ^\n"
-                "  only ${env.NAME} and ${file:PATH} can\n"
-                "gateway.conf:1:82: error: the run-time variable `${route.name}` cannot stand here: `endpoint` is fixed when the file is loaded\n"
-                "upstream a { connect_timeout ${client.ip}; balance hash ${jwt.sub}; endpoint a:1 zone=\"x${route.name}\"; }\n"
-                "                                                                                 ^\n"
-                "  only ${env.NAME} and ${file:PATH} can\n");
+    assert_told(
+        "upstream a { connect_timeout ${client.ip}; balance hash ${jwt.sub}; endpoint a:1 zone=\"x${route.name}\"; }",
+        "gateway.conf:1:30: error: the run-time variable `${client.ip}` cannot stand here: `connect_timeout` is fixed "
+        "when the file is loaded\n"
+        "upstream a { connect_timeout ${client.ip}; balance hash ${jwt.sub}; endpoint a:1 zone=\"x${route.name}\"; }\n"
+        "                             ^\n"
+        "  only ${env.NAME} and ${file:PATH} can\n"
+        "gateway.conf:1:82: error: the run-time variable `${route.name}` cannot stand here: `endpoint` is fixed when "
+        "the file is loaded\n"
+        "upstream a { connect_timeout ${client.ip}; balance hash ${jwt.sub}; endpoint a:1 zone=\"x${route.name}\"; }\n"
+        "                                                                                 ^\n"
+        "  only ${env.NAME} and ${file:PATH} can\n");
 }
 
 static void
@@ -165,7 +172,8 @@ test_a_value_is_never_read_as_a_variable(void **state)
     (void)state;
     setenv("WEIR_T", "${client.ip}", 1);
     assert_told("route ${env.WEIR_T} { }", "");
-    assert_told_part("route / { respond 200 ${env.WEIR_T}; }", "1:23: error: the value that `***` stands for holds `${`");
+    assert_told_part("route / { respond 200 ${env.WEIR_T}; }",
+                     "1:23: error: the value that `***` stands for holds `${`");
 }
 
 /* --- secrets --- */
@@ -177,7 +185,8 @@ test_values_do_not_show_in_errors(void **state)
 
     (void)state;
     setenv("WEIR_T", "topsecret", 1);
-    told = fixture_told(fixture_load("upstream ${env.WEIR_T} { connect_timeout x${env.WEIR_T}; balance ${env.WEIR_T}; endpoint a:1 ${env.WEIR_T} weight=${env.WEIR_T}; }\n"
+    told = fixture_told(fixture_load("upstream ${env.WEIR_T} { connect_timeout x${env.WEIR_T}; balance ${env.WEIR_T}; "
+                                     "endpoint a:1 ${env.WEIR_T} weight=${env.WEIR_T}; }\n"
                                      "upstream ${env.WEIR_T} { }"));
     assert_null(strstr(told, "topsecret"));
     assert_non_null(strstr(told, "`x***` is not a duration"));
@@ -219,9 +228,12 @@ test_literal_secrets_do_not_show_in_source_lines(void **state)
                                      "host b { rate_limit { secret \"hushhush\" hush\"hush; rate 1/s; } }\n"));
     assert_null(strstr(told, "hush"));
     assert_non_null(strstr(told, "unknown directive `bogus`"));
-    assert_non_null(strstr(told, "error: `***` is one argument too many for `secret`\n   ******** ********; rate 1/s; } }\n            ^\n"));
+    assert_non_null(strstr(
+        told,
+        "error: `***` is one argument too many for `secret`\n   ******** ********; rate 1/s; } }\n            ^\n"));
     free(told);
-    told = fixture_told(fixture_load("rate_limit { rate x; secret secret:hushhush; }\nroute / { rate_limit { rate x; secret file:visible; } }"));
+    told = fixture_told(fixture_load(
+        "rate_limit { rate x; secret secret:hushhush; }\nroute / { rate_limit { rate x; secret file:visible; } }"));
     assert_null(strstr(told, "hush"));
     assert_non_null(strstr(told, "secret file:visible;"));
     free(told);

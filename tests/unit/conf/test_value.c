@@ -91,7 +91,8 @@ test_durations(void **state)
     bad(WEIR_T_DURATION, 0, 0, "5", "`5` is not a duration: the unit is missing\nx 5;\n  ^\n  did you mean `5s`?\n");
     bad(WEIR_T_DURATION, 0, 0, "5sec", "`5sec` is not a duration\n");
     bad(WEIR_T_DURATION, 0, 0, "1.5s", "`1.5s` is not a duration\n");
-    bad(WEIR_T_DURATION, 10 * NSEC_PER_MSEC, 90 * NSEC_PER_SEC, "9ms", "`9ms` is too small\nx 9ms;\n  ^\n  it goes from 10ms to 90s\n");
+    bad(WEIR_T_DURATION, 10 * NSEC_PER_MSEC, 90 * NSEC_PER_SEC, "9ms",
+        "`9ms` is too small\nx 9ms;\n  ^\n  it goes from 10ms to 90s\n");
     bad(WEIR_T_DURATION, NSEC_PER_SEC, 0, "0", "at least 1s");
     bad(WEIR_T_DURATION, 1500 * NSEC_PER_MSEC, 48 * 3600 * NSEC_PER_SEC, "3d", "it goes from 1500ms to 2d");
 }
@@ -126,7 +127,8 @@ test_percentages(void **state)
     conf_free(c);
     good(WEIR_T_PERCENT, "100%");
     good(WEIR_T_PERCENT, "0%");
-    bad(WEIR_T_PERCENT, 0, 0, "50", "`50` is not a percentage: the sign is missing\nx 50;\n  ^\n  did you mean `50%`?\n");
+    bad(WEIR_T_PERCENT, 0, 0, "50",
+        "`50` is not a percentage: the sign is missing\nx 50;\n  ^\n  did you mean `50%`?\n");
     bad(WEIR_T_PERCENT, 0, 0, "101%", "`101%` is not a percentage");
     bad(WEIR_T_PERCENT, 1, 50, "51%", "it goes from 1% to 50%");
     bad(WEIR_T_PERCENT, 0, 0, "%", "`%` is not a percentage");
@@ -147,8 +149,10 @@ test_choices(void **state)
     (void)state;
     good_int(WEIR_T_WORD, 0, 0, "one", 0);
     good_int(WEIR_T_WORD, 0, 0, "three", 2);
-    bad(WEIR_T_WORD, 0, 0, "thre", "`thre` is not one of `one`, `two`, `three`\nx thre;\n  ^\n  did you mean `three`?\n");
-    bad(WEIR_T_WORD, 0, 0, "seventeen", "`seventeen` cannot stand here\nx seventeen;\n  ^\n  write one of `one`, `two`, `three`\n");
+    bad(WEIR_T_WORD, 0, 0, "thre",
+        "`thre` is not one of `one`, `two`, `three`\nx thre;\n  ^\n  did you mean `three`?\n");
+    bad(WEIR_T_WORD, 0, 0, "seventeen",
+        "`seventeen` cannot stand here\nx seventeen;\n  ^\n  write one of `one`, `two`, `three`\n");
     bad(WEIR_T_WORD, 0, 0, "one|two", "`one|two` ");
     bad(WEIR_T_WORD, 0, 0, "\"\"", "`` cannot stand here");
 }
@@ -181,7 +185,8 @@ test_names(void **state)
     bad(WEIR_T_NAME, 0, 0, "a/b", "`a/b` is not a name");
     bad(WEIR_T_NAME, 0, 0, "\"\"", "a name has 1 to 64 characters");
     good(WEIR_T_NAME, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
-    bad(WEIR_T_NAME, 0, 0, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "a name has 1 to 64 characters");
+    bad(WEIR_T_NAME, 0, 0, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "a name has 1 to 64 characters");
 }
 
 static void
@@ -206,7 +211,9 @@ test_addresses(void **state)
     bad(WEIR_T_ADDRESS, 0, 0, "::1:80", "needs a port, and brackets");
     bad(WEIR_T_ADDRESS, 0, 0, "[::1]", "is not an address");
     bad(WEIR_T_ADDRESS, 0, 0, "unix:run", "absolute path");
-    bad(WEIR_T_ADDRESS, 0, 0, "unix:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    bad(WEIR_T_ADDRESS, 0, 0,
+        "unix:/"
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
         "at most 107 bytes, this one has 108");
     bad(WEIR_T_ENDPOINT, 0, 0, "http://a:80", "is a URL, not an address");
     bad(WEIR_T_ENDPOINT, 0, 0, "1.2.3.444:80", "is not an address");
