@@ -17,3 +17,7 @@ include $(top_srcdir)/tests/unit/daemon/local.mk
 endif
 TESTS += $(check_PROGRAMS)
 include $(top_srcdir)/tests/bench/local.mk
+
+# Includes point down the levels, and the caps of style hold.
+dist_check_SCRIPTS += tests/layers.sh
+TESTS += tests/layers.sh

@@ -71,7 +71,7 @@ struct fakehost {
 };
 
 extern struct fakehost fake;
-extern const struct weir_host fake_table;
+extern struct weir_host fake_table; /* filled by fake_begin */
 
 /* A new world, with the module loaded; the old one's leftovers are checked: every state and timer must be gone. */
 void fake_begin(const struct weir_module *m);

@@ -1,7 +1,7 @@
 /*
- * admin: the admin listener on the service loop: health, readiness, metrics, JSON views and operations, as weir(8) lists
- * them: other people's scripts depend on each. It knows the proxy; what only the daemon can do or tell comes through
- * admin_services.
+ * admin: the admin listener on the service loop: health, readiness, metrics, JSON views and operations, as weir(8)
+ * lists them: other people's scripts depend on each. It knows the proxy; what only the daemon can do or tell comes
+ * through admin_services.
  */
 #ifndef ADMIN_ADMIN_H
 #define ADMIN_ADMIN_H

@@ -1,5 +1,4 @@
-/* client: one HTTP request of a command (status, reload, demo), blocking, with a deadline, over TCP or a unix socket.
- * */
+/* client: one HTTP request of a command (status, reload, demo): blocking, with a deadline, over TCP or unix socket. */
 #ifndef DAEMON_CLIENT_H
 #define DAEMON_CLIENT_H
 

@@ -15,8 +15,7 @@ struct demo {
     pid_t origins, gateway;
 };
 
-/* Writes the configurations, starts both processes and waits until they are ready. -1 with *e; demo_stop in both cases.
- * */
+/* Writes the configurations, starts both processes, waits until they are ready. -1 with *e; demo_stop in both cases. */
 int demo_start(struct demo *d, struct err *e);
 void demo_stop(struct demo *d);
 /* A token for the demonstration's gateway with this scope, valid for a day. */

@@ -112,7 +112,8 @@ on_published(struct generation *g)
     }
 }
 
-/* Before a generation goes live: sockets first, so that a port that is taken changes nothing. -1: diagnostics are in the tree. */
+/* Before a generation goes live: sockets first, so that a port that is taken changes nothing. -1: diagnostics are in
+ * the tree. */
 static int
 open_sockets(struct generation *g)
 {

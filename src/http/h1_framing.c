@@ -1,5 +1,4 @@
-/* h1_framing: where a message ends. Whatever two parsers could read differently is refused (RFC 9112 6.1, 6.3, 11.2).
- */
+/* h1_framing: where a message ends. What two parsers could read differently is refused (RFC 9112 6.1, 6.3, 11.2). */
 #include "h1_parse.h"
 #include "../base/parse.h"
 

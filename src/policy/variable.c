@@ -121,8 +121,7 @@ get_request_id(struct weir_exchange *x, struct slice rest)
     return x->id;
 }
 
-/* The combined value (RFC 9110 5.2): several lines are joined, so that a second line cannot be hidden behind the first.
- */
+/* The combined value (RFC 9110 5.2): all lines joined, so that a second line cannot be hidden behind the first. */
 static struct slice
 field_text(struct weir_exchange *x, const struct fields *fields, struct slice name)
 {

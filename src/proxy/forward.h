@@ -12,8 +12,7 @@ void forward_clean(struct http_request *r, bool underscores);
 
 /* Before each attempt: Host for this endpoint, and once what forward_decorate adds. */
 void forward_request(struct exchange *x);
-/* Via, X-Forwarded-*, Forwarded, X-Request-Id, traceparent. What `from` wrote itself is kept only when it is trusted.
- * */
+/* Via, X-Forwarded-*, Forwarded, X-Request-Id, traceparent. What `from` wrote itself is kept only if it is trusted. */
 void forward_decorate(struct http_request *r, const struct addr *from, bool trusted, struct slice id);
 /* The target in origin-form for this route: prefix stripped. In the arena of r's fields. */
 struct slice forward_target(const struct http_request *r, const struct route *route);

@@ -1,5 +1,4 @@
-/* Answers made by weir itself: refusals as problem documents (RFC 9457), and the routes' own `respond` and `redirect`.
- */
+/* Answers made by weir itself: refusals as problem documents (RFC 9457), and routes' own `respond` and `redirect`. */
 #include "exchange.h"
 
 #include "../base/strbuf.h"

@@ -2,10 +2,10 @@
  * route: one `route` of a generation, and how a request finds it.
  *
  * Order of choice, see gateway.conf(5): the routes of the best-matching host (exact, then the longest *.suffix), then
- * those outside any host. Within one of these sets: exact paths, then regexes in file order, then the longest prefix on a
- * segment boundary; among routes of one pattern the one with more `match` lines, then file order. `methods` is a gate:
- * when every route of the best pattern whose matchers hold refuses the method, the answer is 405 and no lesser pattern
- * is tried.
+ * those outside any host. Within one of these sets: exact paths, then regexes in file order, then the longest prefix on
+ * a segment boundary; among routes of one pattern the one with more `match` lines, then file order. `methods` is a
+ * gate: when every route of the best pattern whose matchers hold refuses the method, the answer is 405 and no lesser
+ * pattern is tried.
  */
 #ifndef PROXY_ROUTE_H
 #define PROXY_ROUTE_H

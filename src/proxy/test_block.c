@@ -1,5 +1,4 @@
-/* `test` blocks: a request and what must come of it. Run by `weir check` and by every load; nothing is sent anywhere.
- * */
+/* `test` blocks: a request and what must come of it. Run by `weir check` and every load; nothing is sent anywhere. */
 #include "explain.h"
 
 #define TEXT(name_) (const struct weir_arg[]){ { .name = name_, .type = WEIR_T_STRING }, { 0 } }
