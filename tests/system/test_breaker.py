@@ -1,4 +1,4 @@
-"""DESIGN 11, circuit breaker."""
+"""circuit_breaker: when it opens, what it lets through, how it closes."""
 import threading
 
 import pytest

@@ -1,4 +1,4 @@
-"""DESIGN 6 and 11, canary: who goes to which variant."""
+"""canary: who goes to which variant."""
 import re
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""DESIGN 11, rate_limit: buckets in memory and in Redis, what clients are told, and what happens without Redis."""
+"""rate_limit: buckets in memory and in Redis, what clients are told, and what happens without Redis."""
 import re
 import threading
 import time

@@ -1,4 +1,4 @@
-"""DESIGN 5: mode and percent are the host's, for every policy alike."""
+"""Mode and percent are the host's, for every policy alike."""
 from collections import Counter
 
 import pytest
