@@ -8,6 +8,7 @@
 #include "../base/xalloc.h"
 #include "../http/reason.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -433,6 +434,39 @@ is_module_name(struct slice s)
     return s.n > 0 && s.n <= 64;
 }
 
+/* The modules there are whose names are nearest. */
+static const char *
+near_module(struct conf *c, const char *name, const struct slice *dirs, unsigned n_dirs)
+{
+    const char *names[128];
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < n_dirs; i++) {
+        DIR *d = opendir(dirs[i].p);
+        struct dirent *entry;
+
+        while (d && n < 127 && (entry = readdir(d))) {
+            size_t len = strlen(entry->d_name);
+            if (len > 3 && strcmp(entry->d_name + len - 3, ".so") == 0)
+                names[n++] = arena_strndup(conf_arena(c), entry->d_name, len - 3);
+        }
+        if (d)
+            closedir(d);
+    }
+    names[n] = NULL;
+    return conf_nearest(name, names);
+}
+
+static void
+not_loaded(const struct weir_conf *line, unsigned i, const char *name, const char *near, const struct err *e)
+{
+    if (near)
+        conf_error(line, (int)i, "%s\ndid you mean `%s`?", e->text, near);
+    else
+        conf_error(line, (int)i, "%s", e->text);
+    conf_add_hint(conf_of(line), name, "belongs to a module that could not be loaded");
+}
+
 static void
 use_one(struct conf *c, const struct weir_conf *line, unsigned i, const struct slice *dirs, unsigned n_dirs)
 {
@@ -449,8 +483,7 @@ use_one(struct conf *c, const struct weir_conf *line, unsigned i, const struct s
     const char *text = arena_strndup(conf_arena(c), name.p, name.n);
     m = (struct module *)module_load(text, dirs, n_dirs, &e);
     if (!m) {
-        conf_error(line, (int)i, "%s", e.text);
-        conf_add_hint(c, text, "belongs to a module that could not be loaded");
+        not_loaded(line, i, text, e.kind == ERR_NOT_FOUND ? near_module(c, text, dirs, n_dirs) : NULL, &e);
         return;
     }
     if (m->used_by == c) {

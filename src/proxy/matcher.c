@@ -142,7 +142,7 @@ matcher_build(struct matcher *m, const struct weir_conf *line, struct arena *are
     else {
         const char *near = conf_nearest(source.p, sources);
         conf_error(line, 0, "`%s` cannot be matched: one of header, query, cookie, client%s%s%s", source.p,
-                   near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
+                   near ? "\ndid you mean `" : "", near ? near : "", near ? "`?" : "");
         return -1;
     }
     if (conf_args(line) < 3) {

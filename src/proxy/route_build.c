@@ -193,7 +193,7 @@ read_proxy(struct build *b, struct route *r, const struct weir_conf *line)
         names[i] = b->g->targets[i]->cluster->name;
     const char *near = conf_nearest(conf_arg(line, 0).p, names);
     if (near)
-        conf_error(line, 0, "no upstream `%s`; did you mean `%s`?", conf_arg(line, 0).p, near);
+        conf_error(line, 0, "no upstream `%s` is declared in this file\ndid you mean `%s`?", conf_arg(line, 0).p, near);
     else
         conf_error(line, 0, "no upstream `%s` is declared in this file", conf_arg(line, 0).p);
     free(names);

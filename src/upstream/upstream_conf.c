@@ -226,7 +226,7 @@ check_retry_on(const struct weir_conf *line, void *diag)
             continue;
         near = conf_nearest(word.p, words);
         if (near)
-            conf_error(line, (int)i, "unknown condition `%.*s`; did you mean `%s`?", SLICE_FMT(word), near);
+            conf_error(line, (int)i, "unknown condition `%.*s`\ndid you mean `%s`?", SLICE_FMT(word), near);
         else
             conf_error(line, (int)i,
                        "unknown condition `%.*s`: connect_failure, reset, timeout, or statuses from 400 to 599",
