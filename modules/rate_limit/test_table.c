@@ -89,6 +89,21 @@ test_threads_never_take_the_same_token(void **state)
     table_free(t);
 }
 
+/* Two workers, one of which is always 3 s behind: together no more than five and one in ten seconds. */
+static void
+test_a_clock_that_is_behind_gains_nothing(void **state)
+{
+    struct table *t = table_new(100);
+    bool evicted;
+    int allowed = 0;
+    for (int s = 0; s < 1000; s++) {
+        allowed += table_take(t, 5, &slow, (100 + s) * S, &evicted).allowed;
+        allowed += table_take(t, 5, &slow, (97 + s) * S, &evicted).allowed;
+    }
+    assert_in_range(allowed, 5 + 98, 5 + 99);
+    table_free(t);
+}
+
 int
 main(void)
 {
@@ -97,6 +112,7 @@ main(void)
         cmocka_unit_test(test_hash_zero_is_a_key_like_any),
         cmocka_unit_test(test_the_fullest_bucket_makes_room),
         cmocka_unit_test(test_threads_never_take_the_same_token),
+        cmocka_unit_test(test_a_clock_that_is_behind_gains_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
