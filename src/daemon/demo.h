@@ -11,6 +11,7 @@ struct err;
 struct demo {
     char dir[64];        /* /tmp/weir-demo.XXXXXX; removed at the end */
     char address[32];    /* of the gateway: 127.0.0.1:PORT */
+    int holder;          /* the socket that holds the port; -1: none */
     char secret[33];     /* signs the tokens; new each time */
     pid_t origins, gateway;
 };

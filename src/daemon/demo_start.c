@@ -20,7 +20,11 @@
 static const char *const files[] = { "origins.conf", "gateway.conf", "access.log",         "origins.log",
                                      "gateway.log",  "origins.sock", "origins-admin.sock", "admin.sock" };
 
-/* 8080 when it is free, because that is what one would type; else any. */
+/*
+ * 8080 when it is free, because that is what one would type; else any. The socket is bound but does not listen: bound without
+ * SO_REUSEADDR so that nobody shares the port, and with it from then on so that the gateway may. Held until the end, so that nobody else
+ * takes the port in between.
+ */
 static int
 choose_address(struct demo *d, struct err *e)
 {
@@ -28,18 +32,17 @@ choose_address(struct demo *d, struct err *e)
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
                              .sin_port = htons(8080) };
     socklen_t len = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
+    int on = 1;
+    d->holder = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (d->holder < 0)
         return err_errno(e, "socket");
-    if (bind(fd, (struct sockaddr *)&a, len) != 0) {
+    if (bind(d->holder, (struct sockaddr *)&a, len) != 0) {
         a.sin_port = 0;
-        if (bind(fd, (struct sockaddr *)&a, len) != 0) {
-            close(fd);
+        if (bind(d->holder, (struct sockaddr *)&a, len) != 0)
             return err_errno(e, "no port on 127.0.0.1 is free");
-        }
     }
-    getsockname(fd, (struct sockaddr *)&a, &len);
-    close(fd);
+    setsockopt(d->holder, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    getsockname(d->holder, (struct sockaddr *)&a, &len);
     snprintf(d->address, sizeof d->address, "127.0.0.1:%u", ntohs(a.sin_port));
     return 0;
 }
@@ -138,7 +141,7 @@ wait_ready(const struct demo *d, const char *name, const char *socket, pid_t *pi
 int
 demo_start(struct demo *d, struct err *e)
 {
-    *d = (struct demo){ 0 };
+    *d = (struct demo){ .holder = -1 };
     choose_secret(d);
     if (choose_address(d, e) != 0 || write_files(d, e) != 0)
         return -1;
@@ -169,6 +172,8 @@ demo_stop(struct demo *d)
     char path[128];
     end_process(d->gateway);
     end_process(d->origins);
+    if (d->holder >= 0)
+        close(d->holder);
     if (!d->dir[0])
         return;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {

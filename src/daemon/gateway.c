@@ -97,6 +97,8 @@ on_published(struct generation *g)
     struct generation *old = gw.current;
     char message[64];
     gw.current = g;
+    if (g->n_listeners == 0)
+        log_warning(NULL, "%s has no `listener`: nobody is served", gw.path);
     stats_gauge_set(gw.generation_metric, (double)g->id);
     set_log_level(g);
     conf_seal(g->conf); /* its texts were for diagnostics */

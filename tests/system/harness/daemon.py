@@ -94,15 +94,17 @@ class Lines:
 
 
 class Weir:
-    """conf may hold @NAME@: the values given by name, and ADMIN, LISTEN, DIR. What PRELUDE holds is added unless conf has it."""
+    """conf may hold @NAME@: the values given by name, and ADMIN, LISTEN, DIR. What PRELUDE holds is added unless conf has it, or
+    own names it as something that shall not be there."""
 
-    def __init__(self, conf, ready=True, host="127.0.0.1", env=None, use=(), read_log=True, **values):
+    def __init__(self, conf, ready=True, host="127.0.0.1", env=None, use=(), own=(), read_log=True, **values):
         self.dir = tempfile.mkdtemp(prefix="weir-test-", dir="/tmp")  # short: unix sockets allow 107 characters
         self.admin_path = os.path.join(self.dir, "a.sock")
         self.path = os.path.join(self.dir, "gateway.conf")
         self.port = Port(host)
         self.values = {"ADMIN": self.admin_path, "LISTEN": self.port, "DIR": self.dir, **values}
         self.use = list(use)
+        self.own = set(own)
         self.env = environment(env)
         self.process = None
         self.stopped = False
@@ -112,7 +114,7 @@ class Weir:
     # ---- life ----
 
     def text(self, conf):
-        own = set(re.findall(r"^\s*([a-z_]+)\b", conf, re.M))
+        own = self.own | set(re.findall(r"^\s*([a-z_]+)\b", conf, re.M))
         if self.use and "use" not in own:
             conf += "\nuse " + " ".join(self.use) + ";\n"
         conf += "\n" + "\n".join(line for name, line in PRELUDE if name not in own) + "\n"
