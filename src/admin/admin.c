@@ -28,7 +28,7 @@ const struct weir_directive admin_rows[] = {
 struct admin_socket {
     struct listener_socket *socket; /* a reference */
     struct acceptor *acceptor;
-    bool wanted;
+    bool wanted, fresh; /* by the generation that is being followed; opened for it */
     struct admin_socket *next;
 };
 
@@ -270,7 +270,7 @@ open_socket(const struct weir_conf *line)
         return 0;
     }
     struct admin_socket *n = xcalloc(1, sizeof *n);
-    *n = (struct admin_socket){ .socket = s, .wanted = true, .next = admin.sockets };
+    *n = (struct admin_socket){ .socket = s, .wanted = true, .fresh = true, .next = admin.sockets };
     n->acceptor = acceptor_start(worker_get(WORKER_SERVICE), s, on_accept, NULL);
     admin.sockets = n;
     return 0;
@@ -298,13 +298,14 @@ admin_follow(struct generation *g)
 {
     int rc = 0;
     for (struct admin_socket *s = admin.sockets; s; s = s->next)
-        s->wanted = false;
+        s->wanted = s->fresh = false;
     const struct weir_conf *block = conf_find(conf_root(g->conf), "admin");
     for (const struct weir_conf *l = block ? conf_find(block, "bind") : NULL; l; l = conf_next(l))
         rc |= open_socket(l);
     /* A failed load leaves what is open as it was. */
-    if (rc == 0)
-        close_unwanted();
+    for (struct admin_socket *s = admin.sockets; s && rc != 0; s = s->next)
+        s->wanted = !s->fresh;
+    close_unwanted();
     return rc;
 }
 

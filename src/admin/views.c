@@ -265,14 +265,9 @@ view_status(struct generation *g)
 void
 view_metrics(struct strbuf *out)
 {
-    struct generation *g = admin_services->generation();
     double lag = 0;
     for (unsigned i = 0; i <= workers_count(); i++)
         lag = fmax(lag, (double)loop_lag_max(worker_get(i)->loop) / (double)NSEC_PER_SEC);
-    unsigned open = g ? upstream_connections(g) : 0, active = 0;
-    for (unsigned i = 0; g && i < g->n_targets; i++)
-        active += cluster_active_requests(g->targets[i]->cluster);
-    /* Requests that wait for a connection have none. */
-    metrics_read_off(active < open ? active : open, open, lag);
+    metrics_loop_lag(lag);
     stats_expose(out);
 }

@@ -71,6 +71,5 @@ command_run(const struct command *self, int argc, char **argv)
         return print_errors(conf);
     if (gateway_start(conf, path) != 0)
         return EXIT_FAILED;
-    log_notice(NULL, "weir is serving with %s", path);
     return gateway_run();
 }

@@ -79,7 +79,7 @@ write_files(struct demo *d, struct err *e)
     snprintf(text, sizeof text, DEMO_ORIGINS, d->dir);
     if (write_file(d, "origins.conf", text, e) != 0)
         return -1;
-    snprintf(text, sizeof text, DEMO_GATEWAY, d->dir, d->address, d->secret, modules ? modules : WEIR_MODULE_DIR);
+    snprintf(text, sizeof text, DEMO_GATEWAY, d->dir, d->address, d->secret, modules && *modules ? modules : WEIR_MODULE_DIR);
     return write_file(d, "gateway.conf", text, e);
 }
 

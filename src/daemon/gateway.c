@@ -3,9 +3,11 @@
 #include "gateway.h"
 
 #include "../base/log.h"
+#include "../base/utf8.h"
 #include "../base/xalloc.h"
 #include "../event/offload.h"
-#include "../policy/host.h"
+#include "../event/watchdog.h"
+#include "../policy/module.h"
 #include "../proxy/metrics.h"
 #include "../proxy/worker.h"
 #include "daemon_conf.h"
@@ -15,6 +17,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Somebody who waits for a reload. */
 struct waiter {
@@ -34,21 +37,19 @@ static struct {
     nsec_t started_at;
 
     struct {
-        bool running;
+        bool running;              /* from the first step to publication; the first generation's too */
         struct waiter *now, *next; /* served by the load under way; by the one after it */
-        struct generation *built;      /* by the helper thread */
-        struct generation *publishing; /* on its way to the workers */
+        struct generation *built;  /* by the helper thread */
         struct strbuf text;
     } reload;
     struct admin_reload last;
     stats_id generation_metric, reload_metric;
 
-    bool ended; /* the service loop runs no more */
+    bool stop_asked; /* by a signal: the next one stops at once */
     enum drain_phase draining;
     nsec_t drain_deadline;
-    struct timer drain_timer;
-    struct signal_watch *signals[4];
-    int exit_code;
+    struct timer drain_timer, sweep_timer;
+    struct signal_watch *signals[5];
 } gw;
 
 /* ---- generations ---- */
@@ -89,6 +90,22 @@ set_log_level(const struct generation *g)
             log_set_level((enum log_level)i);
 }
 
+static void
+log_addresses(const struct generation *g)
+{
+    char text[ADDR_TEXT_MAX];
+    for (unsigned i = 0; i < g->n_listeners; i++) {
+        const struct listener *l = &g->listeners[i];
+        for (unsigned k = 0; k < l->n_sockets; k++) {
+            addr_format(listener_addr(l->sockets[k]), text);
+            log_notice(NULL, "listener %s: %s%s", l->name, text, l->tls ? " (TLS)" : "");
+        }
+    }
+    if (!g->n_listeners)
+        log_warning(NULL, "no `listener` is configured: no client can be served");
+}
+
+static void reload_begin(void);
 static void reload_end(bool ok, const char *message);
 
 static void
@@ -102,53 +119,66 @@ on_published(struct generation *g)
     stats_gauge_set(gw.generation_metric, (double)g->id);
     set_log_level(g);
     conf_seal(g->conf); /* its texts were for diagnostics */
+    log_addresses(g);
     if (old) {
         stop_generation(old);
         generation_retire(old, free_generation);
-    }
-    notify_ready();
-    if (gw.reload.publishing == g) {
-        gw.reload.publishing = NULL;
         snprintf(message, sizeof message, "generation %llu is live", (unsigned long long)g->id);
         reload_end(true, message);
+        return;
     }
+    log_notice(NULL, "weir is serving with %s", gw.path);
+    notify_ready();
+    gw.reload.running = false;
+    if (gw.reload.next)
+        reload_begin();
 }
 
-/* Before a generation goes live: sockets first, so that a port that is taken changes nothing. -1: diagnostics are in
- * the tree. */
+/* Sockets before anything else, so that a port that is taken changes nothing. -1: diagnostics are in the tree. */
 static int
 open_sockets(struct generation *g)
 {
-    return generation_bind(g) != 0 || admin_follow(g) != 0 ? -1 : 0;
+    return generation_bind(g) != 0 ? -1 : admin_follow(g);
 }
 
 static void
 go_live(struct generation *g)
 {
+    if (gw.current)
+        generation_retire_sockets(gw.current, g);
     start_generation(g);
     proxy_publish(g, on_published);
 }
 
 /* ---- reload ---- */
 
-static void reload_begin(void);
+/* As much of a text as fits, without half a character at its end: it goes into JSON. */
+static void
+copy_text(char *out, size_t room, const char *text)
+{
+    int n = snprintf(out, room, "%s", text);
+    size_t len = n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
+    while (len > 0 && !utf8_valid(out, len))
+        len--;
+    out[len] = '\0';
+}
 
 static void
 reload_record(bool ok, const char *message)
 {
     gw.last.ok = ok;
     gw.last.at = clock_wall();
-    snprintf(gw.last.message, sizeof gw.last.message, "%s", message);
+    copy_text(gw.last.message, sizeof gw.last.message, message);
     stats_gauge_set(gw.reload_metric, ok);
     if (ok)
         log_notice(NULL, "reload: %s", message);
     else
-        log_error(NULL, "reload failed, the running configuration stays: %s", message);
+        log_error(NULL, "reload failed, the running configuration stays: %.*s", (int)strcspn(message, "\n"), message);
     struct waiter *w = gw.reload.now;
     gw.reload.now = NULL;
     while (w) {
         struct waiter *next = w->next;
-        w->done(ok, message, w->arg);
+        w->done(ok, gw.last.message, w->arg);
         free(w);
         w = next;
     }
@@ -173,30 +203,43 @@ reload_end(bool ok, const char *message)
         reload_begin();
 }
 
+static void
+check_workers(const struct generation *g)
+{
+    unsigned n = daemon_conf_workers(g->conf);
+    if (n != workers_count())
+        log_warning(NULL, "`workers` is %u now; the %u threads that run stay until a restart", n, workers_count());
+}
+
 /* Good news are told by on_published: an order is carried out when every worker serves by the new configuration. */
 static void
 reload_finish(void *arg)
 {
     (void)arg;
     struct generation *g = gw.reload.built;
-    char message[512];
+    struct strbuf *text = &gw.reload.text;
     gw.reload.built = NULL;
-    if (g && (gw.ended || open_sockets(g) != 0)) {
-        conf_diagnostics(g->conf, &gw.reload.text);
-        generation_free(g);
-        g = NULL;
-    }
-    if (gw.reload.text.n)
-        fputs(gw.reload.text.p, stderr);
-    if (g) {
-        gw.last_id = g->id;
-        gw.reload.publishing = g;
-        go_live(g);
+    if (gw.draining) { /* it would open sockets that nobody serves any more */
+        if (g)
+            generation_free(g);
+        reload_end(false, "the daemon is draining");
         return;
     }
-    snprintf(message, sizeof message, "%.500s",
-             gw.reload.text.n ? gw.reload.text.p : "the configuration could not be built");
-    reload_end(false, message);
+    bool open = g && open_sockets(g) == 0;
+    if (g && !open) {
+        strbuf_clear(text);
+        conf_diagnostics(g->conf, text);
+        generation_free(g);
+    }
+    if (text->n)
+        fputs(text->p, stderr);
+    if (!open) {
+        reload_end(false, text->n ? text->p : "the configuration could not be built");
+        return;
+    }
+    gw.last_id = g->id;
+    check_workers(g);
+    go_live(g);
 }
 
 static void
@@ -208,7 +251,8 @@ reload_begin(void)
     notify_reloading();
     if (offload_run(reload_build, reload_finish, NULL) != 0) {
         gw.reload.running = false;
-        reload_record(false, "the helper threads are busy; try again");
+        notify_reloaded();
+        reload_record(false, gw.draining ? "the daemon is draining" : "the helper threads are busy; try again");
     }
 }
 
@@ -234,7 +278,7 @@ static void
 drain_close(void)
 {
     gw.draining = DRAIN_CLOSING;
-    gw.drain_deadline = clock_now() + gw.current->drain_timeout;
+    gw.drain_deadline = clock_now() + (gw.current ? gw.current->drain_timeout : 0);
     proxy_drain();
     timer_after(&gw.drain_timer, DRAIN_LOOK);
 }
@@ -303,11 +347,16 @@ on_signal(int signo, void *arg)
     case SIGUSR1:
         access_log_reopen();
         break;
+    case SIGUSR2: /* its default would end the process */
+        log_warning(NULL, "SIGUSR2: the binary cannot be exchanged while it runs; restart weir");
+        break;
     default:
-        if (gw.draining)
+        /* A drain that was ordered before (preStop, `weir drain`) goes on; only asking again is a reason to cut it. */
+        if (gw.stop_asked)
             gateway_stop();
         else
             gateway_drain();
+        gw.stop_asked = true;
     }
 }
 
@@ -346,6 +395,7 @@ static const struct admin_services services = {
 static void
 register_metrics(void)
 {
+    static const char *const version[] = { "version" };
     metrics_init();
     gw.generation_metric = stats_series(
         stats_family("weir_config_generation", STATS_GAUGE, "Number of the live configuration.", NULL, 0, NULL, 0),
@@ -355,8 +405,18 @@ register_metrics(void)
                                   "1 when the last load of the configuration succeeded, else 0.", NULL, 0, NULL, 0),
                      NULL);
     stats_gauge_set(gw.reload_metric, 1);
+    stats_gauge_set(
+        stats_series(stats_family("weir_start_time_seconds", STATS_GAUGE,
+                                  "When the process started, in seconds since the epoch.", NULL, 0, NULL, 0),
+                     NULL),
+        (double)gw.started_at / (double)NSEC_PER_SEC);
+    stats_gauge_set(stats_series(stats_family("weir_build_info", STATS_GAUGE, "Always 1; the version is the label.",
+                                              version, 1, NULL, 0),
+                                 (struct slice[]){ SLICE(PACKAGE_VERSION) }),
+                    1);
 }
 
+/* The first generation with its sockets. NULL: the reasons were printed. */
 static struct generation *
 build_first(struct conf *conf)
 {
@@ -364,6 +424,7 @@ build_first(struct conf *conf)
     strbuf_init(&text, 1 << 20);
     struct generation *g = load_generation(conf, gw.last_id = 1, &text);
     if (g && open_sockets(g) != 0) {
+        strbuf_clear(&text);
         conf_diagnostics(g->conf, &text);
         generation_free(g);
         g = NULL;
@@ -374,6 +435,29 @@ build_first(struct conf *conf)
     return g;
 }
 
+#define SWEEP_EVERY (30 * NSEC_PER_SEC)
+#define STUCK_AFTER (2 * NSEC_PER_SEC) /* of one turn of a loop */
+
+static void
+on_sweep(struct timer *t)
+{
+    keyed_state_sweep(clock_now());
+    timer_after(t, SWEEP_EVERY);
+}
+
+/* What the service loop does beside what it is asked for. */
+static void
+start_housekeeping(void)
+{
+    static const int signals[] = { SIGHUP, SIGTERM, SIGINT, SIGUSR1, SIGUSR2 };
+    timer_init(&gw.drain_timer, gw.loop, on_drain_timer);
+    timer_init(&gw.sweep_timer, gw.loop, on_sweep);
+    timer_after(&gw.sweep_timer, SWEEP_EVERY);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        gw.signals[i] = signal_watch_new(gw.loop, signals[i], on_signal, NULL);
+    notify_start(gw.loop);
+}
+
 /* Everything but what a generation holds; also when the start failed half-way. */
 static void
 gateway_fini(void)
@@ -381,7 +465,10 @@ gateway_fini(void)
     admin_fini();
     if (gw.resolver)
         resolver_free(gw.resolver);
+    watchdog_stop();
+    notify_fini();
     timer_fini(&gw.drain_timer);
+    timer_fini(&gw.sweep_timer);
     for (size_t i = 0; i < sizeof gw.signals / sizeof *gw.signals; i++)
         signal_watch_free(gw.signals[i]);
     workers_fini();
@@ -393,14 +480,13 @@ gateway_fini(void)
 int
 gateway_start(struct conf *conf, const char *path)
 {
-    static const int signals[] = { SIGHUP, SIGTERM, SIGINT, SIGUSR1 };
     struct err e = { 0 };
 
     gw.path = xstrdup(path);
     gw.started_at = clock_wall();
     strbuf_init(&gw.reload.text, 1 << 20);
     if (workers_init(daemon_conf_workers(conf)) != 0 || stats_init(workers_count()) != 0 || offload_init() != 0) {
-        log_error(NULL, "threads could not be prepared");
+        log_error(NULL, "threads could not be prepared: %m");
         return -1;
     }
     gw.loop = worker_get(WORKER_SERVICE)->loop;
@@ -410,9 +496,7 @@ gateway_start(struct conf *conf, const char *path)
         return -1;
     }
     host_set_resolver(gw.resolver);
-    timer_init(&gw.drain_timer, gw.loop, on_drain_timer);
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        gw.signals[i] = signal_watch_new(gw.loop, signals[i], on_signal, NULL);
+    start_housekeeping();
     register_metrics();
     admin_init(&services);
     struct generation *g = build_first(conf);
@@ -421,10 +505,11 @@ gateway_start(struct conf *conf, const char *path)
         gateway_fini();
         return -1;
     }
-    if (workers_start(proxy_worker_start, proxy_worker_stop) != 0) {
-        log_error(NULL, "worker threads could not be started");
+    if (watchdog_start(STUCK_AFTER) != 0 || workers_start(proxy_worker_start, proxy_worker_stop) != 0) {
+        log_error(NULL, "worker threads could not be started: %m");
         return -1;
     }
+    gw.reload.running = true;
     go_live(g);
     return 0;
 }
@@ -433,7 +518,6 @@ int
 gateway_run(void)
 {
     loop_run(gw.loop);
-    gw.ended = true;
     offload_fini();
     workers_stop();
     /* A reload that was under way comes to its end here, while what it needs is still there. */
@@ -442,8 +526,8 @@ gateway_run(void)
     if (gw.current) {
         stop_generation(gw.current);
         generation_free(gw.current);
+        gw.current = NULL;
     }
-    int code = gw.exit_code;
     gateway_fini();
-    return code;
+    return EXIT_SUCCESS;
 }

@@ -3,6 +3,8 @@
 #include "notify.h"
 
 #ifdef HAVE_SYSTEMD
+#include "../event/watchdog.h"
+
 #include <systemd/sd-daemon.h>
 
 #include <inttypes.h>
@@ -16,7 +18,8 @@ static bool told_ready;
 static void
 on_watchdog(struct timer *t)
 {
-    sd_notify(0, "WATCHDOG=1");
+    if (!watchdog_stuck()) /* a worker that is stuck is as bad as this loop being it: systemd shall restart */
+        sd_notify(0, "WATCHDOG=1");
     timer_after(t, watchdog_every);
 }
 

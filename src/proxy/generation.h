@@ -30,7 +30,8 @@ struct listener {
     struct listener_socket **sockets;
     const struct weir_conf **binds; /* the line of each socket */
     unsigned n_sockets;
-    unsigned max_connections;       /* process-wide */
+    unsigned max_connections;       /* over all addresses and workers */
+    _Atomic unsigned *open;         /* how many there are; by the listener's name, outlives generations */
 };
 
 struct generation {
@@ -70,6 +71,8 @@ struct generation *generation_build(struct conf *conf, uint64_t id);
 void generation_free(struct generation *g);
 /* Binds what is not bound yet. -1: reported at the `bind` lines. Service thread. */
 int generation_bind(struct generation *g);
+/* Service thread, before a newer one is published: addresses that it has no more can be bound anew from now on. */
+void generation_retire_sockets(const struct generation *old, const struct generation *newer);
 
 static inline void
 generation_hold(struct generation *g, unsigned worker)

@@ -2,6 +2,7 @@
 
 #include "../base/xalloc.h"
 
+#include <pthread.h>
 #include <sys/socket.h>
 
 static void
@@ -45,24 +46,60 @@ read_tls(struct listener *l, const struct weir_conf *block)
         conf_error(key, -1, "this key has no `certificate` line of its own");
 }
 
-/* Two listeners on one address would take turns with each other's clients. */
-static void
-check_bind(const struct generation *g, const struct weir_conf *line)
+/* How many connections a listener has. Listeners are few and their names come back: none is ever given up. */
+static _Atomic unsigned *
+open_count(const char *name)
 {
-    struct addr a, other;
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static struct count {
+        struct count *next;
+        _Atomic unsigned open;
+        char name[];
+    } *counts;
+    struct count *c;
+
+    pthread_mutex_lock(&lock);
+    for (c = counts; c && strcmp(c->name, name) != 0;)
+        c = c->next;
+    if (!c) {
+        size_t n = strlen(name) + 1;
+        c = xcalloc(1, sizeof *c + n);
+        memcpy(c->name, name, n);
+        c->next = counts;
+        counts = c;
+    }
+    pthread_mutex_unlock(&lock);
+    return &c->open;
+}
+
+/* SO_REUSEPORT would let one address be bound twice, and the kernel would deal its connections out at random: also
+ * between clients and administrators. */
+static void
+check_bound_once(const struct weir_conf *line, const struct addr *a, const struct weir_conf *root)
+{
+    static const char *const blocks[] = { "listener", "admin" };
+    struct addr other;
+    for (int i = 0; i < 2; i++) {
+        for (const struct weir_conf *b = conf_find(root, blocks[i]); b; b = conf_next(b)) {
+            for (const struct weir_conf *l = conf_find(b, "bind"); l; l = conf_next(l)) {
+                if (l == line)
+                    return;
+                if (addr_parse(conf_arg(l, 0), &other, NULL) == 0 && addr_equal(&other, a))
+                    conf_error(line, 0, "`%s` is bound already: %s", conf_arg(line, 0).p, conf_at(l));
+            }
+        }
+    }
+}
+
+static void
+check_bind(const struct weir_conf *line, const struct weir_conf *root)
+{
+    struct addr a;
     struct err e;
-    if (addr_parse(conf_arg(line, 0), &a, &e) != 0) {
+    if (addr_parse(conf_arg(line, 0), &a, &e) != 0)
         conf_error(line, 0, "%s", e.text);
-        return;
-    }
-    if (addr_port(&a) == 0)
-        return;
-    for (unsigned i = 0; i < g->n_listeners; i++) {
-        const struct listener *l = &g->listeners[i];
-        for (unsigned k = 0; k < l->n_sockets; k++)
-            if (addr_parse(conf_arg(l->binds[k], 0), &other, &e) == 0 && addr_equal(&a, &other))
-                conf_error(line, 0, "`%s` is bound already: %s", conf_arg(line, 0).p, conf_at(l->binds[k]));
-    }
+    else if (addr_is_unix(&a) || addr_port(&a) != 0)
+        check_bound_once(line, &a, root);
 }
 
 static void
@@ -71,6 +108,7 @@ build_one(struct generation *g, struct listener *l, const struct weir_conf *bloc
     unsigned n = 0;
     l->name = conf_arg(block, 0).p;
     l->at = conf_at(block);
+    l->open = open_count(l->name);
     read_limits(l, block);
     read_tls(l, block);
     for (const struct weir_conf *b = conf_find(block, "bind"); b; b = conf_next(b))
@@ -78,7 +116,7 @@ build_one(struct generation *g, struct listener *l, const struct weir_conf *bloc
     l->sockets = arena_zalloc(&g->arena, n * sizeof *l->sockets);
     l->binds = arena_zalloc(&g->arena, n * sizeof *l->binds);
     for (const struct weir_conf *b = conf_find(block, "bind"); b; b = conf_next(b)) {
-        check_bind(g, b);
+        check_bind(b, conf_parent(block));
         l->binds[l->n_sockets++] = b;
     }
 }
@@ -93,6 +131,9 @@ listeners_build(struct generation *g)
     g->listeners = arena_zalloc(&g->arena, n * sizeof *g->listeners);
     for (const struct weir_conf *b = conf_find(root, "listener"); b; b = conf_next(b))
         build_one(g, &g->listeners[g->n_listeners++], b);
+    for (const struct weir_conf *a = conf_find(root, "admin"); a; a = conf_next(a))
+        for (const struct weir_conf *b = conf_find(a, "bind"); b; b = conf_next(b))
+            check_bind(b, root);
 }
 
 int
@@ -111,6 +152,25 @@ generation_bind(struct generation *g)
         }
     }
     return conf_errors(g->conf) ? -1 : 0;
+}
+
+static bool
+has_socket(const struct generation *g, const struct listener_socket *s)
+{
+    for (unsigned i = 0; i < g->n_listeners; i++)
+        for (unsigned k = 0; k < g->listeners[i].n_sockets; k++)
+            if (g->listeners[i].sockets[k] == s)
+                return true;
+    return false;
+}
+
+void
+generation_retire_sockets(const struct generation *old, const struct generation *newer)
+{
+    for (unsigned i = 0; i < old->n_listeners; i++)
+        for (unsigned k = 0; k < old->listeners[i].n_sockets; k++)
+            if (!has_socket(newer, old->listeners[i].sockets[k]))
+                listener_retire(old->listeners[i].sockets[k]);
 }
 
 void

@@ -2,6 +2,7 @@
 
 #include "../base/hash.h"
 #include "../base/xalloc.h"
+#include "../net/listener.h"
 #include "../stats/stats.h"
 
 #include <pthread.h>
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 
 static struct stats_family *requests, *connections;
-static stats_id duration, total, active, idle, upstream_active, upstream_idle, loop_lag;
+static stats_id duration, total, active, idle, loop_lag;
 
 /* Names of routes by number; few, and only added to. */
 static struct {
@@ -19,6 +20,15 @@ static struct {
     unsigned *slots; /* hash table of numbers; 0: free */
     size_t n_slots;
 } routes = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void
+collect_pauses(struct strbuf *out, void *arg)
+{
+    (void)arg;
+    stats_expose_head(out, "weir_accept_pauses_total", "counter",
+                      "How often accepting connections had to pause for want of descriptors or memory.");
+    stats_expose_value(out, "weir_accept_pauses_total", NULL, NULL, 0, (double)acceptor_pauses());
+}
 
 void
 metrics_init(void)
@@ -36,14 +46,13 @@ metrics_init(void)
     connections = stats_family("weir_connections", STATS_GAUGE, "Open connections.", sides, 2, NULL, 0);
     active = stats_series(connections, (struct slice[]){ SLICE("downstream"), SLICE("active") });
     idle = stats_series(connections, (struct slice[]){ SLICE("downstream"), SLICE("idle") });
-    upstream_active = stats_series(connections, (struct slice[]){ SLICE("upstream"), SLICE("active") });
-    upstream_idle = stats_series(connections, (struct slice[]){ SLICE("upstream"), SLICE("idle") });
     loop_lag =
         stats_series(stats_family("weir_loop_lag_seconds", STATS_GAUGE,
                                   "Longest turn of an event loop since the metrics were last read.", NULL, 0, NULL, 0),
                      NULL);
     total = stats_series(
         stats_family("weir_exchanges_total", STATS_COUNTER, "Requests of all routes.", NULL, 0, NULL, 0), NULL);
+    stats_add_collector(collect_pauses, NULL);
 }
 
 static unsigned *
@@ -154,11 +163,9 @@ metrics_downstream(int sessions, int busy)
 }
 
 void
-metrics_read_off(unsigned up_active, unsigned up_open, double lag)
+metrics_loop_lag(double seconds)
 {
-    stats_gauge_set(upstream_active, up_active);
-    stats_gauge_set(upstream_idle, up_open - up_active);
-    stats_gauge_set(loop_lag, lag);
+    stats_gauge_set(loop_lag, seconds);
 }
 
 uint64_t

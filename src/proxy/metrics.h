@@ -11,8 +11,8 @@ unsigned metrics_route(struct slice name);
 /* One exchange is over. On a worker: no lock once the (route, method, code) has been seen there. */
 void metrics_request(unsigned route, enum http_method method, int status, nsec_t duration);
 void metrics_downstream(int sessions, int active); /* changes of weir_connections{side="downstream"} on this worker */
-/* Just before the metrics are shown: upstream connections, and the longest turn of any loop since the last time. */
-void metrics_read_off(unsigned upstream_active, unsigned upstream_open, double loop_lag_seconds);
+/* Just before the metrics are shown: the longest turn of any loop since the last time. */
+void metrics_loop_lag(double seconds);
 uint64_t metrics_requests_total(void);
 void metrics_connections(unsigned *downstream_active, unsigned *downstream_idle);
 void metrics_thread_fini(void);

@@ -18,11 +18,13 @@ struct proxy_listener {
     struct down_source source;
     struct down_conf down;  /* copied: sessions outlive the generation */
     struct tls_server *tls; /* a reference; NULL: plain */
+    _Atomic unsigned *open; /* connections of the listener; shared with its other addresses and workers */
+    unsigned sessions;      /* of those: through this address, on this worker */
     bool seen;              /* while a generation is taken over */
     struct proxy_listener *next;
 };
 
-/* Connections of the process, for `limits connections`. */
+/* Connections of the process: what a drain waits for. */
 static _Atomic unsigned connections;
 
 /* ---- the handler that sessions of this listener call ---- */
@@ -44,11 +46,13 @@ on_bad_request(struct down_stream *s, enum reason_id reason, const char *detail,
 static void
 on_session(int change, void *arg)
 {
-    (void)arg;
+    struct proxy_listener *l = arg;
     if (change == SESSION_ACTIVE || change == SESSION_IDLE) {
         metrics_downstream(0, change == SESSION_ACTIVE ? 1 : -1);
         return;
     }
+    l->sessions += (unsigned)change;
+    atomic_fetch_add_explicit(l->open, (unsigned)change, memory_order_relaxed);
     atomic_fetch_add_explicit(&connections, (unsigned)change, memory_order_relaxed);
     metrics_downstream(change, 0);
 }
@@ -69,7 +73,7 @@ static void
 on_accept(int fd, const struct addr *peer, const struct addr *local, void *arg)
 {
     struct proxy_listener *l = arg;
-    if (atomic_load_explicit(&connections, memory_order_relaxed) >= l->conf->max_connections) {
+    if (atomic_load_explicit(l->open, memory_order_relaxed) >= l->conf->max_connections) {
         log_warning(NULL, "listener %s: `limits connections=%u` reached (%s); closing a new connection", l->conf->name,
                     l->conf->max_connections, l->conf->at);
         close(fd);
@@ -105,12 +109,24 @@ listener_add(struct proxy_worker *w, struct listener_socket *s)
     return l;
 }
 
+/* The address may have gone from one listener to another: its connections go with it. */
+static void
+listener_count(struct proxy_listener *l, _Atomic unsigned *open)
+{
+    if (l->open)
+        atomic_fetch_sub_explicit(l->open, l->sessions, memory_order_relaxed);
+    atomic_fetch_add_explicit(open, l->sessions, memory_order_relaxed);
+    l->open = open;
+}
+
 static void
 listener_follow(struct proxy_listener *l, const struct listener *conf)
 {
     struct tls_server *old = l->tls;
     l->seen = true;
     l->conf = conf;
+    if (l->open != conf->open)
+        listener_count(l, conf->open);
     l->down = conf->down;
     l->tls = conf->tls;
     if (l->tls)
@@ -126,18 +142,41 @@ listener_follow(struct proxy_listener *l, const struct listener *conf)
 static void
 listener_leave(struct proxy_listener *l)
 {
-    if (!l->acceptor)
-        return;
-    acceptor_stop(l->acceptor);
+    if (l->acceptor)
+        acceptor_stop(l->acceptor);
     l->acceptor = NULL;
     listener_put(l->socket);
     l->socket = NULL;
 }
 
 static void
+listener_free(struct proxy_listener *l)
+{
+    if (l->tls)
+        tls_server_put(l->tls);
+    free(l);
+}
+
+/* Those of addresses that were left and whose last session is over. */
+static void
+listeners_sweep(struct proxy_worker *w)
+{
+    for (struct proxy_listener **at = &w->listeners; *at;) {
+        struct proxy_listener *l = *at;
+        if (l->socket || l->sessions) {
+            at = &l->next;
+            continue;
+        }
+        *at = l->next;
+        listener_free(l);
+    }
+}
+
+static void
 take_generation(struct proxy_worker *w, struct generation *g)
 {
     struct generation *old = w->gen;
+    listeners_sweep(w);
     w->gen = g;
     for (struct proxy_listener *l = w->listeners; l; l = l->next)
         l->seen = false;
@@ -278,9 +317,7 @@ proxy_worker_stop(struct worker *worker)
     while (w->listeners) {
         struct proxy_listener *l = w->listeners;
         w->listeners = l->next;
-        if (l->tls)
-            tls_server_put(l->tls);
-        free(l);
+        listener_free(l);
     }
     if (w->gen)
         atomic_fetch_sub(&w->gen->workers_on, 1);

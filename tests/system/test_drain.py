@@ -171,6 +171,10 @@ def test_drain_by_admin(start, by):
     status, body = w.reload()
     assert status == 409 and "draining" in body["detail"]
     assert w.get("/here").status == 200
+    # What stops a pod or a unit sends SIGTERM after `weir drain` has begun: that is no second asking.
+    w.signal(signal.SIGTERM)
+    assert w.admin("GET", "/ready")[0] == 503
+    assert w.get("/here").status == 200
     w.signal(signal.SIGTERM)
     assert w.wait() == 0
 
