@@ -219,8 +219,26 @@ hides_args(const struct conf *c, const struct diag *d, struct slice word, uint32
     return name && name->secret;
 }
 
-/* Blots out the arguments of WEIR_D_SECRET rows in a source line: from behind such a name to the end of the line or
- * directive. off: of its start. */
+/* The end of a word that may be quoted, and then may hold what else ends one. */
+static size_t
+hidden_end(const char *line, size_t n, size_t start)
+{
+    char quote = 0;
+    size_t i;
+
+    for (i = start; i < n && (quote || !strchr(" \t;{}", line[i])); i++) {
+        if (!quote && (line[i] == '"' || line[i] == '\'') && (i == start || line[i - 1] == '='))
+            quote = line[i];
+        else if (line[i] == quote)
+            quote = 0;
+        else if (quote == '"' && line[i] == '\\' && i + 1 < n)
+            i++;
+    }
+    return i;
+}
+
+/* Blots out the arguments of WEIR_D_SECRET rows in a source line, as its words tell (the tree does not hold what could
+ * not be parsed): from behind such a name to the end of the line or directive. off: of its start. */
 static void
 blot_secrets(const struct conf *c, const struct diag *d, char *line, size_t n, size_t off)
 {
@@ -237,6 +255,8 @@ blot_secrets(const struct conf *c, const struct diag *d, char *line, size_t n, s
             hide = false;
         }
         start = i;
+        if (hide)
+            i = hidden_end(line, n, start);
         while (i < n && !strchr(" \t;{}", line[i]))
             i++;
         if (hide && !slice_starts(slice_of(line + start, i - start), SECRET_IN_FILE))
@@ -244,6 +264,25 @@ blot_secrets(const struct conf *c, const struct diag *d, char *line, size_t n, s
         else if (!hide && begins && i > start)
             hide = hides_args(c, d, slice_of(line + start, i - start), (uint32_t)(off + start));
         begins = false;
+    }
+}
+
+/* The same as the tree tells: arguments may go over many lines. */
+static void
+blot_args(const struct weir_conf *block, const struct source *src, char *line, size_t n, size_t off)
+{
+    for (const struct weir_conf *l = block->first; l; l = l->next) {
+        bool secret = l->src == src && (l->reg ? l->reg->row->flags & WEIR_D_SECRET : l->name->secret);
+
+        for (unsigned i = 0; secret && i < (unsigned)l->n_args + l->n_opts; i++) {
+            const struct conf_arg *arg = &l->args[i];
+            size_t from = arg->off > off ? arg->off - off : 0;
+            size_t to = arg->off + (size_t)arg->len > off ? arg->off + (size_t)arg->len - off : 0;
+
+            if (from < (to < n ? to : n) && !slice_starts(arg->text, SECRET_IN_FILE))
+                memset(line + from, '*', (to < n ? to : n) - from);
+        }
+        blot_args(l, src, line, n, off);
     }
 }
 
@@ -286,6 +325,7 @@ add_excerpt(const struct conf *c, struct strbuf *b, const struct diag *d)
     for (i = base; i < to; i++)
         copy[i - base] = line.p[i] ? line.p[i] : '\x01';
     blot_secrets(c, d, copy, to - base, d->at.off - column + base);
+    blot_args(c->root, d->at.src, copy, to - base, d->at.off - column + base);
     strbuf_adds(b, from ? "..." : "");
     for (i = from; i < to;)
         i += add_char(b, copy + (i - base), to - i, false);

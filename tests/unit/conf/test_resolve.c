@@ -237,6 +237,13 @@ test_literal_secrets_do_not_show_in_source_lines(void **state)
     assert_null(strstr(told, "hush"));
     assert_non_null(strstr(told, "secret file:visible;"));
     free(told);
+    /* Quotes hold what else would end a word, a directive or a line. */
+    told = fixture_told(fixture_load("rate_limit { rate x; secret \"a;hushhush {hushhush\" 'x}hushhush' k=\"; hushhush\"; bogus; }\n"
+                                     "host a { rate_limit { rate x; secret \"first;\nx; hushhush\"; bogus; } }\n"
+                                     "host b { rate_limit { rate x; secret \"\\\";hushhush\"; bogus; } }\n"));
+    assert_null(strstr(told, "hush"));
+    assert_non_null(strstr(told, "; bogus; }\n"));
+    free(told);
     /* Only where the name stands as a directive. */
     told = fixture_told(fixture_load("host a { methods secret visible; }"));
     assert_non_null(strstr(told, "methods secret visible;"));
