@@ -15,6 +15,7 @@ include $(top_srcdir)/tests/unit/proxy/local.mk
 include $(top_srcdir)/tests/unit/admin/local.mk
 include $(top_srcdir)/tests/unit/daemon/local.mk
 endif
+include $(top_srcdir)/tests/fuzz/local.mk
 TESTS += $(check_PROGRAMS)
 include $(top_srcdir)/tests/bench/local.mk
 

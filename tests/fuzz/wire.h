@@ -1,0 +1,32 @@
+/*
+ * wire: one end of a socket pair is a connection of the session under test, the other end sends it bytes in pieces.
+ * After each piece the loop turns until the session has seen it, so that where the cuts are is all that differs between
+ * two runs of one input. No clock has a part in it: sessions here have no deadlines.
+ */
+#ifndef FUZZ_WIRE_H
+#define FUZZ_WIRE_H
+
+#include "fuzz.h"
+
+#include "../../src/event/loop.h"
+#include "../../src/net/conn.h"
+
+struct wire {
+    struct loop *loop; /* shared by all runs */
+    struct conn *c;    /* for the session to take over */
+    int fd;
+};
+
+struct wire_cuts {
+    enum { CUT_NOWHERE, CUT_ONCE, CUT_RANDOMLY, CUT_FINELY } how;
+    unsigned seed;
+    bool end_at_once; /* the end of the stream comes together with the last piece */
+};
+
+void wire_open(struct wire *w);
+/* Sends all of s and the end of the stream, then turns until *over, which has to come. */
+void wire_play(struct wire *w, struct slice s, const struct wire_cuts *cuts, const bool *over);
+void wire_turns(struct wire *w, int n);
+void wire_close(struct wire *w);
+
+#endif
