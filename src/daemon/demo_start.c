@@ -21,9 +21,9 @@ static const char *const files[] = { "origins.conf", "gateway.conf", "access.log
                                      "gateway.log",  "origins.sock", "origins-admin.sock", "admin.sock" };
 
 /*
- * 8080 when it is free, because that is what one would type; else any. The socket is bound but does not listen: bound without
- * SO_REUSEADDR so that nobody shares the port, and with it from then on so that the gateway may. Held until the end, so that nobody else
- * takes the port in between.
+ * 8080 when it is free, because that is what one would type; else any. The socket is bound but does not listen: bound
+ * without SO_REUSEADDR so that nobody shares the port, and with it from then on so that the gateway may. Held until the
+ * end, so that nobody else takes the port in between.
  */
 static int
 choose_address(struct demo *d, struct err *e)
@@ -79,7 +79,9 @@ write_files(struct demo *d, struct err *e)
     snprintf(text, sizeof text, DEMO_ORIGINS, d->dir);
     if (write_file(d, "origins.conf", text, e) != 0)
         return -1;
-    snprintf(text, sizeof text, DEMO_GATEWAY, d->dir, d->address, d->secret, modules && *modules ? modules : WEIR_MODULE_DIR);
+    if (!modules || !*modules)
+        modules = WEIR_MODULE_DIR;
+    snprintf(text, sizeof text, DEMO_GATEWAY, d->dir, d->address, d->secret, modules);
     return write_file(d, "gateway.conf", text, e);
 }
 
