@@ -44,6 +44,7 @@ def test_only_on_the_admin_listener(w):
 
 def test_metrics_are_prometheus_text(w):
     w.get("/c", host="api.test")
+    eventually(lambda: "weir_requests_total{" in w.admin_response("GET", "/metrics").text, "the count")
     r = w.admin_response("GET", "/metrics")
     assert r.get("Content-Type").startswith("text/plain; version=0.0.4")
     types, seen = {}, set()
