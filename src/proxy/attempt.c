@@ -208,7 +208,10 @@ enum step
 step_send(struct exchange *x)
 {
     struct http_request *r = &x->ds->req;
-    forward_request(x);
+    forward_host(&x->px, x->target, x->endpoint);
+    if (!x->decorated)
+        forward_decorate(r, x->ds->peer, x->peer_trusted, x->px.id);
+    x->decorated = true;
     x->us->ops->request(x->us, r, forward_target(r, x->route), r->body);
     x->body_sent = r->body.kind == BODY_NONE;
     send_replay(x);

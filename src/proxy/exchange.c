@@ -132,6 +132,7 @@ exchange_new(struct proxy_worker *w, struct down_stream *ds)
     x->px.started = ds->started;
     x->px.edits_end = &x->px.edits;
     x->px.client = ds->peer;
+    x->px.client_tls = ds->is_tls;
     x->upstream_duration = -1;
     decision_init(&x->px.log, &ds->arena);
     iobuf_init(&x->replay, REPLAY_MAX);
@@ -141,6 +142,15 @@ exchange_new(struct proxy_worker *w, struct down_stream *ds)
     ds->user = x;
     w->exchanges++;
     return x;
+}
+
+/* Who sent it, and under which id. */
+static void
+receive(struct exchange *x)
+{
+    x->peer_trusted = forward_receive(&x->px, x->gen, x->ds->peer);
+    if (!x->px.id.n)
+        x->px.id = forward_new_id(x->px.arena);
 }
 
 void
@@ -153,7 +163,7 @@ void
 exchange_start_bad(struct proxy_worker *w, struct down_stream *ds, enum reason_id reason, const char *detail)
 {
     struct exchange *x = exchange_new(w, ds);
-    forward_receive(x);
+    receive(x);
     exchange_run(x, exchange_refuse(x, reason, detail));
 }
 
@@ -174,7 +184,7 @@ step_route(struct exchange *x)
     const char *wrong = choice_refuses_head(&x->ds->req, &reason);
     struct choice c;
 
-    forward_receive(x);
+    receive(x);
     if (wrong)
         return exchange_refuse(x, reason, wrong);
     choose(x->gen->routes, &x->px, &c);

@@ -120,7 +120,7 @@ void pump_up_writable(struct up_stream *us);
 
 /* response.c */
 enum step step_response(struct exchange *x);
-/* reply.c */
+/* answer.c */
 enum step step_respond(struct exchange *x);
 enum step step_options(struct exchange *x);
 enum step step_refuse(struct exchange *x);

@@ -1,5 +1,6 @@
 #include "explain.h"
 
+#include "choice.h"
 #include "forward.h"
 #include "reply.h"
 
@@ -91,22 +92,20 @@ read_request(struct explanation *x, const struct explain_request *in, struct err
 /* ---- the walk: the same steps as the exchange's, with nothing to wait for ---- */
 
 static void
-refuse(struct explanation *x, enum reason_id id, const char *detail)
+refuse(struct explanation *x, const struct reason *reason, struct slice detail, struct slice allow)
 {
-    x->reason = reason_get(id);
-    struct decision *d = decision_add(&x->px.log, "reply", x->px.route_name, VERDICT_REFUSE);
-    d->reason = x->reason->code;
-    d->detail = slice_str(detail);
+    struct refusal refusal = { .reason = reason, .detail = detail, .allow = allow };
+    x->reason = reason;
+    x->body = reply_refusal(&x->res, &x->px, &refusal);
 }
 
 static void
 refused_by_policy(struct explanation *x)
 {
-    x->reason = x->px.refusal.reason;
-    if (!x->reason) { /* host->reply */
-        x->status = x->px.refusal.status;
-        x->body = x->px.refusal.body;
-    }
+    if (x->px.refusal.reason)
+        refuse(x, x->px.refusal.reason, x->px.refusal.detail, SLICE_NONE);
+    else
+        x->body = reply_policy(&x->res, &x->px);
 }
 
 static bool
@@ -118,22 +117,20 @@ passes(struct explanation *x, enum chain_result (*phase)(struct weir_exchange *)
     return r == CHAIN_PASS;
 }
 
+/* The route leads to t. Its policies may still refuse. */
 static void
-local_answer(struct explanation *x)
+to_upstream(struct explanation *x, struct target *t)
 {
-    const struct route *r = x->route;
-    struct decision *d = decision_add(&x->px.log, "reply", r->name, VERDICT_PASS);
-    d->at = r->at;
-    d->reason = r->action == ROUTE_REDIRECT ? "redirect" : "respond";
-    x->status = r->status;
-    x->outcome = r->action == ROUTE_REDIRECT ? EXPLAIN_REDIRECT : EXPLAIN_REPLY;
-    if (r->action == ROUTE_REDIRECT) {
-        fields_add_id(&x->res.fields, FIELD_LOCATION, template_field(r->text, &x->px));
+    struct weir_outcome o = { .size = sizeof o, .result = WEIR_RESULT_CANCELLED };
+    x->upstream = x->px.upstream_name = slice_str(t->cluster->name);
+    decision_add(&x->px.log, "target", x->upstream, VERDICT_PASS)->at = t->cluster->at;
+    if (chain_attempt(&x->px, t->chain) == CHAIN_REFUSED) {
+        refused_by_policy(x);
         return;
     }
-    x->body = r->text ? template_text(r->text, &x->px) : SLICE_NONE;
-    if (x->body.n)
-        fields_add_id(&x->res.fields, FIELD_CONTENT_TYPE, template_field(r->content_type, &x->px));
+    chain_outcome(&x->px, t->chain, &o);
+    x->outcome = EXPLAIN_PROXY;
+    forward_host(&x->px, t, NULL);
 }
 
 static void
@@ -144,97 +141,75 @@ choose_upstream(struct explanation *x, struct generation *g)
         return;
     if (x->px.target.n)
         t = generation_target(g, x->px.target);
-    if (!t && !x->px.variants) {
-        refuse(x, REASON_POLICY_ERROR, "no upstream was chosen");
-        return;
-    }
-    x->outcome = EXPLAIN_PROXY;
     if (x->px.variants) {
         decision_add(&x->px.log, "target", SLICE_NONE, VERDICT_PASS)->reason = "random";
-        return;
+        x->outcome = EXPLAIN_PROXY;
+    } else if (t) {
+        to_upstream(x, t);
+    } else {
+        refuse(x, reason_get(REASON_POLICY_ERROR), SLICE("no upstream was chosen"), SLICE_NONE);
     }
-    x->upstream = x->px.upstream_name = slice_str(t->cluster->name);
-    struct decision *d = decision_add(&x->px.log, "target", x->upstream, VERDICT_PASS);
-    d->at = t->cluster->at;
-    if (chain_attempt(&x->px, t->chain) == CHAIN_REFUSED) {
-        refused_by_policy(x);
-        return;
-    }
-    struct weir_outcome o = { .size = sizeof o, .result = WEIR_RESULT_CANCELLED };
-    chain_outcome(&x->px, t->chain, &o);
 }
 
 static void
 walk(struct explanation *x, struct generation *g)
 {
-    struct route_match m;
-    if (x->req.method == METHOD_CONNECT || x->req.method == METHOD_TRACE) {
-        refuse(x, REASON_METHOD_NOT_ALLOWED, "this method is not served by a gateway");
+    struct choice c;
+    choose(g->routes, &x->px, &c);
+    x->route = c.route;
+    if (c.what == CHOICE_OPTIONS) {
+        x->body = reply_options(&x->res, &x->px, c.allow);
         return;
     }
-    bool found = route_find(g->routes, &x->px, &m);
-    x->route = m.route;
-    x->px.route_name = m.route ? m.route->name : SLICE_NONE;
-    struct decision *d =
-        decision_add(&x->px.log, "route", x->px.route_name, found && !m.method_refused ? VERDICT_PASS : VERDICT_REFUSE);
-    d->at = m.route ? m.route->at : NULL;
-    if (!found) {
-        refuse(x, REASON_NO_ROUTE, "no route is configured for this host and path");
+    if (c.route)
+        chain_begin(&x->px, c.route->chain);
+    if (c.what == CHOICE_REFUSE) {
+        refuse(x, reason_get(c.reason), slice_str(c.detail), c.allow);
         return;
     }
-    if (m.method_refused) {
-        fields_set_id(&x->res.fields, FIELD_ALLOW, m.allow);
-        refuse(x, REASON_METHOD_NOT_ALLOWED, "this path does not accept this method");
-        return;
-    }
-    chain_begin(&x->px, m.route->chain);
     if (!passes(x, chain_request))
         return;
-    if (m.route->action == ROUTE_RESPOND || m.route->action == ROUTE_REDIRECT)
-        local_answer(x);
-    else
+    if (c.route->action != ROUTE_RESPOND && c.route->action != ROUTE_REDIRECT) {
         choose_upstream(x, g);
-}
-
-/* The heads as they would leave: towards the origin, or to the client. */
-static void
-finish_heads(struct explanation *x)
-{
-    if (x->outcome == EXPLAIN_PROXY && !x->reason && !x->status) {
-        forward_decorate(&x->req, x->px.client, false, x->px.id);
-        x->req.target = forward_target(&x->req, x->route);
         return;
     }
-    if (x->reason) {
-        x->status = x->reason->status;
-        fields_add_id(&x->res.fields, FIELD_CONTENT_TYPE, SLICE("application/problem+json"));
-        fields_add_id(&x->res.fields, FIELD_PROXY_STATUS,
-                      arena_printf(&x->arena, "weir; error=%s", x->reason->proxy_error));
-        x->body = reply_problem(&x->arena, x->reason, x->px.refusal.detail, x->px.id);
-    }
-    x->outcome = x->outcome == EXPLAIN_REDIRECT ? EXPLAIN_REDIRECT : EXPLAIN_REPLY;
-    x->res.status = x->status;
-    x->px.res = &x->res;
-    if (x->px.run)
+    x->outcome = c.route->action == ROUTE_REDIRECT ? EXPLAIN_REDIRECT : EXPLAIN_REPLY;
+    x->body = reply_route(&x->res, &x->px, c.route);
+}
+
+/* From the head as it came to the heads as they would leave: towards the origin, or to the client. */
+static void
+go(struct explanation *x, struct generation *g, const struct addr *peer)
+{
+    enum reason_id reason;
+    const char *wrong = choice_refuses_head(&x->req, &reason);
+    bool trusted = forward_receive(&x->px, g, peer);
+
+    if (wrong)
+        refuse(x, reason_get(reason), slice_str(wrong), SLICE_NONE);
+    else
+        walk(x, g);
+    if (x->outcome == EXPLAIN_PROXY) {
+        forward_decorate(&x->req, peer, trusted, x->px.id);
+        x->req.target = forward_target(&x->req, x->route);
+    } else {
         chain_response(&x->px);
+        x->status = x->res.status;
+    }
+    chain_finish(&x->px);
 }
 
 int
 explain(struct generation *g, const struct explain_request *in, struct explanation *x, struct err *e)
 {
-    static const struct addr *local;
-    static struct addr loopback;
     *x = (struct explanation){ .outcome = EXPLAIN_REPLY };
     arena_init(&x->arena);
-    if (!local) {
-        addr_parse_ip(SLICE("127.0.0.1"), &loopback);
-        local = &loopback;
-    }
+    struct addr *loopback = arena_zalloc(&x->arena, sizeof *loopback);
+    addr_parse_ip(SLICE("127.0.0.1"), loopback);
     x->px.arena = &x->arena;
     x->px.loop = loop_current();
     x->px.services = &dry_services;
     x->px.req = &x->req;
-    x->px.client = in->client ? in->client : local;
     x->px.edits_end = &x->px.edits;
     x->px.started = clock_now();
     x->px.explaining = true;
@@ -246,10 +221,7 @@ explain(struct generation *g, const struct explain_request *in, struct explanati
         return -1;
     x->px.client_tls = x->req.scheme.n == 5;
     explained = g;
-    forward_clean(&x->req, g->underscores);
-    walk(x, g);
-    finish_heads(x);
-    chain_finish(&x->px);
+    go(x, g, in->client ? in->client : loopback);
     explained = NULL;
     return 0;
 }

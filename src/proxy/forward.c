@@ -1,6 +1,7 @@
 #include "forward.h"
 
 #include "../base/random.h"
+#include "generation.h"
 
 #include <ctype.h>
 
@@ -94,13 +95,12 @@ parse_hop(struct slice text, struct addr *a)
 
 /* The rightmost address that is not one of our own proxies: everything left of it was written by strangers. */
 static const struct addr *
-client_behind(struct exchange *x, const struct addr *peer)
+client_behind(const struct weir_exchange *x, const struct generation *g, const struct addr *peer)
 {
-    const struct generation *g = x->gen;
+    const struct fields *fields = &x->req->fields;
     struct slice hops[32], rest, member;
     unsigned n = 0;
-    for (const struct field *f = fields_find(&x->ds->req.fields, FIELD_X_FORWARDED_FOR); f;
-         f = fields_next(&x->ds->req.fields, f)) {
+    for (const struct field *f = fields_find(fields, FIELD_X_FORWARDED_FOR); f; f = fields_next(fields, f)) {
         rest = f->value;
         while (field_list_next(&rest, &member)) {
             if (n == 32) {
@@ -112,7 +112,7 @@ client_behind(struct exchange *x, const struct addr *peer)
     }
     const struct addr *best = peer;
     while (n > 0) {
-        struct addr *a = arena_zalloc(&x->ds->arena, sizeof *a);
+        struct addr *a = arena_zalloc(x->arena, sizeof *a);
         if (!parse_hop(hops[--n], a))
             break;
         best = a;
@@ -141,13 +141,10 @@ good_id(struct slice s)
     return true;
 }
 
-static struct slice
-request_id(struct exchange *x)
+struct slice
+forward_new_id(struct arena *arena)
 {
-    const struct field *f = x->peer_trusted ? fields_find(&x->ds->req.fields, FIELD_X_REQUEST_ID) : NULL;
-    if (f && good_id(f->value))
-        return f->value;
-    char *id = arena_alloc(&x->ds->arena, 32);
+    char *id = arena_alloc(arena, 32);
     put_hex(id, random_u64());
     put_hex(id + 16, random_u64());
     return slice_of(id, 32);
@@ -180,24 +177,32 @@ forward_clean(struct http_request *r, bool underscores)
         drop_underscores(&r->fields);
 }
 
-void
-forward_receive(struct exchange *x)
+/* What a proxy of ours says about the client that it serves. */
+static void
+believe(struct weir_exchange *x, const struct generation *g, const struct addr *peer)
 {
-    struct http_request *r = &x->ds->req;
-    const struct generation *g = x->gen;
+    struct http_request *r = x->req;
+    struct slice proto = fields_value(&r->fields, FIELD_X_FORWARDED_PROTO);
+    struct slice id = fields_value(&r->fields, FIELD_X_REQUEST_ID);
 
-    x->peer_trusted = g->n_trusted && cidr_match(g->trusted, g->n_trusted, x->ds->peer);
-    x->px.client = x->peer_trusted ? client_behind(x, x->ds->peer) : x->ds->peer;
-    x->px.client_tls = x->ds->is_tls;
-    if (x->peer_trusted) {
-        const struct field *proto = fields_find(&r->fields, FIELD_X_FORWARDED_PROTO);
-        if (proto && (slice_ieq(proto->value, SLICE("https")) || slice_ieq(proto->value, SLICE("http")))) {
-            r->scheme = proto->value.n == 5 ? SLICE("https") : SLICE("http");
-            x->px.client_tls = proto->value.n == 5;
-        }
+    x->client = client_behind(x, g, peer);
+    if (slice_ieq(proto, SLICE("https")) || slice_ieq(proto, SLICE("http"))) {
+        r->scheme = proto.n == 5 ? SLICE("https") : SLICE("http");
+        x->client_tls = proto.n == 5;
     }
-    x->px.id = request_id(x);
-    forward_clean(r, g->underscores);
+    if (good_id(id))
+        x->id = id;
+}
+
+bool
+forward_receive(struct weir_exchange *x, const struct generation *g, const struct addr *peer)
+{
+    bool trusted = g->n_trusted && cidr_match(g->trusted, g->n_trusted, peer);
+    x->client = peer;
+    if (trusted)
+        believe(x, g, peer);
+    forward_clean(x->req, g->underscores);
+    return trusted;
 }
 
 /* version-traceid-parentid-flags (W3C Trace Context 3.2). */
@@ -310,17 +315,15 @@ set_forwarded(struct http_request *r, const struct addr *from, bool trusted)
     }
 }
 
-static void
-set_host(struct exchange *x)
+void
+forward_host(struct weir_exchange *x, const struct target *t, const struct endpoint_state *e)
 {
-    struct http_request *r = &x->ds->req;
-    struct slice host = r->authority;
-    const struct target *t = x->target;
-    if (t->cluster->host_header_endpoint)
-        host = slice_str(x->endpoint->authority);
+    struct slice host = x->req->authority;
+    if (t->cluster->host_header_endpoint && e)
+        host = slice_str(e->authority);
     else if (t->host_header)
-        host = template_field(t->host_header, &x->px);
-    fields_set_id(&r->fields, FIELD_HOST, host);
+        host = template_field(t->host_header, x);
+    fields_set_id(&x->req->fields, FIELD_HOST, host);
 }
 
 void
@@ -330,15 +333,6 @@ forward_decorate(struct http_request *r, const struct addr *from, bool trusted, 
     fields_add_id(&r->fields, FIELD_VIA, r->version == HTTP_1_0 ? SLICE("1.0 " VIA_NAME) : SLICE("1.1 " VIA_NAME));
     fields_set_id(&r->fields, FIELD_X_REQUEST_ID, id);
     set_traceparent(&r->fields, trusted);
-}
-
-void
-forward_request(struct exchange *x)
-{
-    set_host(x);
-    if (!x->decorated)
-        forward_decorate(&x->ds->req, x->ds->peer, x->peer_trusted, x->px.id);
-    x->decorated = true;
 }
 
 struct slice
@@ -356,28 +350,39 @@ forward_target(const struct http_request *r, const struct route *route)
 }
 
 static bool
-is_owned(const struct exchange *x, struct slice name)
+is_owned(const struct weir_exchange *x, struct slice name)
 {
-    for (const struct owned_field *o = x->px.owned; o; o = o->next)
+    for (const struct owned_field *o = x->owned; o; o = o->next)
         if (slice_ieq(o->name, name))
             return true;
     return false;
 }
 
+/* RFC 9110 6.5.1: nothing that frames, routes or authenticates the message, or that weir or a policy has settled. */
+static bool
+may_trail(const struct weir_exchange *x, struct slice name)
+{
+    enum field_id id = field_lookup(name);
+    for (size_t i = 0; i < sizeof hop_by_hop / sizeof *hop_by_hop; i++)
+        if (id == hop_by_hop[i])
+            return false;
+    return may_be_nominated(name) && !is_owned(x, name);
+}
+
 void
-forward_trailers(struct exchange *x, struct fields *trailers)
+forward_trailers(const struct weir_exchange *x, bool underscores, struct fields *trailers)
 {
     unsigned kept = 0;
     for (unsigned i = 0; i < trailers->n; i++)
-        if (!is_owned(x, trailers->v[i].name))
+        if (may_trail(x, trailers->v[i].name))
             trailers->v[kept++] = trailers->v[i];
     trailers->n = kept;
-    if (!x->gen->underscores)
+    if (!underscores)
         drop_underscores(trailers);
 }
 
 void
-forward_response(struct exchange *x, struct http_response *r)
+forward_response(struct http_response *r, struct slice id)
 {
     struct fields *f = &r->fields;
     struct slice upgrade = r->status == 101 ? fields_value(f, FIELD_UPGRADE) : SLICE_NONE;
@@ -385,7 +390,7 @@ forward_response(struct exchange *x, struct http_response *r)
     if (upgrade.n)
         fields_add_id(f, FIELD_UPGRADE, upgrade); /* the one of those asked for that was chosen */
     fields_remove(f, FIELD_PROXY_AUTHENTICATE);
-    fields_set_id(f, FIELD_X_REQUEST_ID, x->px.id);
+    fields_set_id(f, FIELD_X_REQUEST_ID, id);
     fields_add_id(f, FIELD_VIA, SLICE("1.1 " VIA_NAME));
 }
 

@@ -1,26 +1,36 @@
-/* forward: what of a head goes on, and what weir adds (RFC 9110 7.6). */
+/*
+ * forward: what of a head goes on, and what weir adds (RFC 9110 7.6). On a weir_exchange, so that `weir explain` shows
+ * what an exchange would send.
+ */
 #ifndef PROXY_FORWARD_H
 #define PROXY_FORWARD_H
 
-#include "exchange.h"
+#include "route.h"
 
-/* Before any policy looks: settles who the client is and the request's id, and cleans the head. */
-void forward_receive(struct exchange *x);
+struct endpoint_state;
+struct generation;
+struct target;
+
+/* Before any policy looks: cleans the head, and settles who the client is (x->client, and what a trusted peer says of
+ * client_tls, scheme and id; without that they stay as they were). Is the peer trusted? */
+bool forward_receive(struct weir_exchange *x, const struct generation *g, const struct addr *peer);
+struct slice forward_new_id(struct arena *arena);
 /* Drops hop-by-hop fields, those Connection names, and names with underscores unless they are allowed. Nominated names
  * can never drop a field that routing, framing or policies rely on. */
 void forward_clean(struct http_request *r, bool underscores);
 
-/* Before each attempt: Host for this endpoint, and once what forward_decorate adds. */
-void forward_request(struct exchange *x);
-/* Via, X-Forwarded-*, Forwarded, X-Request-Id, traceparent. What `from` wrote itself is kept only if it is trusted. */
+/* The Host for this endpoint (NULL: not known yet); before each attempt. */
+void forward_host(struct weir_exchange *x, const struct target *t, const struct endpoint_state *e);
+/* Once: Via, X-Forwarded-*, Forwarded, X-Request-Id, traceparent. What `from` wrote itself is kept only when it is
+ * trusted. */
 void forward_decorate(struct http_request *r, const struct addr *from, bool trusted, struct slice id);
 /* The target in origin-form for this route: prefix stripped. In the arena of r's fields. */
 struct slice forward_target(const struct http_request *r, const struct route *route);
 /* The request's trailers, by the rules of its head: origins that merge them into it must find nothing there that the
  * head may not have. */
-void forward_trailers(struct exchange *x, struct fields *trailers);
+void forward_trailers(const struct weir_exchange *x, bool underscores, struct fields *trailers);
 /* An origin's response head on its way to the client. */
-void forward_response(struct exchange *x, struct http_response *r);
+void forward_response(struct http_response *r, struct slice id);
 /* An interim head (103) on the same way. */
 void forward_interim(struct http_response *r);
 /* Is the request one that has come through gateways of this name too often (Via)? */

@@ -73,7 +73,7 @@ pump_request(struct exchange *x)
                 return;
             x->body_sent = true;
             if (ds->trailers.n)
-                forward_trailers(x, &ds->trailers);
+                forward_trailers(&x->px, x->gen->underscores, &ds->trailers);
             x->us->ops->end(x->us, ds->trailers.n ? &ds->trailers : NULL);
             return;
         }
