@@ -1,3 +1,4 @@
+#include "../base/log.h"
 #include "../base/xalloc.h"
 #include "pool_private.h"
 
@@ -91,6 +92,20 @@ reason_of(const struct err *e)
     return e->kind == ERR_TIMEOUT ? REASON_CONNECT_TIMEOUT : REASON_CONNECT_FAILED;
 }
 
+/* Nobody but the log learns which certificate was wrong in what way: it is nothing for clients. */
+static void
+connect_failed(struct lease *l, const struct err *e)
+{
+    const struct endpoint_state *to = l->host->key.e;
+    char subject[256];
+
+    if (e->kind == ERR_TLS) {
+        snprintf(subject, sizeof(subject), "upstream %s %s", to->upstream, to->address);
+        log_warning(subject, "%s", e->text);
+    }
+    lease_fail(l, reason_of(e), e->text);
+}
+
 static void
 on_connecting(struct conn *c, unsigned events)
 {
@@ -101,7 +116,7 @@ on_connecting(struct conn *c, unsigned events)
     if (c->broken) {
         err_set(&err, conn_error_kind(c), "%s", conn_error(c)); /* c goes */
         drop_connecting(l);
-        lease_fail(l, reason_of(&err), err.text);
+        connect_failed(l, &err);
         return;
     }
     if (!(events & CONN_WRITABLE))
@@ -124,7 +139,7 @@ connect_start(struct lease *l)
 
     if (!c) {
         slots_release(st); /* l->host keeps st */
-        lease_fail(l, reason_of(&err), err.text);
+        connect_failed(l, &err);
         return false;
     }
     pc = pool_conn_new(l->host);
