@@ -1,4 +1,4 @@
-"""DESIGN 7: the demonstration shows what it says, and leaves nothing behind."""
+"""The demonstration shows what it says, and leaves nothing behind."""
 import os
 import re
 import signal
