@@ -13,14 +13,6 @@
 
 struct weir_policy; /* one configured use of a module */
 
-/* Where a generation's policies find what their configuration names, and those configured so far. Zero all but the
- * first two; policy_scope_release gives back what it holds. */
-struct policy_scope {
-    struct arena *arena;          /* of the generation */
-    const struct weir_conf *root; /* to resolve upstream and store names, `apply NAME` bundles */
-    struct weir_policy *policies; /* by line: a policy written in `host` is configured once and shared by its routes */
-};
-
 /* A policy that holds for a route (or upstream): its line and the name of the place it is written in. */
 struct policy_use {
     const struct weir_conf *line;
@@ -28,6 +20,19 @@ struct policy_use {
 };
 
 #define POLICY_MAX 64 /* policies of one route */
+
+/* Where a generation's policies find what their configuration names, and those configured so far. Zero all but the
+ * first two; policy_scope_release gives back what it holds. */
+struct policy_scope {
+    struct arena *arena;          /* of the generation */
+    const struct weir_conf *root; /* to resolve upstream and store names, `apply NAME` bundles */
+    struct weir_policy *policies; /* by line: a policy written in `host` is configured once and shared by its routes */
+    struct policy_around { /* what holds at the top, and in the host that was asked about last */
+        const struct weir_conf *block;
+        struct policy_use uses[POLICY_MAX];
+        unsigned n;
+    } around[2];
+};
 
 /* The policies that hold in a block, outermost first: those of the top, of its host, of itself, with `apply NAME`
  * expanded where it stands. One named again further in (or later in the same block) replaces the outer one and keeps

@@ -82,20 +82,44 @@ scope_of(const struct weir_conf *block)
     return conf_parent(block) ? conf_arg(block, 0) : SLICE("top");
 }
 
+/* What holds in `block` for all that stands in it; NULL: nothing. Kept for the block asked about last at its level, so
+ * that ten thousand routes do not each walk over all the lines around them. */
+static void
+collect_around(struct policy_scope *s, const struct weir_conf *block, struct collection *c)
+{
+    struct policy_around *a = block ? &s->around[conf_parent(block) ? 1 : 0] : NULL;
+
+    if (!a)
+        return;
+    if (a->block != block) {
+        struct collection mine = {a->uses, 0};
+
+        collect_around(s, conf_parent(block), &mine);
+        collect_block(&mine, block, scope_of(block));
+        a->block = block;
+        a->n = mine.n;
+    }
+    memmove(c->uses, a->uses, a->n * sizeof(*a->uses));
+    c->n = a->n;
+}
+
+static unsigned
+collect(struct policy_scope *s, const struct weir_conf *block, struct slice name, struct policy_use *out)
+{
+    struct collection c = {out, 0};
+
+    if (strcmp(conf_name(block), "upstream") != 0)
+        collect_around(s, conf_parent(block), &c);
+    collect_block(&c, block, name);
+    return c.n;
+}
+
 unsigned
 policy_collect(const struct weir_conf *block, struct slice name, struct policy_use out[POLICY_MAX])
 {
-    const struct weir_conf *around[8];
-    struct collection c = {out, 0};
-    unsigned n = 0;
+    struct policy_scope s = {0};
 
-    if (strcmp(conf_name(block), "upstream") != 0)
-        for (const struct weir_conf *b = conf_parent(block); b && n < 8; b = conf_parent(b))
-            around[n++] = b;
-    while (n--)
-        collect_block(&c, around[n], scope_of(around[n]));
-    collect_block(&c, block, name);
-    return c.n;
+    return collect(&s, block, name, out);
 }
 
 /* ---- one policy ---- */
@@ -180,7 +204,7 @@ chain_build(struct policy_scope *s, const struct weir_conf *block, struct slice 
 {
     struct policy_use uses[POLICY_MAX];
     struct weir_policy *policies[POLICY_MAX];
-    unsigned n = policy_collect(block, name, uses);
+    unsigned n = collect(s, block, name, uses);
     bool good = true;
 
     for (unsigned i = 0; i < n; i++)

@@ -104,6 +104,32 @@ one_line_is_one_policy_for_all_its_routes(void **state)
     assert_int_equal(f->log->released, 3);
 }
 
+/* What a build remembers of the block around one route is not taken for that around another. */
+static void
+each_route_has_the_policies_around_it(void **state)
+{
+    static const struct {
+        const char *route;
+        unsigned n;
+        const char *names[3];
+    } rows[] = {{"/1", 2, {"probe_a", "probe_b"}}, {"/2", 2, {"probe_a", "probe_c"}},
+                {"/3", 1, {"probe_a"}},            {"/4", 3, {"probe_a", "probe_b", "probe_c"}},
+                {"/5", 1, {"probe_c"}},            {"/6", 1, {"probe_a"}}};
+    struct fixture *f = *state;
+
+    fixture_load(f, "host h1 { probe_b { } route /1 { } route /4 { probe_c { } } } host h2 { probe_c { } route /2 { } "
+                    "route /5 { probe_a off; } } host h3 { route /6 { } } route /3 { } probe_a { }");
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+            struct chain *c = fixture_chain(f, "route", rows[i].route);
+
+            assert_int_equal(chain_count(c), rows[i].n);
+            for (unsigned k = 0; k < rows[i].n; k++)
+                assert_string_equal(policy_name(chain_get(c, k)), rows[i].names[k]);
+        }
+    }
+}
+
 static void
 what_is_shown_of_a_policy(void **state)
 {
@@ -161,6 +187,7 @@ main(void)
         T(an_unknown_bundle_is_an_error),
         T(an_upstream_has_its_own_only),
         T(one_line_is_one_policy_for_all_its_routes),
+        T(each_route_has_the_policies_around_it),
         T(what_is_shown_of_a_policy),
         T(errors_of_a_shared_policy_are_reported_once),
         T(a_silent_refusal_of_a_block_is_still_an_error),
