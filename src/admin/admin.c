@@ -114,6 +114,19 @@ release(struct admin_request *r)
     ds->ops->release(ds);
 }
 
+/* A page in a browser beside the daemon may post to loopback: nobody asked for what it orders (Fetch: the Origin of a
+ * page of this listener itself is its Host). */
+static bool
+cross_site(const struct admin_request *r)
+{
+    const struct http_request *req = &r->ds->req;
+    const struct field *f = fields_find(&req->fields, FIELD_ORIGIN);
+    if (!f || method_safe(req->method))
+        return false;
+    const char *host = memmem(f->value.p, f->value.n, "://", 3);
+    return !host || !slice_ieq(slice_from(f->value, (size_t)(host + 3 - f->value.p)), req->authority);
+}
+
 static void
 handle(struct admin_request *r)
 {
@@ -129,16 +142,27 @@ handle(struct admin_request *r)
     admin_route(r);
 }
 
+/* What has come of the body: all of it, too much, or more is awaited. */
+static void
+look(struct admin_request *r)
+{
+    const struct down_stream *ds = r->ds;
+    bool announced = ds->req.body.kind == BODY_LENGTH && ds->req.body.length > ADMIN_BODY_MAX;
+    if (announced || ds->in.len > ADMIN_BODY_MAX)
+        answer_problem(r, 413, "body_too_large", "an order is at most 32 KiB");
+    else if (ds->in_end && cross_site(r))
+        answer_problem(r, 403, "cross_site", "orders from pages of other sites are refused");
+    else if (ds->in_end)
+        handle(r);
+}
+
 static void
 on_body(struct down_stream *ds)
 {
     struct admin_request *r = ds->user;
     if (r->answered || r->waiting)
         return;
-    if (ds->in.len > ADMIN_BODY_MAX)
-        answer_problem(r, 413, "body_too_large", "an order is at most 64 KiB");
-    else if (ds->in_end)
-        handle(r);
+    look(r);
 }
 
 static void
@@ -151,9 +175,11 @@ static void
 on_abort(struct down_stream *ds, enum reason_id reason, const char *detail)
 {
     struct admin_request *r = ds->user;
-    (void)reason, (void)detail;
+    const struct reason *why = reason_get(reason);
     if (r->waiting)
         r->gone = true; /* released when what it waits for is done */
+    else if (!r->answered && why->status >= 400 && why->status < 500)
+        answer_problem(r, why->status, why->code, detail); /* its body is broken, but it still listens */
     else
         release(r);
 }
@@ -184,10 +210,7 @@ on_request(struct down_stream *ds, void *arg)
     struct admin_request *r = request_new(ds);
     (void)arg;
     ds->ops->want_body(ds);
-    if (ds->req.body.kind == BODY_LENGTH && ds->req.body.length > ADMIN_BODY_MAX)
-        answer_problem(r, 413, "body_too_large", "an order is at most 64 KiB");
-    else if (ds->in_end)
-        handle(r);
+    look(r);
 }
 
 static void

@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#define ADMIN_BODY_MAX 65536
+#define ADMIN_BODY_MAX 32768 /* below what a session holds back, so that reaching it is seen */
 #define ADMIN_SEGMENTS_MAX 8
 
 struct admin_request {

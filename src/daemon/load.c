@@ -3,6 +3,7 @@
 #include "../admin/admin.h"
 #include "../policy/module.h"
 #include "../proxy/explain.h"
+#include "../proxy/regex.h"
 #include "daemon_conf.h"
 
 /* Every table of the core. Modules add theirs when `use` names them. */
@@ -56,6 +57,7 @@ load_generation(struct conf *conf, uint64_t id, struct strbuf *out)
         if (conf_errors(conf) == 0)
             test_blocks_run(g, &tests);
     }
+    regex_thread_fini(); /* the tests may have used it; this thread may be a helper's */
     conf_diagnostics(conf, out);
     if (conf_errors(conf) == 0)
         return g;

@@ -1,71 +1,7 @@
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include "matcher.h"
 
 #include "../http/uri.h"
-
-#include <pcre2.h>
-#include <stdio.h>
-
-/* A request may make a pattern backtrack this much before it counts as no match. */
-#define REGEX_MATCH_LIMIT 100000
-#define REGEX_DEPTH_LIMIT 1000
-
-struct regex {
-    pcre2_code *code;
-};
-
-static _Thread_local pcre2_match_data *match_data;
-static _Thread_local pcre2_match_context *match_context;
-
-static void
-regex_free(void *arg)
-{
-    pcre2_code_free(((struct regex *)arg)->code);
-}
-
-struct regex *
-regex_new(struct slice pattern, struct arena *arena, char *error, size_t error_room)
-{
-    int code;
-    PCRE2_SIZE offset;
-    pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n, PCRE2_DOTALL, &code, &offset, NULL);
-    if (!re) {
-        char text[160];
-        pcre2_get_error_message(code, (PCRE2_UCHAR *)text, sizeof text);
-        snprintf(error, error_room, "%s (at character %zu)", text, (size_t)offset + 1);
-        return NULL;
-    }
-    /* Without JIT (a hardened kernel may forbid it) the interpreter serves; the limits hold for both. */
-    pcre2_jit_compile(re, PCRE2_JIT_COMPLETE);
-    struct regex *r = arena_alloc(arena, sizeof *r);
-    r->code = re;
-    arena_on_fini(arena, regex_free, r);
-    return r;
-}
-
-bool
-regex_match(const struct regex *r, struct slice subject)
-{
-    if (!match_data) {
-        match_data = pcre2_match_data_create(1, NULL);
-        match_context = pcre2_match_context_create(NULL);
-        if (!match_data || !match_context)
-            return false;
-        pcre2_set_match_limit(match_context, REGEX_MATCH_LIMIT);
-        pcre2_set_depth_limit(match_context, REGEX_DEPTH_LIMIT);
-    }
-    return pcre2_match(r->code, (PCRE2_SPTR)(subject.p ? subject.p : ""), subject.n, 0, 0, match_data, match_context) >=
-           0;
-}
-
-void
-regex_thread_fini(void)
-{
-    pcre2_match_data_free(match_data);
-    pcre2_match_context_free(match_context);
-    match_data = NULL;
-    match_context = NULL;
-}
+#include "regex.h"
 
 static int
 build_client(struct matcher *m, const struct weir_conf *line, struct arena *arena)
@@ -157,61 +93,48 @@ matcher_build(struct matcher *m, const struct weir_conf *line, struct arena *are
     return build_operator(m, line, arena);
 }
 
-/* Every value the source has under that name is tried: a repeated header field must not hide one that matches. */
-static bool
-any_value(const struct matcher *m, struct weir_exchange *x, bool (*test)(const struct matcher *, struct slice))
+/* What a value says: 1 yes, 0 no, -1 unknown (a regex whose limits were reached). */
+static int
+value_says(const struct matcher *m, struct slice v)
+{
+    switch (m->op) {
+    case MATCH_EQUAL:
+    case MATCH_NOT_EQUAL:
+        return slice_eq(m->value, v);
+    case MATCH_REGEX:
+    case MATCH_NOT_REGEX:
+        return regex_test(m->regex, v);
+    case MATCH_PRESENT:
+    case MATCH_ABSENT:
+        break;
+    }
+    return 1;
+}
+
+/* Does any value say yes? Every line of a header field is asked: a repeated one must not hide one that matches. */
+static int
+any_says(const struct matcher *m, struct weir_exchange *x)
 {
     struct slice v;
+    int says = 0;
     if (m->source == MATCH_COOKIE)
-        return cookie_find(&x->req->fields, m->name, &v) && test(m, v);
+        return cookie_find(&x->req->fields, m->name, &v) ? value_says(m, v) : 0;
     if (m->source == MATCH_QUERY)
-        return query_find(x->req->query, m->name, x->arena, &v) && test(m, v);
-    for (const struct field *f = fields_find_name(&x->req->fields, m->name); f; f = fields_next(&x->req->fields, f))
-        if (test(m, f->value))
-            return true;
-    return false;
+        return query_find(x->req->query, m->name, x->arena, &v) ? value_says(m, v) : 0;
+    const struct field *f = fields_find_name(&x->req->fields, m->name);
+    for (; f && says == 0; f = fields_next(&x->req->fields, f))
+        says = value_says(m, f->value);
+    return says;
 }
 
-static bool
-test_equal(const struct matcher *m, struct slice v)
-{
-    return slice_eq(m->value, v);
-}
-
-static bool
-test_regex(const struct matcher *m, struct slice v)
-{
-    return regex_match(m->regex, v);
-}
-
-static bool
-test_present(const struct matcher *m, struct slice v)
-{
-    (void)m;
-    (void)v;
-    return true;
-}
-
+/* Of a regex that could not be decided neither `~` nor `!~` holds: a value that exhausts it must open no door. */
 bool
 matcher_holds(const struct matcher *m, struct weir_exchange *x)
 {
     if (m->source == MATCH_CLIENT)
         return x->client && cidr_match(m->cidrs, m->n_cidrs, x->client);
-    switch (m->op) {
-    case MATCH_EQUAL:
-        return any_value(m, x, test_equal);
-    case MATCH_NOT_EQUAL:
-        return !any_value(m, x, test_equal);
-    case MATCH_REGEX:
-        return any_value(m, x, test_regex);
-    case MATCH_NOT_REGEX:
-        return !any_value(m, x, test_regex);
-    case MATCH_PRESENT:
-        return any_value(m, x, test_present);
-    case MATCH_ABSENT:
-        return !any_value(m, x, test_present);
-    }
-    return false;
+    bool negated = m->op == MATCH_NOT_EQUAL || m->op == MATCH_NOT_REGEX || m->op == MATCH_ABSENT;
+    return any_says(m, x) == (negated ? 0 : 1);
 }
 
 bool

@@ -1,6 +1,4 @@
-/* matcher: one `match` line of a route: a condition on a header, query argument, cookie or the client's address. Also
- * holds the regex wrapper: PCRE2 with JIT and bounded matching, so that no pattern can be made to run for long by a
- * request. */
+/* matcher: one `match` line of a route: a condition on a header, query argument, cookie or the client's address. */
 #ifndef PROXY_MATCHER_H
 #define PROXY_MATCHER_H
 
@@ -9,10 +7,6 @@
 #include "../policy/exchange.h"
 
 struct regex;
-/* Compiled; NULL with a static-ish text and the offset of the error. */
-struct regex *regex_new(struct slice pattern, struct arena *arena, char *error, size_t error_room);
-bool regex_match(const struct regex *r, struct slice subject);
-void regex_thread_fini(void);
 
 enum match_source { MATCH_HEADER, MATCH_QUERY, MATCH_COOKIE, MATCH_CLIENT };
 enum match_op { MATCH_EQUAL, MATCH_NOT_EQUAL, MATCH_REGEX, MATCH_NOT_REGEX, MATCH_PRESENT, MATCH_ABSENT };

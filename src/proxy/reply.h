@@ -13,7 +13,8 @@
 
 struct route;
 
-/* detail: for the client; empty: the title says it. allow: with method_not_allowed. retry_after: seconds; 0: unknown. */
+/* detail: for the client; empty: the title says it. allow: with method_not_allowed. retry_after: seconds; 0: unknown.
+ */
 struct refusal {
     const struct reason *reason;
     struct slice detail, allow;

@@ -4,6 +4,7 @@
 #include "../base/hash.h"
 #include "../base/xalloc.h"
 #include "metrics.h"
+#include "regex.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -22,7 +23,6 @@ struct name_entry {
     struct slice name;
     unsigned times;
     const char *at;
-    bool given; /* by name= */
 };
 
 static struct name_entry *
@@ -46,6 +46,17 @@ name_slot(struct build *b, struct slice name)
     }
 }
 
+static bool
+name_take(struct build *b, struct slice name, const struct weir_conf *line)
+{
+    struct name_entry *e = name_slot(b, name);
+    if (e->times)
+        return false;
+    *e = (struct name_entry){ .name = name, .times = 1, .at = conf_at(line) };
+    b->names.n++;
+    return true;
+}
+
 /* Without name=: the host pattern followed by the pattern; further ones of the same get #2, #3: see gateway.conf(5). */
 static struct slice
 route_name(struct build *b, const struct weir_conf *line, struct slice host)
@@ -58,17 +69,16 @@ route_name(struct build *b, const struct weir_conf *line, struct slice host)
                    ? arena_printf(a, "%.*s%s%s %s", SLICE_FMT(host), gap, conf_arg(line, 0).p, conf_arg(line, 1).p)
                    : arena_printf(a, "%.*s%s", SLICE_FMT(host), conf_arg(line, 0).p);
     }
-    struct name_entry *e = name_slot(b, name);
-    if (!e->times) {
-        *e = (struct name_entry){ .name = name, .times = 1, .at = conf_at(line), .given = given.p };
-        b->names.n++;
-        return name;
-    }
-    if (given.p || e->given) {
+    const struct name_entry *e = name_slot(b, name);
+    if (given.p && e->times)
         conf_error(line, -1, "a route named `%.*s` is already there at %s", SLICE_FMT(name), e->at);
-        return name;
+    struct slice first = name;
+    while (!name_take(b, name, line)) {
+        if (given.p)
+            return name;
+        name = arena_printf(a, "%.*s#%u", SLICE_FMT(first), ++name_slot(b, first)->times);
     }
-    return arena_printf(a, "%.*s#%u", SLICE_FMT(name), ++e->times);
+    return name;
 }
 
 static int

@@ -5,6 +5,7 @@
  */
 #include "../base/hash.h"
 #include "../base/xalloc.h"
+#include "regex.h"
 #include "route.h"
 
 #include <stdlib.h>
@@ -408,7 +409,7 @@ try_set(const struct route_set *s, struct weir_exchange *x, struct route_match *
         return true;
     for (unsigned i = 0; i < s->n_regexes; i++) {
         const struct pattern *p = s->regexes[i];
-        if (regex_match(p->routes[0]->regex, x->req->path) && try_pattern(p, x, out))
+        if (regex_test(p->routes[0]->regex, x->req->path) > 0 && try_pattern(p, x, out))
             return true;
     }
     return try_prefixes(s, x, out);

@@ -4,6 +4,7 @@
 #include "../base/xalloc.h"
 #include "exchange.h"
 #include "metrics.h"
+#include "regex.h"
 
 #include <stdlib.h>
 #include <unistd.h>
