@@ -2,6 +2,8 @@
 
 #include "../../../src/net/tls.h"
 
+#include <sys/stat.h>
+
 static struct lab_cert ca, a, b;
 
 static int
@@ -64,7 +66,19 @@ says_which_file_is_wrong(void **state)
     server_refused(a.key_file, a.key_file, a.key_file, "not a certificate");
     server_refused(a.cert_file, a.cert_file, a.cert_file, "not a private key");
     server_refused(a.cert_file, b.key_file, b.key_file, "does not belong to the certificate");
-    server_refused("/dev/null", a.key_file, "/dev/null", "not a certificate");
+    server_refused("/dev/null", a.key_file, "/dev/null", "not a regular file");
+}
+
+static void
+does_not_wait_for_a_pipe(void **state)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/pipe", lab_dir);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    server_refused(path, a.key_file, path, "not a regular file");
+    server_refused(a.cert_file, path, path, "not a regular file");
+    unlink(path);
 }
 
 static void
@@ -111,6 +125,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loads_and_counts),
         cmocka_unit_test(says_which_file_is_wrong),
+        cmocka_unit_test(does_not_wait_for_a_pipe),
         cmocka_unit_test(an_encrypted_key_is_refused_without_asking),
         cmocka_unit_test(a_failed_add_changes_nothing),
         cmocka_unit_test(says_what_is_wrong_with_a_ca_file),
