@@ -9,7 +9,7 @@
 #define SPARE_MAX 256u
 /* Steps before a session whose both sides are never dry lets the others of its worker have a turn. */
 #define STEPS_MAX 8
-/* How long a connection that was accepted while draining may wait with its first byte. */
+/* How long a connection may wait with its first byte when the drain begins, or was accepted after that. */
 #define DRAIN_IDLE NSEC_PER_SEC
 
 static void down_run(struct down_session *d);
@@ -56,12 +56,13 @@ down_sessions_leave(struct down_sessions *set)
             d->active->s.draining = true;
 }
 
-/* In the next turn, when what the client may have sent by now was seen: then it is not idle any more. */
+/* In the next turn, when what the client may have sent by now was seen: then it is not idle any more. Who has just
+ * connected is about to send. */
 static void
 drain_one(struct down_session *d)
 {
-    if (d->state == DOWN_IDLE)
-        timer_set(&d->timer, clock_now());
+    if (d->state == DOWN_IDLE && !d->shaking_hands)
+        timer_set(&d->timer, clock_now() + (d->served ? 0 : DRAIN_IDLE));
 }
 
 void

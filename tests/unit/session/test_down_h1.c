@@ -1066,6 +1066,11 @@ test_drain(void **state)
     struct wire other;
 
     down_h1_start(fx->set, wire_open(&other, fx->loop), &source);
+    fx->reply = true;
+    wire_sends(&other, "GET /b HTTP/1.1\r\n" HOST "\r\n");
+    wire_expect(&other, "\r\n\r\n/b");
+    expect_log("GET /b;");
+    fx->reply = false;
     wire_sends(&fx->w, "GET /a HTTP/1.1\r\n" HOST "\r\n");
     expect_log("GET /a;");
     assert_int_equal(down_sessions_count(fx->set), 2);
@@ -1102,6 +1107,18 @@ test_leaving_tells_clients_and_keeps_the_idle(void **state)
     wire_expect_end(&other);
     expect_no_session();
     wire_close(&other);
+}
+
+static void
+test_drain_hears_whoever_has_just_connected(void **state)
+{
+    down_sessions_drain(fx->set);
+    run_for(fx->loop, 20 * NSEC_PER_MSEC);
+    fx->reply = true;
+    wire_sends(&fx->w, "GET /a HTTP/1.1\r\n" HOST "\r\n");
+    assert_non_null(strstr(wire_expect(&fx->w, "\r\n\r\n/a"), "Connection: close\r\n"));
+    wire_expect_end(&fx->w);
+    expect_no_session();
 }
 
 static void
@@ -1235,6 +1252,7 @@ main(void)
         T(test_upgrade),
         T(test_drain),
         T(test_leaving_tells_clients_and_keeps_the_idle),
+        T(test_drain_hears_whoever_has_just_connected),
         T(test_drain_answers_what_was_sent_before),
         T(test_abort_all),
         T(test_idle_connections_are_small),
