@@ -1,6 +1,7 @@
 /* Orders. Each answers with the new state: 200; 400 for a bad body, 404 for an unknown name, 409 for what is impossible
  * now. */
 #include "../policy/module.h"
+#include "../policy/str.h"
 #include "request.h"
 
 /* ---- the daemon ---- */
@@ -139,7 +140,7 @@ order_policy(struct admin_request *r, struct slice kind, struct slice name, stru
         answer_problem(r, 409, "conflict", "no such policy is configured here");
         return;
     }
-    int rc = policy_module(p)->control(policy_config(p), (struct weir_str){ r->body.p, r->body.n }, &error);
+    int rc = policy_module(p)->control(policy_config(p), str_of_slice(r->body), &error);
     if (rc == 0)
         answer_json(r, 200, view_policy(p));
     else

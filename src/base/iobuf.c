@@ -3,8 +3,6 @@
 #include "xalloc.h"
 
 #include <assert.h>
-#include <stdarg.h>
-#include <stdio.h>
 
 #define IOBUF_CACHE_MAX 128u /* 2 MiB per thread */
 /* Up to this many bytes are copied into room that is there anyway rather than moved with their chunk; otherwise a peer
@@ -165,33 +163,6 @@ void
 iobuf_adds(struct iobuf *b, struct slice s)
 {
     iobuf_add(b, s.p, s.n);
-}
-
-void
-iobuf_addf(struct iobuf *b, const char *fmt, ...)
-{
-    va_list ap, again;
-    size_t room;
-    char *to = iobuf_reserve(b, 1, &room);
-    int n;
-
-    va_start(ap, fmt);
-    va_copy(again, ap);
-    n = vsnprintf(to, room, fmt, ap);
-    if (n >= 0 && (size_t)n < room) {
-        iobuf_commit(b, (size_t)n);
-    } else {
-        iobuf_commit(b, 0);
-        if (n > 0) {
-            char *text = xmalloc((size_t)n + 1);
-
-            vsnprintf(text, (size_t)n + 1, fmt, again);
-            iobuf_add(b, text, (size_t)n);
-            free(text);
-        }
-    }
-    va_end(again);
-    va_end(ap);
 }
 
 struct slice

@@ -40,7 +40,6 @@ void iobuf_commit(struct iobuf *b, size_t n);
 
 void iobuf_add(struct iobuf *b, const void *p, size_t n);
 void iobuf_adds(struct iobuf *b, struct slice s);
-void iobuf_addf(struct iobuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The first contiguous run of bytes; empty when there is none. Valid until the iobuf changes. */
 struct slice iobuf_front(const struct iobuf *b);

@@ -95,7 +95,6 @@ double conf_percent(const struct weir_conf *line, unsigned i);
 void conf_rate(const struct weir_conf *line, unsigned i, uint64_t *count, nsec_t *per);
 struct slice conf_opt(const struct weir_conf *line, const char *key); /* or the row's default; p NULL: neither */
 int64_t conf_opt_int(const struct weir_conf *line, const char *key, int64_t otherwise);
-double conf_opt_percent(const struct weir_conf *line, const char *key, double otherwise);
 bool conf_opt_given(const struct weir_conf *line, const char *key);
 
 /* The first argument of directive NAME in a block, or its row's default. */

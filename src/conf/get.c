@@ -137,14 +137,6 @@ conf_opt_int(const struct weir_conf *line, const char *key, int64_t otherwise)
     return opt_value(line, key, &v) ? v.i[0] : otherwise;
 }
 
-double
-conf_opt_percent(const struct weir_conf *line, const char *key, double otherwise)
-{
-    union value v;
-
-    return opt_value(line, key, &v) ? v.percent : otherwise;
-}
-
 bool
 conf_opt_given(const struct weir_conf *line, const char *key)
 {

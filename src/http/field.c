@@ -166,73 +166,92 @@ fields_set_id(struct fields *f, enum field_id id, struct slice value)
     fields_add_id(f, id, value);
 }
 
-void
-fields_copy(struct fields *to, const struct fields *from, struct arena *arena)
+static const enum field_id hop_by_hop[] = {
+    FIELD_CONNECTION,
+    FIELD_KEEP_ALIVE,
+    FIELD_PROXY_CONNECTION,
+    FIELD_PROXY_AUTHENTICATE,
+    FIELD_PROXY_AUTHORIZATION,
+    FIELD_TE,
+    FIELD_TRAILER,
+    FIELD_TRANSFER_ENCODING,
+    FIELD_UPGRADE,
+    FIELD_HTTP2_SETTINGS,
+};
+
+bool
+field_hop_by_hop(enum field_id id)
 {
-    fields_init(to, arena);
-    if (from->n == 0)
-        return;
-    /* Room for what a proxy adds. */
-    to->room = from->n + FIRST_ROOM / 2;
-    to->v = arena_alloc(arena, to->room * sizeof(*to->v));
-    memcpy(to->v, from->v, from->n * sizeof(*to->v));
-    to->n = from->n;
+    for (size_t i = 0; i < sizeof(hop_by_hop) / sizeof(*hop_by_hop); i++) {
+        if (id == hop_by_hop[i])
+            return true;
+    }
+    return false;
 }
 
-static bool
-is_hop_by_hop(unsigned id)
+bool
+field_relied_on(enum field_id id)
 {
     switch (id) {
-    case FIELD_CONNECTION:
-    case FIELD_KEEP_ALIVE:
-    case FIELD_PROXY_CONNECTION:
-    case FIELD_PROXY_AUTHENTICATE:
-    case FIELD_PROXY_AUTHORIZATION:
-    case FIELD_TE:
-    case FIELD_TRANSFER_ENCODING:
-    case FIELD_UPGRADE:
-    case FIELD_HTTP2_SETTINGS:
+    case FIELD_HOST:
+    case FIELD_CONTENT_LENGTH:
+    case FIELD_AUTHORIZATION:
+    case FIELD_COOKIE:
+    case FIELD_SET_COOKIE:
+    case FIELD_VIA:
+    case FIELD_FORWARDED:
+    case FIELD_X_FORWARDED_FOR:
+    case FIELD_X_FORWARDED_PROTO:
+    case FIELD_X_FORWARDED_HOST:
+    case FIELD_X_FORWARDED_PORT:
+    case FIELD_X_FORWARDED_PREFIX:
+    case FIELD_X_REAL_IP:
+    case FIELD_X_REQUEST_ID:
+    case FIELD_TRACEPARENT:
+    case FIELD_TRACESTATE:
+    case FIELD_DATE:
+    case FIELD_CONTENT_TYPE:
+    case FIELD_EXPECT:
+    case FIELD_MAX_FORWARDS:
+    case FIELD_CLIENT_CERT:
+    case FIELD_PROXY_STATUS:
+    case FIELD_RATELIMIT:
+    case FIELD_RATELIMIT_POLICY:
+    case FIELD_RETRY_AFTER:
+    case FIELD_WWW_AUTHENTICATE:
         return true;
     default:
         return false;
     }
 }
 
-/* Marks the fields that a Connection value names. Host stays: no peer may take it off the request. */
-static void
-mark_named(struct fields *f, struct slice names)
+/* By number, as the list moves while what one line names is removed. p NULL: there are not so many. */
+static struct slice
+nth_connection(const struct fields *f, unsigned n)
 {
-    struct slice name;
-
-    while (field_list_next(&names, &name)) {
-        enum field_id id = field_lookup(name);
-
-        if (id == FIELD_HOST || id == FIELD_CONNECTION || is_hop_by_hop(id))
-            continue;
-        for (unsigned i = 0; i < f->n; i++) {
-            if (field_matches(&f->v[i], id, name))
-                f->v[i].id = FIELD_COUNT;
-        }
+    for (unsigned i = 0; i < f->n; i++) {
+        if (f->v[i].id == FIELD_CONNECTION && n-- == 0)
+            return f->v[i].value.p ? f->v[i].value : SLICE("");
     }
+    return SLICE_NONE;
 }
 
 void
 fields_remove_hop_by_hop(struct fields *f)
 {
-    unsigned kept = 0;
+    struct slice rest, name;
 
-    for (unsigned i = 0; i < f->n; i++) {
-        if (f->v[i].id == FIELD_CONNECTION)
-            mark_named(f, f->v[i].value);
+    for (unsigned line = 0; (rest = nth_connection(f, line)).p; line++) {
+        while (field_list_next(&rest, &name)) {
+            enum field_id id = field_lookup(name);
+
+            /* Connection itself goes below, once all that it names is known. */
+            if (id != FIELD_CONNECTION && !field_relied_on(id))
+                fields_remove_name(f, name);
+        }
     }
-    for (unsigned i = 0; i < f->n; i++) {
-        if (f->v[i].id == FIELD_COUNT || is_hop_by_hop(f->v[i].id))
-            continue;
-        if (kept != i)
-            f->v[kept] = f->v[i];
-        kept++;
-    }
-    f->n = kept;
+    for (size_t i = 0; i < sizeof hop_by_hop / sizeof *hop_by_hop; i++)
+        fields_remove(f, hop_by_hop[i]);
 }
 
 /* Length of the member at the start of s: up to a comma that is not inside a quoted string. */

@@ -86,11 +86,13 @@ unsigned fields_remove(struct fields *f, enum field_id id); /* all of them; retu
 unsigned fields_remove_name(struct fields *f, struct slice name);
 void fields_set(struct fields *f, struct slice name, struct slice value); /* removes all of that name, adds one */
 void fields_set_id(struct fields *f, enum field_id id, struct slice value);
-/* A copy of the list (not of the bytes) in `arena`, so that one side can be changed. */
-void fields_copy(struct fields *to, const struct fields *from, struct arena *arena);
-/* Removes what belongs to one connection only (RFC 9110 7.6.1): Connection and every field it names but Host,
- * Keep-Alive, Proxy-Connection, Proxy-Authenticate, Proxy-Authorization, TE, Transfer-Encoding, Upgrade,
- * HTTP2-Settings. */
+
+/* Does it belong to one connection only (RFC 9110 7.6.1), whether Connection names it or not? */
+bool field_hop_by_hop(enum field_id id);
+/* Do framing, routing, policies or the origin rely on it, so that a peer must not be able to take it away by naming it
+ * in Connection, nor bring it in by a trailer? */
+bool field_relied_on(enum field_id id);
+/* Removes the hop-by-hop fields, and what Connection names unless it is relied on. */
 void fields_remove_hop_by_hop(struct fields *f);
 
 /* Is `token` a member of a comma-separated list field (any of its lines, any case)? */

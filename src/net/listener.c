@@ -328,18 +328,6 @@ listener_addr(const struct listener_socket *s)
     return &s->addr;
 }
 
-unsigned
-listener_first(const struct listener_socket *s)
-{
-    return s->first;
-}
-
-unsigned
-listener_last(const struct listener_socket *s)
-{
-    return s->last;
-}
-
 /* A generation may come back to an address while the workers are still leaving it: then the slot is filled again. */
 static int
 slot_reopen(const struct addr *a)
@@ -508,18 +496,6 @@ acceptor_start(struct worker *w, struct listener_socket *s, acceptor_fn on_accep
     }
     listener_hold(s);
     return a;
-}
-
-void
-acceptor_set_arg(struct acceptor *a, void *arg)
-{
-    a->arg = arg;
-}
-
-struct listener_socket *
-acceptor_socket(const struct acceptor *a)
-{
-    return a->socket;
 }
 
 /*

@@ -27,8 +27,6 @@ void listener_hold(struct listener_socket *s);
 void listener_put(struct listener_socket *s);
 void listener_retire(struct listener_socket *s);                   /* not to be found any more; idempotent */
 const struct addr *listener_addr(const struct listener_socket *s); /* with the real port where port 0 was asked for */
-unsigned listener_first(const struct listener_socket *s);          /* the workers that have a socket in it */
-unsigned listener_last(const struct listener_socket *s);
 
 /* On worker: accepts until told to stop, at most 64 per turn. on_accept takes over the fd (non-blocking,
  * close-on-exec). Out of descriptors or memory, accepting pauses for 100 ms and is counted. NULL: the worker has no
@@ -36,8 +34,6 @@ unsigned listener_last(const struct listener_socket *s);
 struct acceptor;
 typedef void (*acceptor_fn)(int fd, const struct addr *peer, const struct addr *local, void *arg);
 struct acceptor *acceptor_start(struct worker *w, struct listener_socket *s, acceptor_fn on_accept, void *arg);
-void acceptor_set_arg(struct acceptor *a, void *arg); /* the new generation's listener */
-struct listener_socket *acceptor_socket(const struct acceptor *a);
 /* Accepts what is queued first, then closes this worker's socket. Not from inside on_accept. */
 void acceptor_stop(struct acceptor *a);
 uint64_t acceptor_pauses(void); /* how often accepting had to pause, all workers; any thread */

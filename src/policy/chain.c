@@ -8,12 +8,6 @@ chain_verdicts_family(void)
     return stats_family("weir_policy_verdicts_total", STATS_COUNTER, "Verdicts of policies.", label_names, 4, NULL, 0);
 }
 
-void
-chain_drop_series(struct slice subject)
-{
-    stats_drop(chain_verdicts_family(), 0, subject);
-}
-
 static void
 link_add_phases(struct chain *c, unsigned i)
 {

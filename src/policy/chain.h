@@ -40,15 +40,11 @@ struct policy_scope {
  * scope. Returns how many; past POLICY_MAX it reports an error. */
 unsigned policy_collect(const struct weir_conf *block, struct slice name, struct policy_use out[POLICY_MAX]);
 
-/* The policy of that line: the one configured before, or a new one. NULL after a reported error. */
-struct weir_policy *policy_get(struct policy_scope *s, const struct policy_use *use);
 /* All of it in one go: collect, configure, chain. NULL after a reported error; empty when nothing holds there. */
 struct chain *chain_build(struct policy_scope *s, const struct weir_conf *block, struct slice name);
 void policy_scope_start(struct policy_scope *s);   /* policy_start for all */
 void policy_scope_release(struct policy_scope *s); /* policy_release for all; before the arena goes */
 
-/* Configures the policy of one line, whose row has WEIR_D_POLICY, without sharing. NULL after a reported error. */
-struct weir_policy *policy_new(const struct policy_scope *s, const struct weir_conf *line, struct slice scope_name);
 void policy_start(struct weir_policy *p);              /* service thread, once the generation is live; idempotent */
 void policy_release(struct weir_policy *p);            /* the generation is gone; idempotent */
 const char *policy_name(const struct weir_policy *p);  /* "jwt" */
@@ -89,8 +85,5 @@ void chain_cancel(struct weir_exchange *x);
 /* Always, last; idempotent. Cancels a suspension and store calls first; attempts without an outcome get one
  * (cancelled). */
 void chain_finish(struct weir_exchange *x);
-
-/* A route or upstream is gone for good: its series of weir_policy_verdicts_total too. */
-void chain_drop_series(struct slice subject);
 
 #endif

@@ -12,6 +12,7 @@ src_policy_libpolicy_a_SOURCES = \
 	src/policy/run.c src/policy/run.h \
 	src/policy/self_loop.h \
 	src/policy/state.c \
+	src/policy/str.h \
 	src/policy/template.c src/policy/template.h \
 	src/policy/variable.c src/policy/variable.h
 src_policy_libpolicy_a_CFLAGS = $(AM_CFLAGS)

@@ -173,19 +173,8 @@ make(const struct policy_scope *s, const struct weir_conf *line, struct slice sc
     return p;
 }
 
-struct weir_policy *
-policy_new(const struct policy_scope *s, const struct weir_conf *line, struct slice scope_name)
-{
-    struct weir_policy *p = make(s, line, scope_name);
-
-    if (p && p->broken) {
-        policy_release(p);
-        return NULL;
-    }
-    return p;
-}
-
-struct weir_policy *
+/* The policy of that line: the one configured before, or a new one. NULL after a reported error. */
+static struct weir_policy *
 policy_get(struct policy_scope *s, const struct policy_use *use)
 {
     struct weir_policy *p;

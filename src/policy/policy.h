@@ -3,6 +3,7 @@
 #define POLICY_POLICY_H
 
 #include "chain.h"
+#include "str.h"
 
 #include <uthash.h>
 
@@ -28,17 +29,5 @@ struct weir_policy {
 };
 
 const char *policy_mode_name(enum policy_mode m);
-
-static inline struct weir_str
-str_of_slice(struct slice s)
-{
-    return (struct weir_str){s.p, s.n};
-}
-
-static inline struct slice
-slice_of_str(struct weir_str s)
-{
-    return slice_of(s.p, s.n);
-}
 
 #endif

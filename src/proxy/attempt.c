@@ -1,6 +1,7 @@
 /* One try against one endpoint: admission, endpoint, connection, request, and what its failure leads to. */
 #include "exchange.h"
 #include "../base/hash.h"
+#include "../policy/str.h"
 #include "forward.h"
 #include "retry.h"
 #include "worker.h"
@@ -33,8 +34,8 @@ attempt_settle(struct exchange *x, enum weir_result result, int status)
         .result = result,
         .status = status,
         .duration_ns = x->upstream_duration,
-        .upstream = { c->name, strlen(c->name) },
-        .endpoint = { x->px.endpoint_address.p, x->px.endpoint_address.n },
+        .upstream = str_of_slice(slice_str(c->name)),
+        .endpoint = str_of_slice(x->px.endpoint_address),
     };
     chain_outcome(&x->px, x->target->chain, &o);
     if (x->endpoint)
@@ -138,35 +139,35 @@ lease_connection(struct exchange *x)
     return STEP_WAIT;
 }
 
-static enum step
-admit(struct exchange *x)
+/* Takes one of the upstream's `limits requests`, once per exchange. false: none is left, and the reason is noted. */
+static bool
+enter_upstream(struct exchange *x)
 {
     if (x->entered)
-        return STEP_WAIT;
+        return true;
     if (!cluster_enter(x->target->cluster)) {
         struct decision *d = decision_add(&x->px.log, "limits", x->px.upstream_name, VERDICT_REFUSE);
         d->reason = "overflow_requests";
         d->detail = slice_str(x->target->cluster->limits_detail);
         d->at = x->target->cluster->limits_at;
-        return exchange_refuse(x, REASON_OVERFLOW_REQUESTS, "the upstream has as many requests as its limits allow");
+        exchange_refuse(x, REASON_OVERFLOW_REQUESTS, "the upstream has as many requests as its limits allow");
+        return false;
     }
     x->entered = true;
-    return STEP_WAIT;
+    return true;
 }
 
 enum step
 step_attempt(struct exchange *x)
 {
     struct target *t = x->target;
-    if (admit(x) == STEP_REFUSE)
+    if (!enter_upstream(x))
         return STEP_REFUSE;
     x->attempts++;
     x->attempt_started = clock_now();
     if (chain_attempt(&x->px, t->chain) == CHAIN_REFUSED) {
         x->attempts--;
-        x->reason = x->px.refusal.reason;
-        x->reason_detail = x->px.refusal.detail;
-        return STEP_REFUSE;
+        return exchange_refused_by_policy(x);
     }
     x->attempt_open = true;
     if (x->attempts == 1 && t->hash_key) {

@@ -50,6 +50,14 @@ exchange_refuse(struct exchange *x, enum reason_id reason, const char *detail)
     return STEP_REFUSE;
 }
 
+enum step
+exchange_refused_by_policy(struct exchange *x)
+{
+    x->reason = x->px.refusal.reason;
+    x->reason_detail = x->px.refusal.detail;
+    return STEP_REFUSE;
+}
+
 void
 exchange_interrupt(struct exchange *x)
 {
@@ -204,15 +212,6 @@ step_route(struct exchange *x)
     return STEP_REQUEST_POLICIES;
 }
 
-/* A policy's refusal, in the exchange's own terms. */
-static enum step
-refused_by_policy(struct exchange *x)
-{
-    x->reason = x->px.refusal.reason;
-    x->reason_detail = x->px.refusal.detail;
-    return STEP_REFUSE;
-}
-
 static enum step
 step_request_policies(struct exchange *x)
 {
@@ -220,7 +219,7 @@ step_request_policies(struct exchange *x)
     case CHAIN_SUSPENDED:
         return STEP_WAIT;
     case CHAIN_REFUSED:
-        return refused_by_policy(x);
+        return exchange_refused_by_policy(x);
     case CHAIN_PASS:
         break;
     }
@@ -237,7 +236,7 @@ step_target(struct exchange *x)
     case CHAIN_SUSPENDED:
         return STEP_WAIT;
     case CHAIN_REFUSED:
-        return refused_by_policy(x);
+        return exchange_refused_by_policy(x);
     case CHAIN_PASS:
         break;
     }

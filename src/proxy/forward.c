@@ -9,63 +9,6 @@
 /* One more pass than any sane chain of gateways of this name has. */
 #define VIA_MAX 8
 
-static const enum field_id hop_by_hop[] = {
-    FIELD_CONNECTION, FIELD_KEEP_ALIVE,          FIELD_PROXY_CONNECTION,
-    FIELD_TE,         FIELD_TRANSFER_ENCODING,   FIELD_UPGRADE,
-    FIELD_TRAILER,    FIELD_PROXY_AUTHORIZATION, FIELD_HTTP2_SETTINGS,
-};
-
-/* A Connection field must not be a way to take a field away from policies or from the origin. */
-static bool
-may_be_nominated(struct slice name)
-{
-    switch (field_lookup(name)) {
-    case FIELD_HOST:
-    case FIELD_CONTENT_LENGTH:
-    case FIELD_AUTHORIZATION:
-    case FIELD_COOKIE:
-    case FIELD_SET_COOKIE:
-    case FIELD_VIA:
-    case FIELD_FORWARDED:
-    case FIELD_X_FORWARDED_FOR:
-    case FIELD_X_FORWARDED_PROTO:
-    case FIELD_X_FORWARDED_HOST:
-    case FIELD_X_FORWARDED_PORT:
-    case FIELD_X_FORWARDED_PREFIX:
-    case FIELD_X_REAL_IP:
-    case FIELD_X_REQUEST_ID:
-    case FIELD_TRACEPARENT:
-    case FIELD_TRACESTATE:
-    case FIELD_DATE:
-    case FIELD_CONTENT_TYPE:
-    case FIELD_EXPECT:
-    case FIELD_MAX_FORWARDS:
-    case FIELD_CLIENT_CERT:
-    case FIELD_PROXY_STATUS:
-    case FIELD_RATELIMIT:
-    case FIELD_RATELIMIT_POLICY:
-    case FIELD_RETRY_AFTER:
-    case FIELD_WWW_AUTHENTICATE:
-        return false;
-    default:
-        return true;
-    }
-}
-
-static void
-drop_hop_by_hop(struct fields *f)
-{
-    for (const struct field *c = fields_find(f, FIELD_CONNECTION); c; c = fields_find(f, FIELD_CONNECTION)) {
-        struct slice rest = c->value, name;
-        fields_remove(f, FIELD_CONNECTION);
-        while (field_list_next(&rest, &name))
-            if (may_be_nominated(name))
-                fields_remove_name(f, name);
-    }
-    for (size_t i = 0; i < sizeof hop_by_hop / sizeof *hop_by_hop; i++)
-        fields_remove(f, hop_by_hop[i]);
-}
-
 static void
 drop_underscores(struct fields *f)
 {
@@ -167,7 +110,7 @@ forward_clean(struct http_request *r, bool underscores)
     if (offers_h2c(r->upgrade))
         r->upgrade = SLICE_NONE; /* the request goes on as HTTP/1.1 (RFC 9113 3.1) */
     bool trailers = takes_trailers(r);
-    drop_hop_by_hop(&r->fields);
+    fields_remove_hop_by_hop(&r->fields);
     if (trailers)
         fields_add_id(&r->fields, FIELD_TE, SLICE("trailers"));
     fields_remove(&r->fields, FIELD_EXPECT); /* weir answers it itself, once the origin is at hand */
@@ -363,10 +306,7 @@ static bool
 may_trail(const struct weir_exchange *x, struct slice name)
 {
     enum field_id id = field_lookup(name);
-    for (size_t i = 0; i < sizeof hop_by_hop / sizeof *hop_by_hop; i++)
-        if (id == hop_by_hop[i])
-            return false;
-    return may_be_nominated(name) && !is_owned(x, name);
+    return !field_hop_by_hop(id) && !field_relied_on(id) && !is_owned(x, name);
 }
 
 void
@@ -386,10 +326,9 @@ forward_response(struct http_response *r, struct slice id)
 {
     struct fields *f = &r->fields;
     struct slice upgrade = r->status == 101 ? fields_value(f, FIELD_UPGRADE) : SLICE_NONE;
-    drop_hop_by_hop(f);
+    fields_remove_hop_by_hop(f);
     if (upgrade.n)
         fields_add_id(f, FIELD_UPGRADE, upgrade); /* the one of those asked for that was chosen */
-    fields_remove(f, FIELD_PROXY_AUTHENTICATE);
     fields_set_id(f, FIELD_X_REQUEST_ID, id);
     fields_add_id(f, FIELD_VIA, SLICE("1.1 " VIA_NAME));
 }
@@ -397,7 +336,7 @@ forward_response(struct http_response *r, struct slice id)
 void
 forward_interim(struct http_response *r)
 {
-    drop_hop_by_hop(&r->fields);
+    fields_remove_hop_by_hop(&r->fields);
 }
 
 bool

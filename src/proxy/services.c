@@ -1,5 +1,6 @@
 #include "services.h"
 
+#include "../policy/str.h"
 #include "exchange.h"
 
 static bool
@@ -15,13 +16,13 @@ eval(struct weir_exchange *px, struct weir_str name, const char *script, struct 
      const struct weir_str *args, unsigned n, weir_store_done done, void *arg)
 {
     struct exchange *x = (struct exchange *)px;
-    struct store *s = generation_store(x->gen, slice_of(name.p, name.n));
+    struct store *s = generation_store(x->gen, slice_of_str(name));
     struct slice slices[8];
     if (!s || n > 8)
         return NULL;
     for (unsigned i = 0; i < n; i++)
-        slices[i] = slice_of(args[i].p, args[i].n);
-    return (struct weir_call *)store_eval(s, script, slice_of(key.p, key.n), slices, n, done, arg);
+        slices[i] = slice_of_str(args[i]);
+    return (struct weir_call *)store_eval(s, script, slice_of_str(key), slices, n, done, arg);
 }
 
 static void

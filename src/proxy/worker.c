@@ -13,7 +13,7 @@
 struct proxy_listener {
     struct proxy_worker *worker;
     struct listener_socket *socket; /* a reference */
-    const struct listener *conf;    /* of worker->gen; the last known one when the address left the configuration */
+    const struct listener *conf;    /* of worker->gen; NULL once the address has left the configuration */
     struct acceptor *acceptor;      /* NULL: no longer accepting */
     struct down_handler handler;
     struct down_source source;

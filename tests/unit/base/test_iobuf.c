@@ -124,26 +124,6 @@ commit_of_nothing_gives_the_chunk_back(void **state)
 }
 
 static void
-addf_short_and_across_chunks(void **state)
-{
-    struct iobuf b;
-    char *all;
-
-    iobuf_init(&b, 1 << 20);
-    iobuf_addf(&b, "%d+%d", 1, 2);
-    assert_content(&b, "1+2");
-    iobuf_addf(&b, "%20000s", "end");
-    assert_int_equal(b.len, 20003);
-    all = content(&b);
-    assert_string_equal(all + 20000, "end");
-    free(all);
-    iobuf_fini(&b);
-    iobuf_addf(&b, "%s", "");
-    assert_int_equal(b.len, 0);
-    iobuf_fini(&b);
-}
-
-static void
 fill(struct iobuf *b, char c, size_t n)
 {
     char *p = malloc(n);
@@ -312,7 +292,6 @@ main(void)
         cmocka_unit_test(adding_is_never_refused_but_room_says_none),
         cmocka_unit_test(reserve_gives_at_least_what_is_asked),
         cmocka_unit_test(commit_of_nothing_gives_the_chunk_back),
-        cmocka_unit_test(addf_short_and_across_chunks),
         cmocka_unit_test(move_takes_whole_chunks_by_pointer),
         cmocka_unit_test(moving_little_pieces_does_not_pile_up_chunks),
         cmocka_unit_test(move_into_a_buffer_with_a_reserved_tail),

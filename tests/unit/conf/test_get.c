@@ -27,7 +27,6 @@ test_what_is_given_and_what_holds_by_default(void **state)
     assert_int_equal(conf_opt_int(line, "ramp", 7), 5 * NSEC_PER_SEC);
     assert_null(conf_opt(line, "zone").p);
     assert_int_equal(conf_opt_int(line, "zone", 7), 7);
-    assert_true(conf_opt_percent(line, "zone", 7) == 7);
     assert_null(conf_next(line));
     conf_free(c);
 }

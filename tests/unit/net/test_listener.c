@@ -445,24 +445,6 @@ out_of_descriptors_it_pauses_and_goes_on(void **state)
     listener_put(s);
 }
 
-static void
-set_arg_moves_to_the_next_generation(void **state)
-{
-    struct taken t1 = { 0 }, t2 = { 0 };
-    struct listener_socket *s = open_at("127.0.0.1:0", 0, 0);
-    struct acceptor *a = acceptor_start(&worker, s, on_accept, &t1);
-    int peer;
-
-    acceptor_set_arg(a, &t2);
-    peer = lab_dial(listener_addr(s));
-    lab_run(worker.loop, took_one, &t2);
-    assert_int_equal(t1.n, 0);
-    close(peer);
-    taken_close(&t2);
-    acceptor_stop(a);
-    listener_put(s);
-}
-
 /* ------------------------------------------------------------------ real workers */
 
 #define THREADS 3
@@ -548,7 +530,6 @@ main(void)
         in_dir(other_files_are_left_alone),
         in_dir(a_successor_keeps_its_file),
         on_loop(out_of_descriptors_it_pauses_and_goes_on),
-        on_loop(set_arg_moves_to_the_next_generation),
         on_loop(workers_accept_on_their_own_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
