@@ -50,11 +50,36 @@ begin_response(struct exchange *x, struct body_framing body)
     timer_set(&x->timer, clock_now() + x->route->idle_timeout);
 }
 
+static bool
+lists(struct slice list, struct slice token)
+{
+    struct slice member;
+    while (field_list_next(&list, &member))
+        if (slice_ieq(member, token))
+            return true;
+    return false;
+}
+
+/* To something else than the client offered no origin may switch (RFC 9110 7.8): it would open a tunnel for a protocol
+ * that was taken out of the offer. An origin that does not say what to is taken at the offer. */
+static bool
+was_offered(struct slice offer, const struct http_response *r)
+{
+    for (const struct field *f = fields_find(&r->fields, FIELD_UPGRADE); f; f = fields_next(&r->fields, f)) {
+        struct slice rest = f->value, member;
+        while (field_list_next(&rest, &member))
+            if (!lists(offer, member))
+                return false;
+    }
+    return true;
+}
+
 /* 101 ends HTTP on both sides: only when it was asked for and nothing of the request is left to send. */
 static bool
 may_switch(const struct exchange *x)
 {
-    return x->ds->req.upgrade.n && x->body_sent;
+    const struct slice offer = x->ds->req.upgrade;
+    return offer.n && x->body_sent && was_offered(offer, &x->us->res);
 }
 
 enum step

@@ -516,6 +516,20 @@ a_switch_before_the_end_of_the_request_is_none(void **state)
 }
 
 static void
+an_origin_switches_to_what_was_offered_or_not_at_all(void **state)
+{
+    (void)state;
+    int c = rig_client(&rig), o;
+    put(c, UPGRADE);
+    o = rig_accept(&rig);
+    until(o, "\r\n\r\n");
+    put(o, "HTTP/1.1 101 Go\r\nConnection: upgrade\r\nUpgrade: second, h2c\r\n\r\n");
+    has(until(c, "}\n"), "\"reason\":\"upstream_bad_response\"");
+    close(c);
+    close(o);
+}
+
+static void
 http2_is_not_reached_by_upgrade(void **state)
 {
     (void)state;
@@ -658,6 +672,7 @@ main(void)
         ON(plain, a_client_may_end_its_side_of_a_tunnel),
         ON(plain, an_origin_may_end_its_side_of_a_tunnel),
         ON(plain, a_switch_before_the_end_of_the_request_is_none),
+        ON(plain, an_origin_switches_to_what_was_offered_or_not_at_all),
         ON(plain, http2_is_not_reached_by_upgrade),
         ON(plain, options_for_the_gateway_are_answered_by_it),
         ON(plain, a_full_upstream_says_when_to_come_again),
