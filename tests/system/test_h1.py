@@ -505,6 +505,34 @@ def test_a_response_that_ends_early_is_seen_as_such(weir, origin):
         assert line["reason"] == "body_aborted" and line["status"] == 200
 
 
+def test_a_response_that_falls_silent(weir, origin):
+    def script(conn, _):
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
+        conn.until_closed()
+        return False
+    origin.on("/silent", script)
+    w = weir("idle_timeout 200ms;\n" + PROXY, O=origin)
+    with w.connect() as c:
+        c.write("GET", "/silent")
+        with pytest.raises((Closed, ConnectionResetError)):
+            c.response()
+    line = w.access(path="/silent")
+    assert (line["status"], line["reason"]) == (200, "upstream_timeout")
+    assert any(d["step"] == "idle_timeout" and d["reason"] == "body_idle" for d in line["why"])
+
+
+def test_a_slow_response_is_not_a_silent_one(weir, origin):
+    """The deadline of a request ends with the head of its response."""
+    def script(conn, _):
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n")
+        for _ in range(8):
+            origin.releases.acquire(timeout=0.06)
+            conn.send(b"x")
+    origin.on("/slow", script)
+    w = weir("timeout 200ms;\nidle_timeout 5s;\n" + PROXY, O=origin)
+    assert w.get("/slow").body == b"x" * 8
+
+
 def test_bytes_behind_a_response_are_thrown_away_with_the_connection(weir, origin):
     w = weir("workers 1;\n" + PROXY, O=origin)
     origin.raw("/extra", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", close=False)

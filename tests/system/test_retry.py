@@ -205,3 +205,18 @@ def test_the_origins_own_idle_time_counts(weir, origin):
     w = weir("workers 1;\nroute / { proxy o; }\nupstream o { endpoint @O@; keepalive 8 idle=60s; }", O=origin)
     assert w.get("/k").status == 200
     eventually(lambda: w.metric("weir_connections", side="upstream") == 0, "the end of an idle connection")
+
+
+def test_keepalive_bounds_the_idle_connections(weir, origin):
+    w = weir("workers 1;\nroute / { proxy o; }\nupstream o { endpoint @O@; keepalive 2 idle=60s; }", O=origin)
+    clients = [w.connect() for _ in range(6)]
+    for c in clients:
+        c.write("GET", "/hold")
+    eventually(lambda: origin.count("/hold") == 6, "six requests")
+    origin.release(6)
+    for c in clients:
+        assert c.response().status == 200
+        c.close()
+    eventually(lambda: w.metric("weir_connections", side="upstream") == 2, "two idle connections")
+    assert answers(w, "/x", 10) == [200] * 10
+    assert origin.connections == 6

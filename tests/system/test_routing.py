@@ -1,5 +1,4 @@
 """Which route a request takes."""
-import pytest
 
 
 def names(w, *requests):
@@ -155,13 +154,11 @@ route /a { match header x present; respond 200 x; }
 route /a { respond 200 x; }
 route /b name=mine { respond 200 "${route.name}"; }
 """)
-    assert [r["name"] for r in w.view("routes")] == ["h.test/orders/", "= /status", "/a", "/a#2", "mine"] or \
-        {r["name"] for r in w.view("routes")} == {"h.test/orders/", "= /status", "/a", "/a#2", "mine"}
+    assert {r["name"] for r in w.view("routes")} == {"h.test/orders/", "= /status", "/a", "/a#2", "mine"}
     assert where(w, "/b") == "mine"
 
 
-@pytest.mark.parametrize("target,sent", [("/a/../b", "/b"), ("/a/./b", "/a/b"), ("/%61", None), ("//a", None)])
-def test_paths_cannot_slip_past_a_route(weir, origin, target, sent):
+def test_paths_cannot_slip_past_a_route(weir, origin):
     """/b asks for a header; no spelling of /b may reach the origin by the route of /."""
     w = weir("""
 route /   { proxy o; }
@@ -198,3 +195,34 @@ route /free { respond 200 x; }
     assert passed("/off") == 5
     assert passed("/slow", "other.test") == 1
     assert passed("/free", "other.test") == 5
+
+
+def test_settings_are_inherited(weir, origin):
+    """The route's own, else the host's, else that of the file."""
+    w = weir("""
+max_body 30;
+host h.test { max_body 20; route /own { max_body 10; proxy o; } route /host { proxy o; } }
+route /top { proxy o; }
+upstream o { endpoint @O@; }
+""", O=origin)
+    for target, host, most in (("/own", "h.test", 10), ("/host", "h.test", 20), ("/top", "other.test", 30)):
+        assert w.post(target, b"x" * most, host=host).status == 200
+        assert w.post(target, b"x" * (most + 1), host=host).status == 413
+
+
+def test_policies_apply_outermost_first(weir, secret):
+    """What stands further out decides first, and a refusal ends it."""
+    w = weir("""
+use jwt rate_limit;
+jwt { audience any; key "secret:@SECRET@" alg=HS256; }
+host h.test {
+    rate_limit { rate 1/h; }
+    route / { respond 200 x; }
+}
+""", SECRET=secret.text)
+    for _ in range(3):
+        assert w.get("/", host="h.test").reason == "jwt_missing"  # and no token of the bucket is taken
+    assert w.get("/", secret.bearer(), host="h.test").status == 200
+    r = w.get("/", secret.bearer(), host="h.test")
+    assert r.reason == "rate_limited"
+    assert [d["subject"] for d in w.logged(r)["why"] if d["subject"] in ("jwt", "rate_limit")] == ["jwt", "rate_limit"]
