@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 static_assert(CONN_READABLE == WATCH_READ && CONN_WRITABLE == WATCH_WRITE, "a watch's bits are a conn's bits");
@@ -300,11 +301,16 @@ struct lingering {
     struct timer timer;
     struct conn *conn;
     size_t left; /* bytes that may still be dropped */
+    LIST_ENTRY(lingering) all;
 };
+
+/* Of this thread: a connection never changes it. */
+static _Thread_local LIST_HEAD(, lingering) lingering;
 
 static void
 linger_end(struct lingering *lg)
 {
+    LIST_REMOVE(lg, all);
     timer_fini(&lg->timer);
     conn_close(lg->conn);
     free(lg);
@@ -353,10 +359,23 @@ conn_linger(struct conn *c)
     lg = xcalloc(1, sizeof(*lg));
     lg->conn = c;
     lg->left = LINGER_BYTES;
+    LIST_INSERT_HEAD(&lingering, lg, all);
     timer_init(&lg->timer, c->watch.loop, linger_on_timer);
     timer_after(&lg->timer, LINGER_TIME);
     conn_attach(c, linger_on_ready, lg);
     conn_kick(c, CONN_READABLE);
+}
+
+void
+conn_linger_no_more(struct loop *l)
+{
+    struct lingering *lg, *next;
+
+    for (lg = LIST_FIRST(&lingering); lg; lg = next) {
+        next = LIST_NEXT(lg, all);
+        if (lg->timer.loop == l)
+            linger_end(lg);
+    }
 }
 
 const char *

@@ -90,6 +90,8 @@ void conn_close(struct conn *c);                 /* closes now, frees at the end
 /* Orderly end of a server connection whose input may still hold bytes (RFC 9112 9.6): FIN, then reads and drops at most
  * 256 KiB for at most 2 s, then closes. The session lets go of c. */
 void conn_linger(struct conn *c);
+/* Closes those of a loop that still linger: before its last turn, on its thread. */
+void conn_linger_no_more(struct loop *l);
 const char *conn_error(const struct conn *c);        /* "" unless broken */
 enum err_kind conn_error_kind(const struct conn *c); /* ERR_NONE unless broken */
 const char *conn_alpn(const struct conn *c);         /* "http/1.1", or "" when nothing was agreed */

@@ -496,6 +496,7 @@ down_sessions_free(struct down_sessions *set)
         if (d->state != DOWN_ENDED && d->active && d->active->open)
             d->active->s.ops->release(&d->active->s); /* its owner forgot it */
     }
+    conn_linger_no_more(set->loop);
     while (set->spare)
         free(active_get(set));
     free(set);

@@ -525,6 +525,26 @@ linger_closes_with_the_peer(void **state)
     assert_int_equal(fcntl(fd, F_GETFD), -1);
 }
 
+static void
+linger_ends_with_the_loop(void **state)
+{
+    struct side a, b;
+    int peer_a, peer_b, fd_a, fd_b;
+
+    accepted(&a, &peer_a);
+    accepted(&b, &peer_b);
+    fd_a = a.c->watch.fd;
+    fd_b = b.c->watch.fd;
+    conn_linger(a.c);
+    conn_linger(b.c);
+    conn_linger_no_more(loop);
+    assert_int_equal(fcntl(fd_a, F_GETFD), -1);
+    assert_int_equal(fcntl(fd_b, F_GETFD), -1);
+    conn_linger_no_more(loop);
+    close(peer_a);
+    close(peer_b);
+}
+
 #define on_loop(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int
@@ -550,6 +570,7 @@ main(void)
         on_loop(linger_drops_only_so_much),
         on_loop(linger_ends_after_two_seconds),
         on_loop(linger_closes_with_the_peer),
+        on_loop(linger_ends_with_the_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
