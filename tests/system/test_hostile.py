@@ -1,5 +1,11 @@
 """What hostile clients, origins and providers try: each of these once worked, or is worth staying impossible."""
+import socket
+import threading
+import time
+
 import pytest
+
+from harness.message import ProtocolError
 
 PROXY = """
 route / { proxy o; }
@@ -31,3 +37,191 @@ def test_trailers_do_not_speak_in_a_claims_name(weir, origin, secret):
     got = origin.request("/x")
     assert got.get("X-User-Id") == "alice" and not got.headers.has("X-Nothing")
     assert got.trailers == [("X-Sum", "1")]
+
+
+POST = "POST /x HTTP/1.1\r\nHost: h\r\n"
+CHUNKED = POST + "Transfer-Encoding: chunked\r\n\r\n"
+HIDDEN = "GET /hidden HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+@pytest.mark.parametrize("data", [
+    POST + "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG",
+    POST + "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n5c\r\n",
+    POST + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    POST + "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    POST + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    POST + "Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n",
+    POST + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+    POST + "X: y\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    POST + "Transfer_Encoding: chunked\r\n\r\n0\r\n\r\n",
+    POST + "X: y\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    POST + "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+    POST + "Content-Length: 5, 5\r\n\r\nhello",
+    POST + "Content-Length: +5\r\n\r\nhello",
+    POST + "Content-Length:\r\n\r\n",
+    POST + "Content-Length: 18446744073709551621\r\n\r\nhello",
+    POST + "Content_Length: 5\r\n\r\nhello",
+    CHUNKED + " 5\r\nhello\r\n0\r\n\r\n",
+    CHUNKED + "5 \r\nhello\r\n0\r\n\r\n",
+    CHUNKED + "0x5\r\nhello\r\n0\r\n\r\n",
+    CHUNKED + "5\nhello\n0\n\n",
+    CHUNKED + "5\r\nhelloXX0\r\n\r\n",
+    CHUNKED + "5;a\nb\r\nhello\r\n0\r\n\r\n",
+    CHUNKED + "10000000000000005\r\nhello\r\n0\r\n\r\n",
+    CHUNKED + "0\r\nContent-Length: 50\r\n\r\n",
+    CHUNKED + "0\r\nX: y\n\n",
+    "POST /x HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "GET /x HTTP/1.1\r\nHost: h\r\nHost: i\r\n\r\n",
+    "GET /x HTTP/1.1\r\nHost : h\r\n\r\n",
+    "GET  /x HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET /x HTTP/1.1 \r\nHost: h\r\n\r\n",
+    "GET /x\r\n\r\n",
+    "GET /x\\..\\hidden HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET /x/..;/hidden HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET /x/%2e%2e%3b/hidden HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET /x/..%2fhidden HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET /../hidden HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET http://u@h/x HTTP/1.1\r\nHost: h\r\n\r\n",
+])
+@pytest.mark.parametrize("piece", [1, 10000])
+def test_what_two_parsers_may_read_in_two_ways_is_refused(weir, origin, data, piece):
+    w = weir(PROXY, O=origin)
+    data = (data + HIDDEN).encode("latin-1")
+    with w.connect() as c:
+        try:
+            for i in range(0, len(data), piece):
+                c.send(data[i:i + piece])
+        except OSError:
+            pass  # refused before it was all sent
+        assert c.response().status == 400
+        assert c.at_end()
+    assert w.get("/good").status == 200  # nothing is left behind, and what came was logged
+    assert origin.count("/hidden") == 0 and w.log.count(lambda r: "hidden" in (r["path"] or "") and r["status"] != 400) == 0
+
+
+@pytest.mark.parametrize("path", ["/x/../admin/y", "/x/%2e%2e/admin/y", "//admin/y", "/./admin/y", "/%61dmin/y", "/x/.//../admin/y",
+                                  "http://h/x/../admin/y"])
+def test_no_spelling_slips_past_a_paths_policies(weir, origin, path):
+    w = weir('route /admin/ { respond 403 "no\\n"; }\n' + PROXY, O=origin)
+    assert w.get(path).status == 403
+    assert not origin.count()
+
+
+# ---- origins ----
+
+ANSWERS = [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: b\r\n\r\nwhole",
+           b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nwh\r\n3\r\nole\r\n0\r\nX-T: 1\r\n\r\n",
+           b"HTTP/1.1 103 Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole"]
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=["length", "chunked", "interim"])
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/1.0"])
+def test_an_answer_that_ends_anywhere_is_never_whole(weir, origin, answer, version):
+    sent = []
+
+    def script(conn, _):
+        conn.send(answer[:len(sent)])
+        if len(sent) % 2:
+            conn.reset()
+        return False
+    origin.on("/x", script)
+    w = weir(PROXY, O=origin)
+    while len(sent) <= len(answer):
+        with w.connect() as c:
+            c.write("GET", "/x", version=version)
+            try:
+                r = c.response()
+            except (ProtocolError, OSError):
+                r = None
+        if r is None or r.status != 200:
+            assert len(sent) < len(answer) or len(sent) % 2
+        else:
+            assert r.body == b"whole" and len(sent) == len(answer)
+        sent.append(1)
+
+
+@pytest.mark.parametrize("head", ["200 OK\r\nContent-Length: 4\r\n\r\ngood", "204 No\r\n\r\n", "304 No\r\nContent-Length: 40\r\n\r\n",
+                                  "200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\n\r\n"])
+def test_what_follows_an_answer_is_nobodys(weir, origin, head):
+    origin.raw("/x", b"HTTP/1.1 " + head.encode() + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL", close=False)
+    w = weir("workers 1;\n" + PROXY, O=origin)
+    with w.connect() as c:
+        for _ in range(5):
+            assert b"EVIL" not in c.get("/x").body
+            assert b"EVIL" not in c.get("/plain").body
+
+
+# ---- stores ----
+
+REPLIES = [b"\0\1\2\3", b"HTTP/1.1 200 OK\r\n\r\n", b"+OK\r\n", b"-ERR \x1b[31m\r\n", b":5\r\n", b"$-1\r\n", b"*-1\r\n", b"*0\r\n", b"$-5\r\n",
+           b"*2147483647\r\n", b"*99999999999999999999\r\n", b"*1\r\n" * 2000, b"*4\r\n:1\r\n:-5\r\n:-9223372036854775808\r\n:9223372036854775807\r\n",
+           b"*4\r\n:1\r\n:99999999999999999999\r\n:0\r\n:0\r\n", b"*4\r\n:2\r\n:0\r\n:0\r\n:0\r\n", b"+" + b"x" * 200000, b"-MOVED 99999 x:99999\r\n"]
+
+
+@pytest.mark.parametrize("reply", REPLIES, ids=lambda r: repr(r[:24]))
+def test_a_store_that_is_none(weir, reply):
+    """Whatever it says instead of an answer, the operator's choice for a store that is away holds."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve(sock):
+        with sock:
+            try:
+                while data := sock.recv(65536):
+                    sock.sendall(b"+PONG\r\n" if b"PING" in data else reply)
+            except OSError:
+                pass
+
+    def accept():
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(sock,), daemon=True).start()
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        w = weir("""
+use rate_limit;
+store main { url redis://127.0.0.1:@P@; timeout 200ms; }
+route / { respond 200 ok; rate_limit { rate 100/s; store main; on_store_error deny; } }
+""", P=listener.getsockname()[1])
+        for _ in range(4):
+            r = w.get("/")
+            assert (r.status, r.reason) == (503, "store_unavailable")
+    finally:
+        listener.close()
+
+
+# ---- policies ----
+
+def test_a_canary_cookie_cannot_be_made(weir, make_origin):
+    a, b = make_origin("a"), make_origin("b")
+    w = weir("""
+use canary;
+route / { canary { variant a 100%; variant b 0%; sticky cookie v; } }
+upstream a { endpoint @A@; }
+upstream b { endpoint @B@; }
+""", A=a, B=b)
+    value = w.get("/").get("Set-Cookie").split(";")[0].split("=", 1)[1]
+    name, expires, nonce, mac = value.split("~")
+    for forged in ("b", value.replace("a", "b", 1), f"b~{expires}~{nonce}~{mac}", f"b~~~{mac}", "b~0~0~" + "A" * 22, "~" * 50, ""):
+        r = w.get("/", {"Cookie": "v=" + forged})
+        assert r.get("X-Origin") == "a" and r.headers.has("Set-Cookie"), forged
+    assert not w.get("/", {"Cookie": "v=" + value}).headers.has("Set-Cookie")
+
+
+def test_workers_together_let_no_more_pass_than_the_rate(weir):
+    w = weir("workers 4;\nuse rate_limit;\nroute / { respond 200 ok; rate_limit { rate 20/s burst=30; } }")
+    passed, began = [], time.monotonic()
+
+    def hammer():
+        with w.connect() as c:
+            while time.monotonic() < began + 2:
+                if c.get("/").status == 200:
+                    passed.append(1)
+    threads = [threading.Thread(target=hammer) for _ in range(12)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert 30 < len(passed) <= 30 + 20 * (time.monotonic() - began)
