@@ -253,7 +253,7 @@ on_accept(int fd, const struct addr *peer, const struct addr *local, void *arg)
 {
     static const struct down_source source = { conf_of_sessions, handler_of_sessions, NULL };
     (void)arg;
-    struct conn *c = conn_accepted(loop_current(), fd, peer, local, NULL);
+    struct conn *c = conn_accepted(worker_get(WORKER_SERVICE)->loop, fd, peer, local, NULL);
     if (!c)
         return;
     if (down_sessions_count(admin.sessions) >= ADMIN_SESSIONS_MAX) {
