@@ -1,5 +1,4 @@
 """The admin listener."""
-import json
 import re
 import urllib.parse
 

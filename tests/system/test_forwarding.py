@@ -1,7 +1,12 @@
 """What the origin is sent, and what passes back."""
 import re
+import socket
+import tempfile
+import threading
 
 import pytest
+
+from harness import Conn, Port
 
 PROXY = """
 route / { proxy o; }
@@ -177,12 +182,10 @@ def test_https_is_told(weir, origin, certificate):
     assert got.get("X-Forwarded-Proto") == "https" and "proto=https" in got.get("Forwarded")
 
 
-def test_unix_sockets_on_both_sides(weir, make_origin, tmp_path_factory):
-    from harness import Conn
-    import tempfile
+def test_unix_sockets_on_both_sides(weir, make_origin):
     with tempfile.TemporaryDirectory(dir="/tmp") as d:
         origin = make_origin(path=d + "/o")
-        w = weir("listener u { bind unix:@D@/l; }\n" + PROXY, O=origin, D=d)
+        weir("listener u { bind unix:@D@/l; }\n" + PROXY, O=origin, D=d)
         with Conn(d + "/l") as c:
             assert c.get("/x").status == 200
         assert origin.request("/x").get("X-Forwarded-For") == "unknown"
@@ -199,9 +202,6 @@ def test_ipv6(weir, make_origin):
 
 def test_tls_to_the_origin(weir, certificate):
     """The endpoint's certificate is checked against the name, and a wrong one refused."""
-    import socket
-    import threading
-    from harness import Port
     port = Port()
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

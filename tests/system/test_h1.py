@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from harness import Conn, eventually, sanitized
-from harness.message import Closed
+from harness.message import Closed, Response
 
 PROXY = """
 route / { proxy o; }
@@ -150,7 +150,6 @@ def test_each_byte_passes_when_it_comes(weir, origin):
     w = weir(PROXY, O=origin)
     with w.connect() as c:
         c.write("POST", "/duplex", {"Transfer-Encoding": "chunked"})
-        from harness.message import Response
         assert c.reader.head(Response).status == 200
         for i in range(5):
             c.send(b"3\r\nab%d\r\n" % i)

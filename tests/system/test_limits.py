@@ -1,4 +1,6 @@
 """Limits of an upstream hold for the process, over all workers."""
+import threading
+
 from harness import eventually
 
 
@@ -36,7 +38,6 @@ def test_connections_over_all_workers(weir, origin):
 
 
 def test_the_origin_never_sees_more_connections(weir, make_origin):
-    import threading
     origin, lock, now, most = make_origin(), threading.Lock(), [0], [0]
 
     def script(conn, _):
