@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 /* A reload of a large file may take a while; everything else answers at once. */
 #define DEADLINE_MS 60000
+#define CONNECT_S 5
 #define ANSWER_MAX (64u << 20)
 
 static int
@@ -23,6 +25,8 @@ connect_to(const char *address, struct err *e)
     int fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return err_errno(e, "socket");
+    struct timeval patience = { .tv_sec = CONNECT_S };
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience); /* connect() heeds it too */
     if (connect(fd, (struct sockaddr *)&to, len) == 0)
         return fd;
     err_errno(e, "nothing answers at %s", address);
@@ -63,6 +67,7 @@ receive_all(int fd, struct strbuf *raw, struct err *e)
     }
 }
 
+/* The other side closes after its answer (RFC 9112 6.3): what is shorter than announced is not the whole of it. */
 static int
 parse(struct client_response *r, struct slice raw, struct err *e)
 {
@@ -70,10 +75,14 @@ parse(struct client_response *r, struct slice raw, struct err *e)
     struct h1_scan scan = { 0 };
     struct h1_error wrong;
     size_t head = 0;
-    if (raw.n == 0 || h1_find_head(&scan, raw.p, raw.n, &limits, &head, &wrong) != H1_DONE ||
+    if (raw.n == 0)
+        return err_set(e, ERR_STATE, "the connection was closed without an answer");
+    if (h1_find_head(&scan, raw.p, raw.n, &limits, &head, &wrong) != H1_DONE ||
         h1_parse_response(&r->head, raw.p, head, &limits, METHOD_GET, &r->arena, &wrong) != H1_DONE)
         return err_set(e, ERR_INPUT, "the answer is not HTTP");
     r->body = slice_from(raw, head);
+    if (r->head.body.kind == BODY_LENGTH && r->body.n < r->head.body.length)
+        return err_set(e, ERR_INPUT, "the answer broke off");
     return r->head.status;
 }
 

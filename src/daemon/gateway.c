@@ -101,8 +101,6 @@ log_addresses(const struct generation *g)
             log_notice(NULL, "listener %s: %s%s", l->name, text, l->tls ? " (TLS)" : "");
         }
     }
-    if (!g->n_listeners)
-        log_warning(NULL, "no `listener` is configured: no client can be served");
 }
 
 static void reload_begin(void);
