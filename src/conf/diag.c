@@ -93,12 +93,13 @@ diag_nowhere(struct conf *c, const char *fmt, ...)
 static char *
 replace_all(struct arena *a, char *text, struct slice secret)
 {
-    char *at = secret.n >= SECRET_MIN ? strstr(text, secret.p) : NULL;
+    size_t n = secret.n ? strnlen(secret.p, secret.n) : 0; /* a message ends at a NUL in it */
+    char *at = n >= SECRET_MIN ? strstr(text, secret.p) : NULL;
 
     while (at) {
         size_t kept = (size_t)(at - text) + 3;
 
-        text = (char *)arena_printf(a, "%.*s***%s", (int)(at - text), text, at + secret.n).p;
+        text = (char *)arena_printf(a, "%.*s***%s", (int)(at - text), text, at + n).p;
         at = strstr(text + kept, secret.p);
     }
     return text;

@@ -215,6 +215,16 @@ test_values_do_not_show_in_the_words_of_builders(void **state)
     assert_non_null(strstr(told, "error: no route for redis://u:***@h, truly: ***\n"));
     assert_non_null(strstr(told, "error: *** is short\nrate_limit { rate 1/s; secret ********; }\n"));
     free(told);
+    /* A message ends where a NUL stands in a value: nothing behind it is read. */
+    c = fixture_new();
+    conf_parse_text(c, "gateway.conf",
+                    SLICE("rate_limit { rate 1/s; secret \"hush\0 and much more than the message\"; }"));
+    conf_check(c);
+    line = conf_find(conf_find(conf_root(c), "rate_limit"), "secret");
+    conf_error(line, 0, "about %s", conf_arg(line, 0).p);
+    told = fixture_told(c);
+    assert_non_null(strstr(told, "error: about ***\n"));
+    free(told);
 }
 
 static void
@@ -238,8 +248,8 @@ test_literal_secrets_do_not_show_in_source_lines(void **state)
     assert_non_null(strstr(told, "secret file:visible;"));
     free(told);
     /* Quotes hold what else would end a word, a directive or a line. */
-    told = fixture_told(fixture_load("rate_limit { rate x; secret \"a;hushhush {hushhush\" 'x}hushhush' k=\"; hushhush\"; bogus; }"
-                                     "\n"
+    told = fixture_told(fixture_load("rate_limit { rate x; secret \"a;hushhush {hushhush\" 'x}hushhush' k=\"; hushhush\";"
+                                     " bogus; }\n"
                                      "host a { rate_limit { rate x; secret \"first;\nx; hushhush\"; bogus; } }\n"
                                      "host b { rate_limit { rate x; secret \"\\\";hushhush\"; bogus; } }\n"));
     assert_null(strstr(told, "hush"));
