@@ -27,7 +27,7 @@ configure() {
 }
 
 step packages "weir: packages that are missing (packages.txt)" packaging/packages.sh build
-if ! [ -x configure ] || [ configure.ac -nt configure ]; then
+if ! [ -x configure ] || ! [ -e build-aux/install-sh ] || [ configure.ac -nt configure ]; then
     step autogen "weir: autogen.sh" ./autogen.sh
 fi
 if ! [ -f "$build/config.status" ] || [ configure -nt "$build/config.status" ]; then

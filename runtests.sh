@@ -12,7 +12,8 @@ cpus=$(nproc)
 packaging/packages.sh build test
 mkdir -p "$build"
 build=$(cd "$build" && pwd)
-[ -x configure ] && [ configure -nt configure.ac ] || ./autogen.sh
+# Also after a `rm -rf build*`, which takes build-aux with it.
+[ -x configure ] && [ -e build-aux/install-sh ] && ! [ configure.ac -nt configure ] || ./autogen.sh
 # shellcheck disable=SC2086
 (cd "$build" && "$OLDPWD/configure" -q --prefix="$build/root" ${WEIR_CONFIGURE_FLAGS-})
 make -s -C "$build" -j"$cpus"
