@@ -90,15 +90,18 @@ set_log_level(const struct generation *g)
             log_set_level((enum log_level)i);
 }
 
+/* Those of g that `other` has not (NULL: all). */
 static void
-log_addresses(const struct generation *g)
+log_addresses(const struct generation *g, const struct generation *other, const char *what)
 {
     char text[ADDR_TEXT_MAX];
     for (unsigned i = 0; i < g->n_listeners; i++) {
         const struct listener *l = &g->listeners[i];
         for (unsigned k = 0; k < l->n_sockets; k++) {
+            if (other && generation_has_socket(other, l->sockets[k]))
+                continue;
             addr_format(listener_addr(l->sockets[k]), text);
-            log_notice(NULL, "listener %s: %s%s", l->name, text, l->tls ? " (TLS)" : "");
+            log_notice(NULL, "listener %s: %s %s%s", l->name, what, text, l->tls ? " (TLS)" : "");
         }
     }
 }
@@ -117,8 +120,9 @@ on_published(struct generation *g)
     stats_gauge_set(gw.generation_metric, (double)g->id);
     set_log_level(g);
     conf_seal(g->conf); /* its texts were for diagnostics */
-    log_addresses(g);
+    log_addresses(g, old, "serving");
     if (old) {
+        log_addresses(old, g, "leaving");
         stop_generation(old);
         generation_retire(old, free_generation);
         snprintf(message, sizeof message, "generation %llu is live", (unsigned long long)g->id);

@@ -44,11 +44,8 @@ static const struct reason core[REASON_COUNT] = {
     [REASON_CLIENT_CLOSED] = {"client_closed", 0, "Client went away", "http_request_error", CLOSE, OURS},
     [REASON_LOOP_DETECTED] = {"loop_detected", 508, "Forwarding loop", "proxy_loop_detected", KEEP, OURS},
     [REASON_EXPECTATION_FAILED] = {"expectation_failed", 417, "Expectation failed", "http_request_error", CLOSE, OURS},
-    [REASON_VERSION_NOT_SUPPORTED] = {"version_not_supported", 505, "HTTP version not supported", "http_protocol_error",
-                                      CLOSE, OURS},
     [REASON_STORE_UNAVAILABLE] = {"store_unavailable", 503, "Store unavailable", "proxy_internal_error", KEEP, OURS},
     [REASON_POLICY_ERROR] = {"policy_error", 500, "Policy failed", "proxy_internal_error", KEEP, OURS},
-    [REASON_UPGRADE_REFUSED] = {"upgrade_refused", 403, "Upgrade refused", "http_request_denied", KEEP, OURS},
 };
 
 #define ADDED_MAX 256

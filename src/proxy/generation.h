@@ -71,6 +71,7 @@ struct generation *generation_build(struct conf *conf, uint64_t id);
 void generation_free(struct generation *g);
 /* Binds what is not bound yet. -1: reported at the `bind` lines. Service thread. */
 int generation_bind(struct generation *g);
+bool generation_has_socket(const struct generation *g, const struct listener_socket *s);
 /* Service thread, before a newer one is published: addresses that it has no more can be bound anew from now on. */
 void generation_retire_sockets(const struct generation *old, const struct generation *newer);
 

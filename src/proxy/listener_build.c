@@ -154,8 +154,8 @@ generation_bind(struct generation *g)
     return conf_errors(g->conf) ? -1 : 0;
 }
 
-static bool
-has_socket(const struct generation *g, const struct listener_socket *s)
+bool
+generation_has_socket(const struct generation *g, const struct listener_socket *s)
 {
     for (unsigned i = 0; i < g->n_listeners; i++)
         for (unsigned k = 0; k < g->listeners[i].n_sockets; k++)
@@ -169,7 +169,7 @@ generation_retire_sockets(const struct generation *old, const struct generation 
 {
     for (unsigned i = 0; i < old->n_listeners; i++)
         for (unsigned k = 0; k < old->listeners[i].n_sockets; k++)
-            if (!has_socket(newer, old->listeners[i].sockets[k]))
+            if (!generation_has_socket(newer, old->listeners[i].sockets[k]))
                 listener_retire(old->listeners[i].sockets[k]);
 }
 
