@@ -248,8 +248,8 @@ test_literal_secrets_do_not_show_in_source_lines(void **state)
     assert_non_null(strstr(told, "secret file:visible;"));
     free(told);
     /* Quotes hold what else would end a word, a directive or a line. */
-    told = fixture_told(fixture_load("rate_limit { rate x; secret \"a;hushhush {hushhush\" 'x}hushhush' k=\"; hushhush\";"
-                                     " bogus; }\n"
+    told = fixture_told(fixture_load("rate_limit { rate x; secret \"a;hushhush {hushhush\" 'x}hushhush' k=\"; hushhush"
+                                     "\"; bogus; }\n"
                                      "host a { rate_limit { rate x; secret \"first;\nx; hushhush\"; bogus; } }\n"
                                      "host b { rate_limit { rate x; secret \"\\\";hushhush\"; bogus; } }\n"));
     assert_null(strstr(told, "hush"));
