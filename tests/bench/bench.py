@@ -140,6 +140,7 @@ class Bench:
         routes = scenario.get("weir", "")
         log = f"access_log {self.dir}/weir-access.log;" if scenario.get("log") else "access_log off;"
         conf = self.write(f"weir-{port}.conf", f"""workers 1; {log}
+            modules {pathlib.Path(self.args.weir).parents[1] / "lib/weir/modules"};
             use jwt rate_limit circuit_breaker canary;
             admin {{ bind unix:{self.dir}/admin-{port}.sock; }}
             listener public {{ bind 127.0.0.1:{port}; limits {{ connections 20000; }} }}
