@@ -173,7 +173,7 @@ class Bench:
         conf = self.write(f"haproxy-{port}.cfg", f"""
 global
     nbthread 1
-    maxconn 20000
+    maxconn 9000
 defaults
     mode http
     timeout connect 5s
