@@ -120,7 +120,7 @@ give_cookie(struct weir_exchange *x, const struct canary_config *c, int i)
     int len = snprintf(line, sizeof(line), "%s=%.*s; Path=/%s; HttpOnly; SameSite=Lax%s", c->cookie, (int)n, value, age,
                        canary_host->client_is_tls(x) ? "; Secure" : "");
     if (len > 0 && (size_t)len < sizeof(line))
-        canary_host->response_header_add(x, "Set-Cookie", (struct weir_str){line, (size_t)len});
+        canary_host->response_header_add(x, "Set-Cookie", (struct weir_str){ line, (size_t)len });
 }
 
 /* The variant that the client's cookie ties it to; -1: none, or none that it may stay with. */

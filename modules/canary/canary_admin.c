@@ -75,8 +75,8 @@ variant_index(const struct canary_config *c, const char *name)
 static const char *
 order_of(const struct canary_config *c, json_t *body, double out[SPLIT_MAX])
 {
-    bool named[SPLIT_MAX] = {false};
-    double wanted[SPLIT_MAX] = {0}, old[SPLIT_MAX];
+    bool named[SPLIT_MAX] = { false };
+    double wanted[SPLIT_MAX] = { 0 }, old[SPLIT_MAX];
     json_t *weights = json_object_get(body, "weights"), *value;
     const char *name;
     if (json_object_size(body) != 1 || json_object_size(weights) == 0)

@@ -6,30 +6,37 @@
 
 #define SECOND INT64_C(1000000000)
 
-static const struct weir_arg variant_args[] = {{"UPSTREAM", WEIR_T_NAME},
-                                               {"PERCENT", WEIR_T_PERCENT},
-                                               {"drain", WEIR_T_WORD, 0, 0, "drain", WEIR_ARG_OPTIONAL},
-                                               {0}};
-static const struct weir_arg sticky_args[] = {{"HOW", WEIR_T_WORD, 0, 0, "cookie|by"}, {"WHAT", WEIR_T_TEMPLATE}, {0}};
-static const struct weir_opt sticky_opts[] = {{"ttl", WEIR_T_DURATION, SECOND, 400 * 86400 * SECOND}, {0}};
-static const struct weir_arg force_args[] = {
-    {"WHERE", WEIR_T_WORD, 0, 0, "header|cookie|query"}, {"NAME", WEIR_T_STRING}, {"=", WEIR_T_WORD, 0, 0, "="},
-    {"VALUE", WEIR_T_STRING}, {"to", WEIR_T_WORD, 0, 0, "to"}, {"UPSTREAM", WEIR_T_NAME}, {0}};
-static const struct weir_arg secret_args[] = {{"TEXT", WEIR_T_STRING}, {0}};
+static const struct weir_arg variant_args[] = { { "UPSTREAM", WEIR_T_NAME },
+                                                { "PERCENT", WEIR_T_PERCENT },
+                                                { "drain", WEIR_T_WORD, 0, 0, "drain", WEIR_ARG_OPTIONAL },
+                                                { 0 } };
+static const struct weir_arg sticky_args[] = { { "HOW", WEIR_T_WORD, 0, 0, "cookie|by" },
+                                               { "WHAT", WEIR_T_TEMPLATE },
+                                               { 0 } };
+static const struct weir_opt sticky_opts[] = { { "ttl", WEIR_T_DURATION, SECOND, 400 * 86400 * SECOND }, { 0 } };
+static const struct weir_arg force_args[] = { { "WHERE", WEIR_T_WORD, 0, 0, "header|cookie|query" },
+                                              { "NAME", WEIR_T_STRING },
+                                              { "=", WEIR_T_WORD, 0, 0, "=" },
+                                              { "VALUE", WEIR_T_STRING },
+                                              { "to", WEIR_T_WORD, 0, 0, "to" },
+                                              { "UPSTREAM", WEIR_T_NAME },
+                                              { 0 } };
+static const struct weir_arg secret_args[] = { { "TEXT", WEIR_T_STRING }, { 0 } };
 
 const struct weir_directive canary_rows[] = {
-    {"canary", "main host route policy", .block = "canary", .flags = WEIR_D_POLICY,
-     .help = "sends a share of the requests to each variant of a service"},
-    {"variant", "canary", variant_args, .flags = WEIR_D_REPEAT | WEIR_D_UNIQUE_NAME | WEIR_D_REQUIRED,
-     .help = "an upstream and its share; all shares add up to 100%; drain: at 0% not even a cookie keeps clients here"},
-    {"sticky", "canary", sticky_args, sticky_opts,
-     .help =
-         "keeps a client with its variant: cookie NAME, or by TEMPLATE; without it each request is split at random"},
-    {"force", "canary", force_args, .flags = WEIR_D_REPEAT,
-     .help = "header NAME = VALUE to UPSTREAM: a request with this header (cookie, query argument) goes there"},
-    {"secret", "canary", secret_args, .flags = WEIR_D_SECRET,
-     .help = "signs sticky cookies; replicas need the same one; without it a random one is made at start"},
-    {0},
+    { "canary", "main host route policy", .block = "canary", .flags = WEIR_D_POLICY,
+      .help = "sends a share of the requests to each variant of a service" },
+    { "variant", "canary", variant_args, .flags = WEIR_D_REPEAT | WEIR_D_UNIQUE_NAME | WEIR_D_REQUIRED,
+      .help =
+          "an upstream and its share; all shares add up to 100%; drain: at 0% not even a cookie keeps clients here" },
+    { "sticky", "canary", sticky_args, sticky_opts,
+      .help =
+          "keeps a client with its variant: cookie NAME, or by TEMPLATE; without it each request is split at random" },
+    { "force", "canary", force_args, .flags = WEIR_D_REPEAT,
+      .help = "header NAME = VALUE to UPSTREAM: a request with this header (cookie, query argument) goes there" },
+    { "secret", "canary", secret_args, .flags = WEIR_D_SECRET,
+      .help = "signs sticky cookies; replicas need the same one; without it a random one is made at start" },
+    { 0 },
 };
 
 static struct weir_str
@@ -37,7 +44,7 @@ copy_text(struct weir_policy *p, struct weir_str s)
 {
     char *text = canary_host->alloc(p, s.n + 1);
     memcpy(text, s.p, s.n);
-    return (struct weir_str){text, s.n};
+    return (struct weir_str){ text, s.n };
 }
 
 static int
@@ -58,7 +65,7 @@ fingerprint(const struct canary_config *c)
     int n = 0;
     for (unsigned i = 0; i < c->n; i++)
         n += snprintf(text + n, sizeof(text) - (size_t)n, "%s=%.9g;", c->variants[i].name, c->variants[i].weight);
-    uint64_t h = canary_host->hash((struct weir_str){text, (size_t)n});
+    uint64_t h = canary_host->hash((struct weir_str){ text, (size_t)n });
     return h ? h : 1;
 }
 

@@ -20,8 +20,8 @@ struct cookie_signer *
 cookie_signer_new(const void *key, size_t n, const char *name)
 {
     char sha256[] = "SHA256";
-    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256, 0),
-                           OSSL_PARAM_construct_end()};
+    OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256, 0),
+                            OSSL_PARAM_construct_end() };
     struct cookie_signer *s = calloc(1, sizeof(*s));
     EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     if (s && mac) {
@@ -100,7 +100,7 @@ seconds_of(const char *p, size_t n)
 struct weir_str
 cookie_read(const struct cookie_signer *s, struct weir_str value, int64_t now)
 {
-    const struct weir_str none = {NULL, 0};
+    const struct weir_str none = { NULL, 0 };
     char mac[MAC_TEXT];
     if (!value.p || value.n <= MAC_TEXT || value.n > COOKIE_VALUE)
         return none;
@@ -116,5 +116,5 @@ cookie_read(const struct cookie_signer *s, struct weir_str value, int64_t now)
     int64_t expires = seconds_of(variant_end + 1, (size_t)(expires_end - variant_end - 1));
     if (expires < 0 || (expires > 0 && expires <= now))
         return none;
-    return (struct weir_str){value.p, (size_t)(variant_end - value.p)};
+    return (struct weir_str){ value.p, (size_t)(variant_end - value.p) };
 }

@@ -245,7 +245,7 @@ static int
 patch(void *config, const char *body)
 {
     const char *error = NULL;
-    int rc = weir_module.control(config, (struct weir_str){body, strlen(body)}, &error);
+    int rc = weir_module.control(config, (struct weir_str){ body, strlen(body) }, &error);
     assert_true(rc == 0 || error);
     return rc;
 }
@@ -258,19 +258,19 @@ test_patch(void **state)
     assert_string_equal(fake_view(c),
                         "{\"weights\":{\"orders-v1\":95,\"orders-v2\":5},\"file\":{\"orders-v1\":95,\"orders-v2\":5},"
                         "\"overridden\":false}");
-    static const char *const bad[] = {"",
-                                      "[]",
-                                      "{}",
-                                      "{\"weights\":{}}",
-                                      "{\"weights\":[]}",
-                                      "{\"weights\":{\"orders-v3\":1}}",
-                                      "{\"weights\":{\"orders-v2\":\"1\"}}",
-                                      "{\"weights\":{\"orders-v2\":101}}",
-                                      "{\"weights\":{\"orders-v2\":-1}}",
-                                      "{\"weights\":{\"orders-v1\":10,\"orders-v2\":10}}",
-                                      "{\"weights\":{\"orders-v1\":90,\"orders-v2\":20}}",
-                                      "{\"weights\":{\"orders-v2\":10},\"x\":1}",
-                                      "{\"weights\":{\"orders-v2\":10,\"orders-v2\":10}}"};
+    static const char *const bad[] = { "",
+                                       "[]",
+                                       "{}",
+                                       "{\"weights\":{}}",
+                                       "{\"weights\":[]}",
+                                       "{\"weights\":{\"orders-v3\":1}}",
+                                       "{\"weights\":{\"orders-v2\":\"1\"}}",
+                                       "{\"weights\":{\"orders-v2\":101}}",
+                                       "{\"weights\":{\"orders-v2\":-1}}",
+                                       "{\"weights\":{\"orders-v1\":10,\"orders-v2\":10}}",
+                                       "{\"weights\":{\"orders-v1\":90,\"orders-v2\":20}}",
+                                       "{\"weights\":{\"orders-v2\":10},\"x\":1}",
+                                       "{\"weights\":{\"orders-v2\":10,\"orders-v2\":10}}" };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(patch(c, bad[i]), 400);
     assert_non_null(strstr(fake_view(c), "\"overridden\":false"));

@@ -11,7 +11,7 @@
 static struct weir_str
 str(const char *s)
 {
-    return (struct weir_str){s, strlen(s)};
+    return (struct weir_str){ s, strlen(s) };
 }
 
 static void
@@ -23,12 +23,12 @@ test_reads_what_it_made(void **state)
     assert_true(n > 0);
     for (size_t i = 0; i < n; i++) /* RFC 6265 4.1.1: what may stand in a cookie without quotes */
         assert_true(value[i] > 0x20 && value[i] < 0x7f && !strchr("\",;\\", value[i]));
-    struct weir_str v = cookie_read(s, (struct weir_str){value, n}, 999);
+    struct weir_str v = cookie_read(s, (struct weir_str){ value, n }, 999);
     assert_int_equal(v.n, 9);
     assert_memory_equal(v.p, "orders-v2", 9);
-    assert_null(cookie_read(s, (struct weir_str){value, n}, 1000).p);
+    assert_null(cookie_read(s, (struct weir_str){ value, n }, 1000).p);
     n = cookie_make(s, str("orders-v2"), 0, 7, value);
-    assert_non_null(cookie_read(s, (struct weir_str){value, n}, 1000000000).p);
+    assert_non_null(cookie_read(s, (struct weir_str){ value, n }, 1000000000).p);
     cookie_signer_free(s);
 }
 
@@ -41,12 +41,12 @@ test_refuses_every_change(void **state)
     for (size_t i = 0; i < n; i++) {
         char keep = value[i];
         value[i] = keep == 'A' ? 'B' : 'A';
-        assert_null(cookie_read(s, (struct weir_str){value, n}, 1).p);
+        assert_null(cookie_read(s, (struct weir_str){ value, n }, 1).p);
         value[i] = keep;
     }
     for (size_t i = 0; i < n; i++)
-        assert_null(cookie_read(s, (struct weir_str){value, i}, 1).p);
-    assert_null(cookie_read(s, (struct weir_str){NULL, 0}, 1).p);
+        assert_null(cookie_read(s, (struct weir_str){ value, i }, 1).p);
+    assert_null(cookie_read(s, (struct weir_str){ NULL, 0 }, 1).p);
     assert_null(cookie_read(s, str("orders-v1"), 1).p);
     cookie_signer_free(s);
 }
@@ -58,7 +58,7 @@ test_another_key_or_name_is_another_cookie(void **state)
                          *key = cookie_signer_new("0123456789abcdeF", 16, "v"),
                          *name = cookie_signer_new("0123456789abcdef", 16, "w");
     char value[COOKIE_VALUE];
-    struct weir_str v = {value, cookie_make(s, str("a"), 1000, 7, value)};
+    struct weir_str v = { value, cookie_make(s, str("a"), 1000, 7, value) };
     assert_non_null(cookie_read(s, v, 1).p);
     assert_null(cookie_read(key, v, 1).p);
     assert_null(cookie_read(name, v, 1).p);
@@ -74,7 +74,7 @@ test_longest_names(void **state)
     char value[COOKIE_VALUE], name[201];
     memset(name, 'n', 200);
     name[200] = '\0';
-    struct weir_str v = {value, cookie_make(s, (struct weir_str){name, 64}, 999999999999, UINT32_MAX, value)};
+    struct weir_str v = { value, cookie_make(s, (struct weir_str){ name, 64 }, 999999999999, UINT32_MAX, value) };
     assert_int_equal(cookie_read(s, v, 1).n, 64);
     assert_int_equal(cookie_make(s, str(name), 1000, 7, value), 0);
     cookie_signer_free(s);

@@ -35,8 +35,8 @@ chi_square(const unsigned *counts, const double *weights, unsigned n, unsigned t
 static void
 test_random_split_has_the_weights(void **state)
 {
-    static const double weights[] = {90, 7, 2.5, 0.5};
-    unsigned counts[4] = {0};
+    static const double weights[] = { 90, 7, 2.5, 0.5 };
+    unsigned counts[4] = { 0 };
     for (int i = 0; i < 100000; i++)
         counts[split_random(weights, 4, next())]++;
     assert_true(chi_square(counts, weights, 4, 100000) < 16.27); /* 3 degrees of freedom, 0.1 % */
@@ -45,9 +45,9 @@ test_random_split_has_the_weights(void **state)
 static void
 test_keyed_split_has_the_weights(void **state)
 {
-    static const double weights[] = {90, 7, 2.5, 0.5};
-    static const uint64_t seeds[] = {11, 22, 33, 44};
-    unsigned counts[4] = {0};
+    static const double weights[] = { 90, 7, 2.5, 0.5 };
+    static const uint64_t seeds[] = { 11, 22, 33, 44 };
+    unsigned counts[4] = { 0 };
     for (int i = 0; i < 100000; i++)
         counts[split_keyed(weights, seeds, 4, next())]++;
     assert_true(chi_square(counts, weights, 4, 100000) < 16.27);
@@ -56,8 +56,8 @@ test_keyed_split_has_the_weights(void **state)
 static void
 test_keyed_split_moves_only_what_it_must(void **state)
 {
-    static const uint64_t seeds[] = {11, 22, 33};
-    static const double before[] = {60, 30, 10}, after[] = {60, 30, 20}, without[] = {60, 0, 10};
+    static const uint64_t seeds[] = { 11, 22, 33 };
+    static const double before[] = { 60, 30, 10 }, after[] = { 60, 30, 20 }, without[] = { 60, 0, 10 };
     unsigned moved = 0;
     for (int i = 0; i < 20000; i++) {
         uint64_t key = next();
@@ -74,8 +74,8 @@ test_keyed_split_moves_only_what_it_must(void **state)
 static void
 test_weight_zero_gets_nothing(void **state)
 {
-    static const double weights[] = {0, 100, 0}, none[] = {0, 0, 0};
-    static const uint64_t seeds[] = {1, 2, 3};
+    static const double weights[] = { 0, 100, 0 }, none[] = { 0, 0, 0 };
+    static const uint64_t seeds[] = { 1, 2, 3 };
     for (int i = 0; i < 1000; i++) {
         assert_int_equal(split_random(weights, 3, next()), 1);
         assert_int_equal(split_keyed(weights, seeds, 3, next()), 1);
@@ -90,7 +90,7 @@ test_weight_zero_gets_nothing(void **state)
 static const char *
 rebalance(const double *old, const char *named, const double *wanted, unsigned n, double *out)
 {
-    bool mask[SPLIT_MAX] = {false};
+    bool mask[SPLIT_MAX] = { false };
     for (unsigned i = 0; i < n; i++)
         mask[i] = named[i] == 'x';
     return split_rebalance(old, mask, wanted, n, out);
@@ -99,25 +99,25 @@ rebalance(const double *old, const char *named, const double *wanted, unsigned n
 static void
 test_rebalance(void **state)
 {
-    static const double two[] = {95, 5}, three[] = {60, 30, 10}, zero[] = {100, 0, 0};
+    static const double two[] = { 95, 5 }, three[] = { 60, 30, 10 }, zero[] = { 100, 0, 0 };
     double out[SPLIT_MAX];
-    assert_null(rebalance(two, ".x", (double[]){0, 10}, 2, out));
+    assert_null(rebalance(two, ".x", (double[]){ 0, 10 }, 2, out));
     assert_true(out[0] == 90 && out[1] == 10);
-    assert_null(rebalance(three, "..x", (double[]){0, 0, 55}, 3, out)); /* 45 left as 60 : 30 */
+    assert_null(rebalance(three, "..x", (double[]){ 0, 0, 55 }, 3, out)); /* 45 left as 60 : 30 */
     assert_true(fabs(out[0] - 30) < 1e-9 && fabs(out[1] - 15) < 1e-9 && out[2] == 55);
-    assert_null(rebalance(two, "xx", (double[]){40, 60}, 2, out));
-    assert_null(rebalance(two, "x.", (double[]){100, 0}, 2, out));
+    assert_null(rebalance(two, "xx", (double[]){ 40, 60 }, 2, out));
+    assert_null(rebalance(two, "x.", (double[]){ 100, 0 }, 2, out));
     assert_true(out[0] == 100 && out[1] == 0);
-    assert_null(rebalance(zero, ".x.", (double[]){0, 100, 0}, 3, out));
+    assert_null(rebalance(zero, ".x.", (double[]){ 0, 100, 0 }, 3, out));
     assert_true(out[0] == 0 && out[1] == 100 && out[2] == 0);
 
-    assert_non_null(rebalance(two, "xx", (double[]){60, 50}, 2, out));
-    assert_non_null(rebalance(two, ".x", (double[]){0, 101}, 2, out));
-    assert_non_null(rebalance(two, ".x", (double[]){0, -1}, 2, out));
-    assert_non_null(rebalance(two, ".x", (double[]){0, NAN}, 2, out));
-    assert_non_null(rebalance(two, "xx", (double[]){40, 50}, 2, out));
-    assert_non_null(rebalance(zero, "x..", (double[]){50, 0, 0}, 3, out)); /* a rest that was all 0 */
-    assert_null(rebalance(zero, "x..", (double[]){100, 0, 0}, 3, out));   /* nothing is left for it */
+    assert_non_null(rebalance(two, "xx", (double[]){ 60, 50 }, 2, out));
+    assert_non_null(rebalance(two, ".x", (double[]){ 0, 101 }, 2, out));
+    assert_non_null(rebalance(two, ".x", (double[]){ 0, -1 }, 2, out));
+    assert_non_null(rebalance(two, ".x", (double[]){ 0, NAN }, 2, out));
+    assert_non_null(rebalance(two, "xx", (double[]){ 40, 50 }, 2, out));
+    assert_non_null(rebalance(zero, "x..", (double[]){ 50, 0, 0 }, 3, out)); /* a rest that was all 0 */
+    assert_null(rebalance(zero, "x..", (double[]){ 100, 0, 0 }, 3, out));    /* nothing is left for it */
 }
 
 int

@@ -50,7 +50,7 @@ breaker_init(struct breaker *b)
 const char *
 breaker_state_name(enum breaker_name n)
 {
-    static const char *const names[BREAKER_NAMES] = {"closed", "open", "half_open", "forced_open", "forced_closed"};
+    static const char *const names[BREAKER_NAMES] = { "closed", "open", "half_open", "forced_open", "forced_closed" };
     return names[n];
 }
 
@@ -170,7 +170,7 @@ time_passes(struct breaker *b, const struct breaker_rules *r, int64_t now)
 static struct breaker_verdict
 admit_slow(struct breaker *b, const struct breaker_rules *r, int64_t now)
 {
-    struct breaker_verdict v = {0};
+    struct breaker_verdict v = { 0 };
     uint64_t w = word_of(b);
     if (WORD_STATE(w) == CLOSED) {
         v.admitted = true;
@@ -195,10 +195,10 @@ breaker_admit(struct breaker *b, const struct breaker_rules *r, int64_t now)
     uint64_t w = word_of(b);
     unsigned order = WORD_ORDER(w);
     if (order == BREAKER_FORCE_OPEN)
-        return (struct breaker_verdict){.name = BREAKER_FORCED_OPEN,
-                                        .ticket = ticket_of(w, 0)}; /* counts if sent: in shadow */
+        return (struct breaker_verdict){ .name = BREAKER_FORCED_OPEN,
+                                         .ticket = ticket_of(w, 0) }; /* counts if sent: in shadow */
     if (order == BREAKER_FORCE_CLOSED || WORD_STATE(w) == CLOSED)
-        return (struct breaker_verdict){.admitted = true, .ticket = ticket_of(w, 0)};
+        return (struct breaker_verdict){ .admitted = true, .ticket = ticket_of(w, 0) };
 
     breaker_lock(b);
     uint64_t before = word_of(b);
@@ -219,7 +219,7 @@ record_probe(struct breaker *b, const struct breaker_rules *r, int64_t now, enum
         return; /* its place is free for another probe */
     count_add(&b->probed, result == BREAKER_FAILED, slow);
     /* As soon as the outcome is certain: the failed ones are too many even if all others succeed, or all are back. */
-    struct breaker_count sure = {.calls = r->probes, .failures = b->probed.failures, .slow = b->probed.slow};
+    struct breaker_count sure = { .calls = r->probes, .failures = b->probed.failures, .slow = b->probed.slow };
     if (too_many(r, &sure))
         go_open(b, r, now, true);
     else if (b->probed.calls >= r->probes)
@@ -281,7 +281,7 @@ breaker_force(struct breaker *b, enum breaker_order order)
 struct breaker_view
 breaker_read(struct breaker *b, const struct breaker_rules *r, int64_t now)
 {
-    struct breaker_view v = {0};
+    struct breaker_view v = { 0 };
     breaker_lock(b);
     window_advance(b, r, now);
     v.name = breaker_state(b);

@@ -61,7 +61,7 @@ cb_refuse(struct weir_exchange *x, const struct cb_config *c, const struct break
     char text[24];
     int n = snprintf(text, sizeof(text), "%lld", seconds);
     if (said == WEIR_REFUSED)
-        cb_host->response_header_set(x, "Retry-After", (struct weir_str){text, (size_t)n});
+        cb_host->response_header_set(x, "Retry-After", (struct weir_str){ text, (size_t)n });
     return said;
 }
 
@@ -124,7 +124,7 @@ cb_control(void *config, struct weir_str body, const char **error)
     static const struct {
         const char *word;
         enum breaker_order order;
-    } orders[] = {{"auto", BREAKER_AUTO}, {"open", BREAKER_FORCE_OPEN}, {"closed", BREAKER_FORCE_CLOSED}};
+    } orders[] = { { "auto", BREAKER_AUTO }, { "open", BREAKER_FORCE_OPEN }, { "closed", BREAKER_FORCE_CLOSED } };
     const struct cb_config *c = config;
     int rc = 400;
     *error = "expected {\"state\":\"auto\"}, \"open\" or \"closed\"";
@@ -142,8 +142,8 @@ cb_control(void *config, struct weir_str body, const char **error)
 }
 
 static const struct weir_reason cb_reasons[] = {
-    {"breaker_open", 503, "The service is failing and is given time to recover", "destination_unavailable"},
-    {0},
+    { "breaker_open", 503, "The service is failing and is given time to recover", "destination_unavailable" },
+    { 0 },
 };
 
 WEIR_MODULE = {

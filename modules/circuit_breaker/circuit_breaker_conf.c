@@ -6,38 +6,42 @@
 #define SECOND INT64_C(1000000000)
 #define DAY (86400 * SECOND)
 
-static const struct weir_arg window_args[] = {{"TIME", WEIR_T_DURATION, SECOND / 100, DAY}, {0}};
-static const struct weir_arg count_args[] = {{"N", WEIR_T_INT, 1, 1000000}, {0}};
-static const struct weir_arg rate_args[] = {{"PERCENT", WEIR_T_PERCENT}, {0}};
-static const struct weir_arg slow_args[] = {
-    {"TIME", WEIR_T_DURATION, SECOND / 1000, DAY}, {"PERCENT", WEIR_T_PERCENT}, {0}};
-static const struct weir_arg open_args[] = {{"TIME", WEIR_T_DURATION, SECOND / 100, DAY}, {0}};
-static const struct weir_opt open_opts[] = {{"max", WEIR_T_DURATION, SECOND / 100, DAY}, {0}};
-static const struct weir_arg failure_args[] = {{"WHAT", WEIR_T_STRING, .flags = WEIR_ARG_REPEAT}, {0}};
+static const struct weir_arg window_args[] = { { "TIME", WEIR_T_DURATION, SECOND / 100, DAY }, { 0 } };
+static const struct weir_arg count_args[] = { { "N", WEIR_T_INT, 1, 1000000 }, { 0 } };
+static const struct weir_arg rate_args[] = { { "PERCENT", WEIR_T_PERCENT }, { 0 } };
+static const struct weir_arg slow_args[] = { { "TIME", WEIR_T_DURATION, SECOND / 1000, DAY },
+                                             { "PERCENT", WEIR_T_PERCENT },
+                                             { 0 } };
+static const struct weir_arg open_args[] = { { "TIME", WEIR_T_DURATION, SECOND / 100, DAY }, { 0 } };
+static const struct weir_opt open_opts[] = { { "max", WEIR_T_DURATION, SECOND / 100, DAY }, { 0 } };
+static const struct weir_arg failure_args[] = { { "WHAT", WEIR_T_STRING, .flags = WEIR_ARG_REPEAT }, { 0 } };
 
 const struct weir_directive cb_rows[] = {
-    {"circuit_breaker", "upstream", .block = "circuit_breaker", .flags = WEIR_D_POLICY | WEIR_D_BLOCK_OPTIONAL,
-     .help = "stops sending to an upstream that fails or is slow, and probes it until it is well"},
-    {"window", "circuit_breaker", window_args, .def = "10s", .help = "how far back calls count"},
-    {"min_requests", "circuit_breaker", count_args, .def = "20", .help = "calls in the window before it may open"},
-    {"failure_rate", "circuit_breaker", rate_args, .def = "50%", .help = "share of failed calls at which it opens"},
-    {"slow", "circuit_breaker", slow_args, .help = "opens also when this share of calls took at least this long"},
-    {"open", "circuit_breaker", open_args, open_opts, .def = "5s",
-     .help = "how long it stays open; doubled at each reopening up to max (60s)"},
-    {"probes", "circuit_breaker", count_args, .def = "5", .help = "calls let through to find out whether it may close"},
-    {"failure_on", "circuit_breaker", failure_args,
-     .def = "connect_failed connect_timeout reset timeout bad_response 5xx",
-     .help = "what counts as a failure: results of an attempt, 5xx, or single statuses from 500 to 599"},
-    {0},
+    { "circuit_breaker", "upstream", .block = "circuit_breaker", .flags = WEIR_D_POLICY | WEIR_D_BLOCK_OPTIONAL,
+      .help = "stops sending to an upstream that fails or is slow, and probes it until it is well" },
+    { "window", "circuit_breaker", window_args, .def = "10s", .help = "how far back calls count" },
+    { "min_requests", "circuit_breaker", count_args, .def = "20", .help = "calls in the window before it may open" },
+    { "failure_rate", "circuit_breaker", rate_args, .def = "50%", .help = "share of failed calls at which it opens" },
+    { "slow", "circuit_breaker", slow_args, .help = "opens also when this share of calls took at least this long" },
+    { "open", "circuit_breaker", open_args, open_opts, .def = "5s",
+      .help = "how long it stays open; doubled at each reopening up to max (60s)" },
+    { "probes", "circuit_breaker", count_args, .def = "5",
+      .help = "calls let through to find out whether it may close" },
+    { "failure_on", "circuit_breaker", failure_args,
+      .def = "connect_failed connect_timeout reset timeout bad_response 5xx",
+      .help = "what counts as a failure: results of an attempt, 5xx, or single statuses from 500 to 599" },
+    { 0 },
 };
 
 static const struct {
     const char *word;
     enum weir_result result;
 } results[] = {
-    {"connect_failed", WEIR_RESULT_CONNECT_FAILED}, {"connect_timeout", WEIR_RESULT_CONNECT_TIMEOUT},
-    {"reset", WEIR_RESULT_RESET},                   {"timeout", WEIR_RESULT_TIMEOUT},
-    {"bad_response", WEIR_RESULT_BAD_RESPONSE},
+    { "connect_failed", WEIR_RESULT_CONNECT_FAILED },
+    { "connect_timeout", WEIR_RESULT_CONNECT_TIMEOUT },
+    { "reset", WEIR_RESULT_RESET },
+    { "timeout", WEIR_RESULT_TIMEOUT },
+    { "bad_response", WEIR_RESULT_BAD_RESPONSE },
 };
 
 static bool
@@ -81,7 +85,7 @@ configure_failures(struct cb_config *c, const struct weir_conf *block)
     if (!line) {
         for (size_t i = 0; i < sizeof(results) / sizeof(results[0]); i++)
             c->failures.results |= 1u << results[i].result;
-        return add_failure(&c->failures, (struct weir_str){"5xx", 3}) ? 0 : -1;
+        return add_failure(&c->failures, (struct weir_str){ "5xx", 3 }) ? 0 : -1;
     }
     int rc = 0;
     for (unsigned i = 0; i < cb_host->conf_args(line); i++) {
@@ -159,10 +163,10 @@ configure_state(struct cb_config *c)
     c->state = cb_host->state_data(c->hold);
     if (c->state->gauges[0])
         return 0;
-    static const char *const labels[] = {"upstream", "state"};
+    static const char *const labels[] = { "upstream", "state" };
     for (int i = 0; i < BREAKER_NAMES; i++) {
         const char *name = breaker_state_name((enum breaker_name)i);
-        struct weir_str values[] = {c->upstream, {name, strlen(name)}};
+        struct weir_str values[] = { c->upstream, { name, strlen(name) } };
         c->state->gauges[i] = cb_host->metric('g', "weir_breaker_state",
                                               "1 for the state the circuit breaker is in, else 0.", labels, values, 2);
     }

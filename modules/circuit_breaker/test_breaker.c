@@ -10,8 +10,9 @@
 
 #define S INT64_C(1000000000)
 
-static const struct breaker_rules rules = {.window_ns = 10 * S, .min_requests = 4, .failure_rate = 50, .open_ns = 5 * S,
-                                           .open_max_ns = 15 * S, .probes = 3};
+static const struct breaker_rules rules = {
+    .window_ns = 10 * S, .min_requests = 4, .failure_rate = 50, .open_ns = 5 * S, .open_max_ns = 15 * S, .probes = 3
+};
 
 /* One call from admission to result. */
 static bool
@@ -162,7 +163,7 @@ test_open_time_doubles_up_to_max_and_resets(void **state)
     struct breaker b;
     breaker_init(&b);
     int64_t t = open_it(&b, 100 * S);
-    static const int64_t lengths[] = {5 * S, 10 * S, 15 * S, 15 * S};
+    static const int64_t lengths[] = { 5 * S, 10 * S, 15 * S, 15 * S };
     for (unsigned i = 0; i < 4; i++) {
         struct breaker_verdict v = breaker_admit(&b, &rules, t);
         assert_false(v.admitted);

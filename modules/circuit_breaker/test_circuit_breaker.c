@@ -31,7 +31,7 @@ static int
 attempt(void *config, enum weir_result result, int status)
 {
     struct weir_exchange *x = fake_exchange();
-    struct weir_outcome o = {.size = sizeof(o), .result = result, .status = status};
+    struct weir_outcome o = { .size = sizeof(o), .result = result, .status = status };
     int admitted = weir_module.attempt(x, config) == WEIR_CONTINUE;
     if (admitted)
         weir_module.outcome(x, config, &o);
@@ -118,7 +118,7 @@ test_in_shadow_it_only_watches(void **state)
     for (int i = 0; i < 4; i++)
         attempt(c, WEIR_RESULT_RESET, 0);
     struct weir_exchange *x = fake_exchange();
-    struct weir_outcome o = {.size = sizeof(o), .result = WEIR_RESULT_RESET};
+    struct weir_outcome o = { .size = sizeof(o), .result = WEIR_RESULT_RESET };
     x->shadow = true;
     assert_int_equal(weir_module.attempt(x, c), WEIR_CONTINUE);
     assert_null(fake_header(&x->response, "Retry-After"));
@@ -146,26 +146,26 @@ test_orders(void **state)
 {
     struct cb_config *c = fake_configure(small);
     const char *error;
-    static const char *const bad[] = {"",
-                                      "{}",
-                                      "[]",
-                                      "{\"state\":\"half_open\"}",
-                                      "{\"state\":1}",
-                                      "{\"state\":\"open\",\"x\":1}",
-                                      "{\"state\":\"open\",\"state\":\"auto\"}"};
+    static const char *const bad[] = { "",
+                                       "{}",
+                                       "[]",
+                                       "{\"state\":\"half_open\"}",
+                                       "{\"state\":1}",
+                                       "{\"state\":\"open\",\"x\":1}",
+                                       "{\"state\":\"open\",\"state\":\"auto\"}" };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_int_equal(weir_module.control(c, (struct weir_str){bad[i], strlen(bad[i])}, &error), 400);
-    assert_int_equal(weir_module.control(c, (struct weir_str){"{\"state\":\"open\"}", 16}, &error), 0);
+        assert_int_equal(weir_module.control(c, (struct weir_str){ bad[i], strlen(bad[i]) }, &error), 400);
+    assert_int_equal(weir_module.control(c, (struct weir_str){ "{\"state\":\"open\"}", 16 }, &error), 0);
     assert_true(fake_metric("weir_breaker_state{orders,forced_open}") == 1);
     struct weir_exchange *x = fake_exchange();
     assert_int_equal(weir_module.attempt(x, c), WEIR_REFUSED);
     assert_null(fake_header(&x->response, "Retry-After"));
     fake_exchange_free(x);
-    assert_int_equal(weir_module.control(c, (struct weir_str){"{\"state\":\"closed\"}", 18}, &error), 0);
+    assert_int_equal(weir_module.control(c, (struct weir_str){ "{\"state\":\"closed\"}", 18 }, &error), 0);
     for (int i = 0; i < 10; i++)
         assert_true(attempt(c, WEIR_RESULT_TIMEOUT, 0));
     assert_non_null(strstr(fake_view(c), "\"state\":\"forced_closed\",\"failure_rate\":100.0"));
-    assert_int_equal(weir_module.control(c, (struct weir_str){"{\"state\":\"auto\"}", 16}, &error), 0);
+    assert_int_equal(weir_module.control(c, (struct weir_str){ "{\"state\":\"auto\"}", 16 }, &error), 0);
     assert_int_equal(breaker_state(&c->state->breaker), BREAKER_CLOSED);
 }
 

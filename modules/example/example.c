@@ -11,19 +11,19 @@
 static const struct weir_host *host; /* the gateway, as a table of functions */
 
 /* 1. What may be written in gateway.conf: one row per directive. Types are checked before configure sees them. */
-static const struct weir_arg header_args[] = {{"HEADER", WEIR_T_STRING}, {0}};
-static const struct weir_arg value_args[] = {{"TEXT", WEIR_T_TEMPLATE}, {0}};
+static const struct weir_arg header_args[] = { { "HEADER", WEIR_T_STRING }, { 0 } };
+static const struct weir_arg value_args[] = { { "TEXT", WEIR_T_TEMPLATE }, { 0 } };
 static const struct weir_directive rows[] = {
-    {"require_header", "main host route policy", header_args, .block = "require_header",
-     .flags = WEIR_D_POLICY | WEIR_D_BLOCK_OPTIONAL, .help = "refuses requests without this header"},
-    {"value", "require_header", value_args, .help = "the value it must have; without it any will do"},
-    {0},
+    { "require_header", "main host route policy", header_args, .block = "require_header",
+      .flags = WEIR_D_POLICY | WEIR_D_BLOCK_OPTIONAL, .help = "refuses requests without this header" },
+    { "value", "require_header", value_args, .help = "the value it must have; without it any will do" },
+    { 0 },
 };
 
 /* 2. Why it may refuse. Status, problem document and metrics follow from the row. */
 static const struct weir_reason reasons[] = {
-    {"header_required", 400, "A required header is missing or wrong", NULL},
-    {0},
+    { "header_required", 400, "A required header is missing or wrong", NULL },
+    { 0 },
 };
 
 /* 3. One block of the file, compiled. In the policy's memory, which goes with its generation. */

@@ -79,7 +79,7 @@ struct weir_str
 cache_tail(struct weir_str token)
 {
     size_t n = token.n < TAIL ? token.n : TAIL;
-    return (struct weir_str){token.p + token.n - n, n};
+    return (struct weir_str){ token.p + token.n - n, n };
 }
 
 static struct cache_set *

@@ -31,11 +31,11 @@ scalar_text(const json_t *v, char buf[NUMBER_ROOM])
     int n = 0;
     switch (json_typeof(v)) {
     case JSON_STRING:
-        return (struct weir_str){json_string_value(v), json_string_length(v)};
+        return (struct weir_str){ json_string_value(v), json_string_length(v) };
     case JSON_TRUE:
-        return (struct weir_str){"true", 4};
+        return (struct weir_str){ "true", 4 };
     case JSON_FALSE:
-        return (struct weir_str){"false", 5};
+        return (struct weir_str){ "false", 5 };
     case JSON_INTEGER:
         n = snprintf(buf, NUMBER_ROOM, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
         break;
@@ -45,9 +45,9 @@ scalar_text(const json_t *v, char buf[NUMBER_ROOM])
             n = snprintf(buf, NUMBER_ROOM, "%.17g", json_real_value(v));
         break;
     default:
-        return (struct weir_str){NULL, 0};
+        return (struct weir_str){ NULL, 0 };
     }
-    return (struct weir_str){buf, (size_t)n};
+    return (struct weir_str){ buf, (size_t)n };
 }
 
 static size_t
@@ -96,7 +96,7 @@ has_word(struct weir_str text, struct weir_str word)
     while (p < end) {
         const char *space = memchr(p, ' ', (size_t)(end - p));
         const char *stop = space ? space : end;
-        if (same((struct weir_str){p, (size_t)(stop - p)}, word))
+        if (same((struct weir_str){ p, (size_t)(stop - p) }, word))
             return true;
         p = stop + 1;
     }
@@ -147,7 +147,7 @@ one_of(const json_t *v, const struct weir_str *list, unsigned n)
         return false;
     }
     for (unsigned i = 0; json_is_string(v) && i < n; i++) {
-        if (same(list[i], (struct weir_str){json_string_value(v), json_string_length(v)}))
+        if (same(list[i], (struct weir_str){ json_string_value(v), json_string_length(v) }))
             return true;
     }
     return false;
@@ -167,18 +167,18 @@ claims_check(const struct claims_rules *r, const json_t *payload, int64_t now, b
 {
     const json_t *exp = json_object_get(payload, "exp");
     if (!exp && r->require_exp && !assumed)
-        return (struct claims_refusal){"jwt_malformed", "exp is missing"};
+        return (struct claims_refusal){ "jwt_malformed", "exp is missing" };
     if (exp && now >= token_time(payload, "exp", 0) + r->leeway_s)
-        return (struct claims_refusal){"jwt_expired", "exp has passed"};
+        return (struct claims_refusal){ "jwt_expired", "exp has passed" };
     if (now < token_time(payload, "nbf", now) - r->leeway_s)
-        return (struct claims_refusal){"jwt_not_yet_valid", "nbf is to come"};
+        return (struct claims_refusal){ "jwt_not_yet_valid", "nbf is to come" };
     if (names_wrong(payload, "iss", r->issuers, r->n_issuers, assumed))
-        return (struct claims_refusal){"jwt_bad_issuer", "iss"};
+        return (struct claims_refusal){ "jwt_bad_issuer", "iss" };
     if (names_wrong(payload, "aud", r->audiences, r->n_audiences, assumed))
-        return (struct claims_refusal){"jwt_bad_audience", "aud"};
+        return (struct claims_refusal){ "jwt_bad_audience", "aud" };
     for (const struct claims_require *q = r->requires; q; q = q->next) {
         if (!require_met(q, payload))
-            return (struct claims_refusal){"jwt_claim_refused", q->name};
+            return (struct claims_refusal){ "jwt_claim_refused", q->name };
     }
-    return (struct claims_refusal){NULL, NULL};
+    return (struct claims_refusal){ NULL, NULL };
 }

@@ -67,7 +67,7 @@ ec_of(const json_t *jwk)
     static const struct {
         const char *crv, *group;
         size_t size;
-    } curves[] = {{"P-256", "prime256v1", 32}, {"P-384", "secp384r1", 48}, {"P-521", "secp521r1", 66}};
+    } curves[] = { { "P-256", "prime256v1", 32 }, { "P-384", "secp384r1", 48 }, { "P-521", "secp521r1", 66 } };
     const char *crv = json_string_value(json_object_get(jwk, "crv"));
     struct octets x, y;
     unsigned char point[1 + 2 * 66];

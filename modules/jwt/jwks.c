@@ -113,7 +113,7 @@ on_wake(void *arg)
 static void
 wake_all(struct jwks *j)
 {
-    uint64_t waiting[4] = {0};
+    uint64_t waiting[4] = { 0 };
     const struct jwks_waiter *w;
     pthread_mutex_lock(&j->lock);
     LIST_FOREACH (w, &j->waiters, link) {
@@ -246,7 +246,8 @@ fetch_now(struct jwks *j)
     j->tried_at = jwt_host->now();
     pthread_mutex_unlock(&j->lock);
     struct weir_fetch_request req = {
-        .size = sizeof(req), .url = j->url, .timeout_ns = atomic_load(&j->timeout_ns), .max_body = KEYS_TEXT_MAX};
+        .size = sizeof(req), .url = j->url, .timeout_ns = atomic_load(&j->timeout_ns), .max_body = KEYS_TEXT_MAX
+    };
     jwt_host->state_hold(j->self);
     j->call = jwt_host->fetch(&req, on_fetched, j);
     if (j->call)
@@ -310,9 +311,9 @@ on_tick(void *arg)
 static void
 make_metrics(struct jwks *j)
 {
-    struct weir_str url = {j->url, strlen(j->url)};
-    static const char *const labels[] = {"url", "result"};
-    struct weir_str good[] = {url, {"ok", 2}}, bad[] = {url, {"error", 5}};
+    struct weir_str url = { j->url, strlen(j->url) };
+    static const char *const labels[] = { "url", "result" };
+    struct weir_str good[] = { url, { "ok", 2 } }, bad[] = { url, { "error", 5 } };
     static const char help[] = "Fetches of a key set.";
     j->age = jwt_host->metric('g', "weir_jwks_age_seconds", "Time since a key set was last fetched.", labels, &url, 1);
     j->good = jwt_host->metric('c', "weir_jwks_fetches_total", help, labels, good, 2);

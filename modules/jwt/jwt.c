@@ -32,7 +32,7 @@ static enum weir_verdict
 challenge(struct weir_exchange *x, enum weir_verdict said, const char *text)
 {
     if (said == WEIR_REFUSED)
-        jwt_host->response_header_set(x, "WWW-Authenticate", (struct weir_str){text, strlen(text)});
+        jwt_host->response_header_set(x, "WWW-Authenticate", (struct weir_str){ text, strlen(text) });
     return said;
 }
 
@@ -59,7 +59,7 @@ refuse_for_keys(struct weir_exchange *x, struct jwks *missing)
         return said;
     char text[24];
     int n = snprintf(text, sizeof(text), "%lld", (long long)jwks_retry_after(missing));
-    jwt_host->response_header_set(x, "Retry-After", (struct weir_str){text, (size_t)n});
+    jwt_host->response_header_set(x, "Retry-After", (struct weir_str){ text, (size_t)n });
     return said;
 }
 
@@ -83,7 +83,7 @@ find_bearer(struct weir_exchange *x, struct weir_str *token)
         p++;
     while (end > p && end[-1] == ' ')
         end--;
-    *token = (struct weir_str){p, (size_t)(end - p)};
+    *token = (struct weir_str){ p, (size_t)(end - p) };
     return BEARER_TOKEN;
 }
 
@@ -118,9 +118,9 @@ forward_text(const json_t *claims, const char *name)
     long n = claim_text(claim, NULL, 0);
     char *text = n >= 0 ? malloc((size_t)n + 1) : NULL;
     if (!text)
-        return (struct weir_str){NULL, 0};
+        return (struct weir_str){ NULL, 0 };
     claim_text(claim, text, (size_t)n);
-    return (struct weir_str){text, (size_t)n};
+    return (struct weir_str){ text, (size_t)n };
 }
 
 /* Takes claims over. NULL: out of memory. */
@@ -235,7 +235,7 @@ decide_assumed(struct weir_exchange *x, const struct jwt_config *c, struct jwt_s
 {
     json_t *claims = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
     const char *wrong = json_is_object(claims) ? token_check_claims(claims) : "the claims are not a JSON object";
-    struct claims_refusal refusal = {0};
+    struct claims_refusal refusal = { 0 };
     enum weir_verdict said = WEIR_CONTINUE;
     if (wrong)
         said = refuse_token(x, "jwt_malformed", wrong);
@@ -245,7 +245,7 @@ decide_assumed(struct weir_exchange *x, const struct jwt_config *c, struct jwt_s
         json_decref(claims);
         return said;
     }
-    struct verified *v = make_verified(c, (struct weir_str){NULL, 0}, claims, 0);
+    struct verified *v = make_verified(c, (struct weir_str){ NULL, 0 }, claims, 0);
     return v ? accept_token(x, c, slot, v) : WEIR_FAILED;
 }
 
@@ -311,7 +311,7 @@ jwt_finish(struct weir_exchange *x, void *config)
 static struct weir_str
 jwt_variable(struct weir_exchange *x, void *shared, struct weir_str rest)
 {
-    const struct weir_str none = {NULL, 0};
+    const struct weir_str none = { NULL, 0 };
     const struct verified *v = shared;
     char name[256];
     if (!v || rest.n >= sizeof(name))
@@ -324,7 +324,7 @@ jwt_variable(struct weir_exchange *x, void *shared, struct weir_str rest)
         return none;
     char *text = jwt_host->exchange_alloc(x, (size_t)n + 1);
     claim_text(claim, text, (size_t)n);
-    return (struct weir_str){text, (size_t)n};
+    return (struct weir_str){ text, (size_t)n };
 }
 
 static int
@@ -353,23 +353,23 @@ jwt_view(void *config, struct weir_text *json)
 }
 
 static const struct weir_reason jwt_reasons[] = {
-    {"jwt_missing", 401, "A bearer token is required", NULL},
-    {"jwt_malformed", 401, "The token is malformed", NULL},
-    {"jwt_bad_signature", 401, "The token's signature is wrong", NULL},
-    {"jwt_expired", 401, "The token has expired", NULL},
-    {"jwt_not_yet_valid", 401, "The token is not valid yet", NULL},
-    {"jwt_bad_issuer", 401, "The token is of another issuer", NULL},
-    {"jwt_bad_audience", 401, "The token is for another audience", NULL},
-    {"jwt_alg_refused", 401, "The token's algorithm is not accepted", NULL},
-    {"jwt_unknown_key", 401, "The token's key is not known", NULL},
-    {"jwt_claim_refused", 403, "The token does not grant this", NULL},
-    {"jwt_keys_unavailable", 503, "The keys to verify tokens are not available", "http_request_error"},
-    {0},
+    { "jwt_missing", 401, "A bearer token is required", NULL },
+    { "jwt_malformed", 401, "The token is malformed", NULL },
+    { "jwt_bad_signature", 401, "The token's signature is wrong", NULL },
+    { "jwt_expired", 401, "The token has expired", NULL },
+    { "jwt_not_yet_valid", 401, "The token is not valid yet", NULL },
+    { "jwt_bad_issuer", 401, "The token is of another issuer", NULL },
+    { "jwt_bad_audience", 401, "The token is for another audience", NULL },
+    { "jwt_alg_refused", 401, "The token's algorithm is not accepted", NULL },
+    { "jwt_unknown_key", 401, "The token's key is not known", NULL },
+    { "jwt_claim_refused", 403, "The token does not grant this", NULL },
+    { "jwt_keys_unavailable", 503, "The keys to verify tokens are not available", "http_request_error" },
+    { 0 },
 };
 
 static const struct weir_variable jwt_variables[] = {
-    {"jwt.", "a claim of the verified token; dots lead into objects, arrays are joined by spaces", jwt_variable},
-    {0},
+    { "jwt.", "a claim of the verified token; dots lead into objects, arrays are joined by spaces", jwt_variable },
+    { 0 },
 };
 
 WEIR_MODULE = {

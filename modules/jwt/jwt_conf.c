@@ -8,46 +8,50 @@
 #define SECOND INT64_C(1000000000)
 #define DAY (86400 * SECOND)
 
-static const struct weir_arg texts_args[] = {{"TEXT", WEIR_T_STRING, .flags = WEIR_ARG_REPEAT}, {0}};
-static const struct weir_arg source_args[] = {{"URL|file:PATH", WEIR_T_STRING}, {0}};
-static const struct weir_opt jwks_opts[] = {{"ttl", WEIR_T_DURATION, SECOND, 30 * DAY, NULL, "10m"},
-                                            {"refetch", WEIR_T_DURATION, SECOND / 100, DAY, NULL, "10s"},
-                                            {"timeout", WEIR_T_DURATION, SECOND / 1000, 60 * SECOND, NULL, "5s"},
-                                            {0}};
-static const struct weir_arg key_args[] = {{"file:PATH|secret:TEXT", WEIR_T_STRING}, {0}};
-static const struct weir_opt key_opts[] = {{"alg", WEIR_T_WORD, 0, 0, ALG_CHOICES}, {"kid", WEIR_T_STRING}, {0}};
-static const struct weir_arg alg_args[] = {{"ALGORITHM", WEIR_T_WORD, 0, 0, ALG_CHOICES, WEIR_ARG_REPEAT}, {0}};
-static const struct weir_arg leeway_args[] = {{"TIME", WEIR_T_DURATION, 0, DAY}, {0}};
-static const struct weir_arg require_args[] = {
-    {"[any] CLAIM", WEIR_T_STRING}, {"VALUE", WEIR_T_STRING, .flags = WEIR_ARG_REPEAT}, {0}};
+static const struct weir_arg texts_args[] = { { "TEXT", WEIR_T_STRING, .flags = WEIR_ARG_REPEAT }, { 0 } };
+static const struct weir_arg source_args[] = { { "URL|file:PATH", WEIR_T_STRING }, { 0 } };
+static const struct weir_opt jwks_opts[] = { { "ttl", WEIR_T_DURATION, SECOND, 30 * DAY, NULL, "10m" },
+                                             { "refetch", WEIR_T_DURATION, SECOND / 100, DAY, NULL, "10s" },
+                                             { "timeout", WEIR_T_DURATION, SECOND / 1000, 60 * SECOND, NULL, "5s" },
+                                             { 0 } };
+static const struct weir_arg key_args[] = { { "file:PATH|secret:TEXT", WEIR_T_STRING }, { 0 } };
+static const struct weir_opt key_opts[] = { { "alg", WEIR_T_WORD, 0, 0, ALG_CHOICES },
+                                            { "kid", WEIR_T_STRING },
+                                            { 0 } };
+static const struct weir_arg alg_args[] = { { "ALGORITHM", WEIR_T_WORD, 0, 0, ALG_CHOICES, WEIR_ARG_REPEAT }, { 0 } };
+static const struct weir_arg leeway_args[] = { { "TIME", WEIR_T_DURATION, 0, DAY }, { 0 } };
+static const struct weir_arg require_args[] = { { "[any] CLAIM", WEIR_T_STRING },
+                                                { "VALUE", WEIR_T_STRING, .flags = WEIR_ARG_REPEAT },
+                                                { 0 } };
 static const struct weir_arg forward_args[] = {
-    {"CLAIM", WEIR_T_STRING}, {"as", WEIR_T_WORD, 0, 0, "as"}, {"HEADER", WEIR_T_STRING}, {0}};
-static const struct weir_arg bool_args[] = {{"on|off", WEIR_T_BOOL}, {0}};
-static const struct weir_arg cache_args[] = {{"ENTRIES", WEIR_T_INT, 0, 10000000}, {0}};
+    { "CLAIM", WEIR_T_STRING }, { "as", WEIR_T_WORD, 0, 0, "as" }, { "HEADER", WEIR_T_STRING }, { 0 }
+};
+static const struct weir_arg bool_args[] = { { "on|off", WEIR_T_BOOL }, { 0 } };
+static const struct weir_arg cache_args[] = { { "ENTRIES", WEIR_T_INT, 0, 10000000 }, { 0 } };
 
 const struct weir_directive jwt_rows[] = {
-    {"jwt", "main host route policy", .block = "jwt", .flags = WEIR_D_POLICY,
-     .help = "admits requests with a valid bearer token (JWT)"},
-    {"issuer", "jwt", texts_args, .help = "what iss must be (one of); without it any issuer"},
-    {"audience", "jwt", texts_args, .flags = WEIR_D_REQUIRED,
-     .help = "what aud must be or contain (one of); any: not checked"},
-    {"jwks", "jwt", source_args, jwks_opts, .flags = WEIR_D_REPEAT,
-     .help = "a JWK set, by URL (refreshed after 80% of ttl, and for an unknown kid when older than refetch) or as "
-             "file:PATH"},
-    {"key", "jwt", key_args, key_opts, .flags = WEIR_D_REPEAT | WEIR_D_SECRET,
-     .help = "one key: a public key or certificate in PEM form as file:PATH, or secret:TEXT; bound to alg"},
-    {"algorithms", "jwt", alg_args, .help = "algorithms that are accepted; without it all that the keys are for"},
-    {"leeway", "jwt", leeway_args, .def = "60s", .help = "how far clocks may differ, for exp and nbf"},
-    {"require", "jwt", require_args, .flags = WEIR_D_REPEAT,
-     .help = "a claim that must have all of these values (require any CLAIM ...: one of them)"},
-    {"require_exp", "jwt", bool_args, .def = "on", .help = "whether a token without exp is refused"},
-    {"forward", "jwt", forward_args, .flags = WEIR_D_REPEAT,
-     .help = "CLAIM as HEADER: sends a claim to the origin; a header of that name from the client is always removed"},
-    {"insecure", "jwt", bool_args, .def = "off",
-     .help = "whether keys may be fetched over plain http:// beyond loopback"},
-    {"cache", "jwt", cache_args, .def = "4096",
-     .help = "verified tokens remembered, so that the same one costs no signature again; 0: none"},
-    {0},
+    { "jwt", "main host route policy", .block = "jwt", .flags = WEIR_D_POLICY,
+      .help = "admits requests with a valid bearer token (JWT)" },
+    { "issuer", "jwt", texts_args, .help = "what iss must be (one of); without it any issuer" },
+    { "audience", "jwt", texts_args, .flags = WEIR_D_REQUIRED,
+      .help = "what aud must be or contain (one of); any: not checked" },
+    { "jwks", "jwt", source_args, jwks_opts, .flags = WEIR_D_REPEAT,
+      .help = "a JWK set, by URL (refreshed after 80% of ttl, and for an unknown kid when older than refetch) or as "
+              "file:PATH" },
+    { "key", "jwt", key_args, key_opts, .flags = WEIR_D_REPEAT | WEIR_D_SECRET,
+      .help = "one key: a public key or certificate in PEM form as file:PATH, or secret:TEXT; bound to alg" },
+    { "algorithms", "jwt", alg_args, .help = "algorithms that are accepted; without it all that the keys are for" },
+    { "leeway", "jwt", leeway_args, .def = "60s", .help = "how far clocks may differ, for exp and nbf" },
+    { "require", "jwt", require_args, .flags = WEIR_D_REPEAT,
+      .help = "a claim that must have all of these values (require any CLAIM ...: one of them)" },
+    { "require_exp", "jwt", bool_args, .def = "on", .help = "whether a token without exp is refused" },
+    { "forward", "jwt", forward_args, .flags = WEIR_D_REPEAT,
+      .help = "CLAIM as HEADER: sends a claim to the origin; a header of that name from the client is always removed" },
+    { "insecure", "jwt", bool_args, .def = "off",
+      .help = "whether keys may be fetched over plain http:// beyond loopback" },
+    { "cache", "jwt", cache_args, .def = "4096",
+      .help = "verified tokens remembered, so that the same one costs no signature again; 0: none" },
+    { 0 },
 };
 
 static struct weir_str
@@ -56,7 +60,7 @@ copy_text(struct weir_policy *p, struct weir_str s)
     char *text = jwt_host->alloc(p, s.n + 1);
     if (s.n)
         memcpy(text, s.p, s.n);
-    return (struct weir_str){text, s.n};
+    return (struct weir_str){ text, s.n };
 }
 
 static bool
@@ -91,7 +95,7 @@ copy_args(struct weir_policy *p, const struct weir_conf *line, unsigned from, st
 static bool
 is_loopback(struct weir_str rest)
 {
-    static const char *const names[] = {"localhost", "[::1]"};
+    static const char *const names[] = { "localhost", "[::1]" };
     size_t n = 0;
     while (n < rest.n && !memchr("/?#", rest.p[n], 3))
         n++;
@@ -331,10 +335,10 @@ configure_algorithms(const struct weir_conf *block)
 static void
 make_metrics(struct jwt_config *c)
 {
-    static const char *const labels[] = {"result"};
+    static const char *const labels[] = { "result" };
     static const char help[] = "Tokens looked up among the verified ones.";
-    c->hits = jwt_host->metric('c', "weir_jwt_cache_total", help, labels, &(struct weir_str){"hit", 3}, 1);
-    c->misses = jwt_host->metric('c', "weir_jwt_cache_total", help, labels, &(struct weir_str){"miss", 4}, 1);
+    c->hits = jwt_host->metric('c', "weir_jwt_cache_total", help, labels, &(struct weir_str){ "hit", 3 }, 1);
+    c->misses = jwt_host->metric('c', "weir_jwt_cache_total", help, labels, &(struct weir_str){ "miss", 4 }, 1);
 }
 
 int

@@ -102,7 +102,7 @@ keyset_add_pkey(struct keyset *s, EVP_PKEY *pkey, uint32_t wanted, const char *k
     uint32_t can = algs_of_pkey(pkey);
     uint32_t mask = wanted ? can & wanted : can;
     if (mask != 0)
-        return add_key(s, (struct key){.pkey = pkey, .algs = mask}, kid, error);
+        return add_key(s, (struct key){ .pkey = pkey, .algs = mask }, kid, error);
     if (can != 0)
         *error = "the key is of another kind than its algorithm";
     else
@@ -153,7 +153,7 @@ int
 keyset_add_secret(struct keyset *s, const char *text, size_t n, uint32_t mask, const char *kid, const char **error)
 {
     uint32_t can = alg_mask(ALG_HMAC);
-    struct key k = {.algs = mask ? mask & can : can, .secret_n = n};
+    struct key k = { .algs = mask ? mask & can : can, .secret_n = n };
     if (k.algs == 0 || n == 0) {
         *error = n == 0 ? "the secret is empty" : "a secret goes with HS256, HS384 or HS512";
         return -1;

@@ -14,7 +14,7 @@
 static struct weir_str
 str(const char *s)
 {
-    return (struct weir_str){s, strlen(s)};
+    return (struct weir_str){ s, strlen(s) };
 }
 
 static struct verified *
@@ -121,7 +121,7 @@ static void
 test_threads(void **state)
 {
     pthread_t threads[4];
-    unsigned seeds[] = {1, 2, 3, 4};
+    unsigned seeds[] = { 1, 2, 3, 4 };
     shared = cache_new(16);
     for (int i = 0; i < 4; i++)
         pthread_create(&threads[i], NULL, hammer, &seeds[i]);

@@ -17,7 +17,7 @@ extern const struct weir_module weir_module;
 
 #define URL "https://idp.example.com/jwks.json"
 
-static const struct jwks_settings settings = {600 * FAKE_SECOND, 10 * FAKE_SECOND, 5 * FAKE_SECOND};
+static const struct jwks_settings settings = { 600 * FAKE_SECOND, 10 * FAKE_SECOND, 5 * FAKE_SECOND };
 static char *set_a, *set_b;
 static struct weir_state *hold;
 static struct jwks *j;
@@ -128,7 +128,9 @@ test_old_keys_serve_while_the_provider_is_away(void **state)
     static const struct {
         int status;
         const char *body;
-    } bad[] = {{0, "connection refused"}, {500, "oops"}, {200, "<html>"}, {200, "{\"keys\":[]}"}, {404, ""}};
+    } bad[] = {
+        { 0, "connection refused" }, { 500, "oops" }, { 200, "<html>" }, { 200, "{\"keys\":[]}" }, { 404, "" }
+    };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(open_fetches(), 1);
         fake_fetch_answer(fake.n_fetches - 1, bad[i].status, bad[i].body);
@@ -245,7 +247,7 @@ test_patience_and_leaving(void **state)
 static void
 test_what_came_meanwhile_is_fresh(void **state)
 {
-    struct jwks_waiter w = {0};
+    struct jwks_waiter w = { 0 };
     start_with(set_a);
     struct weir_exchange *x = fake_exchange();
     assert_int_equal(jwks_want(j, 0, &w, x), JWKS_FRESH);

@@ -125,16 +125,16 @@ test_reasons(void **state)
     static const struct {
         const char *want, *payload;
     } rows[] = {
-        {"", "{" GOOD ",\"scope\":\"x orders:read\"}"},
-        {"jwt_claim_refused", "{" GOOD ",\"scope\":\"orders:write\"}"},
-        {"jwt_claim_refused", "{" GOOD "}"},
-        {"jwt_expired", "{\"iss\":\"https://idp/\",\"aud\":\"orders\",\"exp\":1699999940}"},
-        {"", "{\"iss\":\"https://idp/\",\"aud\":\"orders\",\"exp\":1699999941,\"scope\":\"orders:read\"}"},
-        {"jwt_not_yet_valid", "{" GOOD ",\"nbf\":1700000061}"},
-        {"jwt_malformed", "{\"iss\":\"https://idp/\",\"aud\":\"orders\"}"},
-        {"jwt_malformed", "{" GOOD ",\"nbf\":\"soon\"}"},
-        {"jwt_bad_issuer", "{\"iss\":\"https://evil/\",\"aud\":\"orders\",\"exp\":1700000100}"},
-        {"jwt_bad_audience", "{\"iss\":\"https://idp/\",\"aud\":[\"a\",\"b\"],\"exp\":1700000100}"},
+        { "", "{" GOOD ",\"scope\":\"x orders:read\"}" },
+        { "jwt_claim_refused", "{" GOOD ",\"scope\":\"orders:write\"}" },
+        { "jwt_claim_refused", "{" GOOD "}" },
+        { "jwt_expired", "{\"iss\":\"https://idp/\",\"aud\":\"orders\",\"exp\":1699999940}" },
+        { "", "{\"iss\":\"https://idp/\",\"aud\":\"orders\",\"exp\":1699999941,\"scope\":\"orders:read\"}" },
+        { "jwt_not_yet_valid", "{" GOOD ",\"nbf\":1700000061}" },
+        { "jwt_malformed", "{\"iss\":\"https://idp/\",\"aud\":\"orders\"}" },
+        { "jwt_malformed", "{" GOOD ",\"nbf\":\"soon\"}" },
+        { "jwt_bad_issuer", "{\"iss\":\"https://evil/\",\"aud\":\"orders\",\"exp\":1700000100}" },
+        { "jwt_bad_audience", "{\"iss\":\"https://idp/\",\"aud\":[\"a\",\"b\"],\"exp\":1700000100}" },
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         assert_string_equal(ask(c, HS, rows[i].payload), rows[i].want);
@@ -176,36 +176,36 @@ static void
 test_configuration(void **state)
 {
     fake.file_name = "idp.pem";
-    fake.file = (struct weir_str){rsa_pem, strlen(rsa_pem)};
+    fake.file = (struct weir_str){ rsa_pem, strlen(rsa_pem) };
     static const struct {
         const char *text, *error;
     } bad[] = {
-        {"jwt { audience a; }", "nothing to verify"},
-        {"jwt { audience a; jwks ftp://x/; }", "https://"},
-        {"jwt { audience a; jwks http://idp.example.com/jwks; }", "insecure on"},
-        {"jwt { audience a; jwks http://127.evil.com/; }", "insecure on"},
-        {"jwt { audience a; jwks http://localhost.evil.com/; }", "insecure on"},
-        {"jwt { audience a; jwks http://127.0.0.1@evil.com/; }", "insecure on"},
-        {"jwt { audience a; jwks file:none.json; }", "no such file"},
-        {"jwt { audience a; jwks file:idp.pem; }", "not JSON"},
-        {"jwt { audience a; key secret:x; }", "alg="},
-        {"jwt { audience a; key plain alg=HS256; }", "file:PATH or secret:TEXT"},
-        {"jwt { audience a; key file:idp.pem alg=HS256; }", "another kind"},
-        {"jwt { audience a; key file:idp.pem alg=ES256; }", "another kind"},
-        {"jwt { audience a any; key file:idp.pem; }", "alone"},
-        {"jwt { audience a; key file:idp.pem; require scope; }", "at least one value"},
-        {"jwt { audience a; key file:idp.pem; require any scope; }", "at least one value"},
-        {"jwt { audience a; key file:idp.pem; forward sub as \"X User\"; }", "header name"},
+        { "jwt { audience a; }", "nothing to verify" },
+        { "jwt { audience a; jwks ftp://x/; }", "https://" },
+        { "jwt { audience a; jwks http://idp.example.com/jwks; }", "insecure on" },
+        { "jwt { audience a; jwks http://127.evil.com/; }", "insecure on" },
+        { "jwt { audience a; jwks http://localhost.evil.com/; }", "insecure on" },
+        { "jwt { audience a; jwks http://127.0.0.1@evil.com/; }", "insecure on" },
+        { "jwt { audience a; jwks file:none.json; }", "no such file" },
+        { "jwt { audience a; jwks file:idp.pem; }", "not JSON" },
+        { "jwt { audience a; key secret:x; }", "alg=" },
+        { "jwt { audience a; key plain alg=HS256; }", "file:PATH or secret:TEXT" },
+        { "jwt { audience a; key file:idp.pem alg=HS256; }", "another kind" },
+        { "jwt { audience a; key file:idp.pem alg=ES256; }", "another kind" },
+        { "jwt { audience a any; key file:idp.pem; }", "alone" },
+        { "jwt { audience a; key file:idp.pem; require scope; }", "at least one value" },
+        { "jwt { audience a; key file:idp.pem; require any scope; }", "at least one value" },
+        { "jwt { audience a; key file:idp.pem; forward sub as \"X User\"; }", "header name" },
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_null(fake_configure(bad[i].text));
         assert_non_null(strstr(fake.errors, bad[i].error));
     }
-    static const char *const good[] = {"jwt { audience a; jwks http://127.0.0.1:8000/jwks; }",
-                                       "jwt { audience a; jwks http://localhost/jwks; }",
-                                       "jwt { audience a; jwks http://[::1]:80/jwks; }",
-                                       "jwt { audience a; jwks http://idp.example.com/jwks; insecure on; }",
-                                       "jwt { audience any; key file:idp.pem alg=RS256 kid=k1; cache 0; }"};
+    static const char *const good[] = { "jwt { audience a; jwks http://127.0.0.1:8000/jwks; }",
+                                        "jwt { audience a; jwks http://localhost/jwks; }",
+                                        "jwt { audience a; jwks http://[::1]:80/jwks; }",
+                                        "jwt { audience a; jwks http://idp.example.com/jwks; insecure on; }",
+                                        "jwt { audience any; key file:idp.pem alg=RS256 kid=k1; cache 0; }" };
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         assert_non_null(fake_configure(good[i]));
     assert_non_null(fake_configure("jwt { audience a; key secret:short alg=HS256; }"));
@@ -284,15 +284,15 @@ static void
 test_algorithms_restrict(void **state)
 {
     fake.file_name = "keys.json";
-    fake.file = (struct weir_str){rsa_set, strlen(rsa_set)};
+    fake.file = (struct weir_str){ rsa_set, strlen(rsa_set) };
     void *c = fake_configure("jwt { audience any; require_exp off; jwks file:keys.json; algorithms RS256 ES256; }");
     char *rs256 = signer_evp(rsa, NULL, "RS256", "{\"alg\":\"RS256\",\"kid\":\"r1\"}", "{}");
     char *ps256 = signer_evp(rsa, NULL, "PS256", "{\"alg\":\"PS256\",\"kid\":\"r1\"}", "{}");
     char *other = signer_evp(rsa, NULL, "RS256", "{\"alg\":\"RS256\",\"kid\":\"r2\"}", "{}");
     char *es256 = signer_evp(p256, NULL, "ES256", "{\"alg\":\"ES256\",\"kid\":\"r1\"}", "{}");
     char value[2048];
-    static const char *const want[] = {"", "jwt_alg_refused", "jwt_unknown_key", "jwt_alg_refused"};
-    char *tokens[] = {rs256, ps256, other, es256};
+    static const char *const want[] = { "", "jwt_alg_refused", "jwt_unknown_key", "jwt_alg_refused" };
+    char *tokens[] = { rs256, ps256, other, es256 };
     for (int i = 0; i < 4; i++) {
         snprintf(value, sizeof(value), "Bearer %s", tokens[i]);
         assert_string_equal(ask_raw(c, value), want[i]);
@@ -421,12 +421,12 @@ test_explain(void **state)
 
     static const struct {
         const char *claims, *want;
-    } rows[] = {{"{\"scope\":\"b\"}", "jwt_claim_refused"},
-                {"{\"aud\":\"x\",\"scope\":\"a\"}", "jwt_bad_audience"},
-                {"[]", "jwt_malformed"},
-                {"{\"exp\":1,\"scope\":\"a\"}", "jwt_expired"},
-                {"{\"exp\":\"1\"}", "jwt_malformed"},
-                {"nonsense", "jwt_malformed"}};
+    } rows[] = { { "{\"scope\":\"b\"}", "jwt_claim_refused" },
+                 { "{\"aud\":\"x\",\"scope\":\"a\"}", "jwt_bad_audience" },
+                 { "[]", "jwt_malformed" },
+                 { "{\"exp\":1,\"scope\":\"a\"}", "jwt_expired" },
+                 { "{\"exp\":\"1\"}", "jwt_malformed" },
+                 { "nonsense", "jwt_malformed" } };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         x = fake_exchange();
         x->explaining = true;

@@ -33,7 +33,7 @@ make_keys(void **state)
 static int
 free_keys(void **state)
 {
-    EVP_PKEY *all[] = {rsa, weak, p256, p384, p521, ed25519, ed448};
+    EVP_PKEY *all[] = { rsa, weak, p256, p384, p521, ed25519, ed448 };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         EVP_PKEY_free(all[i]);
     return 0;
@@ -58,7 +58,7 @@ verify(const struct keyset *s, const char *text)
     const struct key *keys[8];
     unsigned n = 0;
     bool good = false;
-    assert_int_equal(token_decode(&t, (struct weir_str){text, strlen(text)}, &why), 0);
+    assert_int_equal(token_decode(&t, (struct weir_str){ text, strlen(text) }, &why), 0);
     if (keyset_match(s, t.alg, t.kid, keys, 8, &n) == KEYS_FOUND) {
         for (unsigned i = 0; i < n; i++)
             good |= verify_signature(keys[i], &t);
@@ -95,8 +95,8 @@ test_tokens_of_another_library(void **state)
     static const struct {
         EVP_PKEY **key;
         const char *alg;
-    } rows[] = {{&rsa, "RS256"},  {&rsa, "RS384"},  {&rsa, "RS512"},
-                {&p256, "ES256"}, {&p384, "ES384"}, {&p521, "ES512"}};
+    } rows[] = { { &rsa, "RS256" },  { &rsa, "RS384" },  { &rsa, "RS512" },
+                 { &p256, "ES256" }, { &p384, "ES384" }, { &p521, "ES512" } };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct keyset *s = set_of(*rows[i].key, "k1", rows[i].alg, NULL);
         char *pem = signer_pem(*rows[i].key, 1);
@@ -106,7 +106,7 @@ test_tokens_of_another_library(void **state)
         free(pem);
     }
     static const char secret[] = "a secret of more than thirty-two bytes, for all three of them: 64";
-    static const char *const hmac[] = {"HS256", "HS384", "HS512"};
+    static const char *const hmac[] = { "HS256", "HS384", "HS512" };
     for (size_t i = 0; i < 3; i++) {
         const char *error;
         struct keyset *s = keyset_new();
@@ -122,7 +122,7 @@ test_pss_and_eddsa(void **state)
     static const struct {
         EVP_PKEY **key;
         const char *alg;
-    } rows[] = {{&rsa, "PS256"}, {&rsa, "PS384"}, {&rsa, "PS512"}, {&ed25519, "EdDSA"}, {&ed448, "EdDSA"}};
+    } rows[] = { { &rsa, "PS256" }, { &rsa, "PS384" }, { &rsa, "PS512" }, { &ed25519, "EdDSA" }, { &ed448, "EdDSA" } };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char header[64];
         struct keyset *s = set_of(*rows[i].key, NULL, NULL, NULL);
@@ -159,7 +159,7 @@ test_vectors(void **state)
                           ".DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"));
     static const char input[] = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
     static const char sig[] = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
-    struct token t = {.alg = alg_find("EdDSA", 5), .input = {input, strlen(input)}};
+    struct token t = { .alg = alg_find("EdDSA", 5), .input = { input, strlen(input) } };
     t.signature_n = (size_t)base64url_decode(sig, strlen(sig), t.signature);
     assert_true(verify_signature(s->keys[2], &t));
     t.signature[0] ^= 1;
@@ -207,7 +207,7 @@ test_ecdsa_signatures_of_wrong_shape(void **state)
     struct keyset *s = set_of(p256, NULL, NULL, NULL);
     char *text = signer_evp(p256, NULL, "ES256", "{\"alg\":\"ES256\"}", PAYLOAD);
     char *sig = strrchr(text, '.') + 1;
-    static const size_t lengths[] = {0, 4, 84};
+    static const size_t lengths[] = { 0, 4, 84 };
     assert_true(verify(s, text));
     memset(sig, 'A', strlen(sig)); /* r = s = 0 (CVE-2022-21449) */
     assert_false(verify(s, text));
@@ -244,21 +244,21 @@ test_pem_forms(void **state)
 static void
 test_sets_are_read_with_care(void **state)
 {
-    static const char *const bad[] = {
-        "",
-        "x",
-        "[]",
-        "{}",
-        "{\"keys\":{}}",
-        "{\"keys\":[]}",
-        "{\"keys\":[1,null,\"a\",[]]}",
-        "{\"keys\":[{\"kty\":\"RSA\"}]}",
-        "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AA\",\"y\":\"AA\"}]}",
-        "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\","
-        "\"y\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}]}", /* not on the curve */
-        "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AA\"}]}",
-        "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"AAAA\"}]}",
-        "{\"keys\":[{\"kty\":\"oct\",\"k\":\"c2VjcmV0\"}]}" /* a secret from a network */};
+    static const char *const
+        bad[] = { "",
+                  "x",
+                  "[]",
+                  "{}",
+                  "{\"keys\":{}}",
+                  "{\"keys\":[]}",
+                  "{\"keys\":[1,null,\"a\",[]]}",
+                  "{\"keys\":[{\"kty\":\"RSA\"}]}",
+                  "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AA\",\"y\":\"AA\"}]}",
+                  "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\","
+                  "\"y\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}]}", /* not on the curve */
+                  "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AA\"}]}",
+                  "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"AAAA\"}]}",
+                  "{\"keys\":[{\"kty\":\"oct\",\"k\":\"c2VjcmV0\"}]}" /* a secret from a network */ };
     const char *error;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         error = NULL;

@@ -37,7 +37,7 @@ decode(const char *header, const char *payload, struct token *t)
     encode(header, strlen(header), h);
     encode(payload, strlen(payload), p);
     snprintf(text, sizeof(text), "%s.%s.c2ln", h, p);
-    return token_decode(t, (struct weir_str){text, strlen(text)}, &why) == 0 ? NULL : why;
+    return token_decode(t, (struct weir_str){ text, strlen(text) }, &why) == 0 ? NULL : why;
 }
 
 #define H "{\"alg\":\"RS256\",\"kid\":\"k1\",\"typ\":\"JWT\"}"
@@ -53,8 +53,9 @@ test_base64url(void **state)
     assert_memory_equal(out, "foo", 3);
     assert_int_equal(base64url_decode("-_-_", 4, out), 3);
     assert_memory_equal(out, "\xfb\xff\xbf", 3);
-    static const char *const bad[] = {"Z",    "Zm9vZ", "Zg==", "Zh",     "Zm9",
-                                      "Zm+v", "Zm/v",  "Zm v", "Zm9v\n", "Zm\xc3\xa9"};
+    static const char *const bad[] = {
+        "Z", "Zm9vZ", "Zg==", "Zh", "Zm9", "Zm+v", "Zm/v", "Zm v", "Zm9v\n", "Zm\xc3\xa9"
+    };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(base64url_decode(bad[i], strlen(bad[i]), out), -1);
 }
@@ -79,7 +80,7 @@ test_takes_a_token_apart(void **state)
 static void
 test_none_is_no_algorithm(void **state)
 {
-    static const char *const names[] = {"none", "None", "NONE", "", "rs256", "RS256 ", "HS1", "ES256K", "dir"};
+    static const char *const names[] = { "none", "None", "NONE", "", "rs256", "RS256 ", "HS1", "ES256K", "dir" };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char header[64];
         struct token t;
@@ -93,23 +94,23 @@ test_none_is_no_algorithm(void **state)
 static void
 test_malformed_headers(void **state)
 {
-    static const char *const bad[] = {"",
-                                      "x",
-                                      "[]",
-                                      "\"a\"",
-                                      "{}",
-                                      "{\"alg\":1}",
-                                      "{\"alg\":null}",
-                                      "{\"alg\":[\"RS256\"]}",
-                                      "{\"alg\":\"RS256\",\"alg\":\"HS256\"}",
-                                      "{\"alg\":\"RS256\",\"kid\":1}",
-                                      "{\"alg\":\"RS256\",\"typ\":1}",
-                                      "{\"alg\":\"RS256\",\"crit\":[]}",
-                                      "{\"alg\":\"RS256\",\"crit\":[\"exp\"],\"exp\":1}",
-                                      "{\"alg\":\"RS256\",\"crit\":[\"b64\"],\"b64\":false}",
-                                      "{\"alg\":\"RS256\"} x",
-                                      "{\"alg\":\"RS256\",}",
-                                      "{\"alg\":\"RS256\",\"kid\":\"a\\u0000b\"}"};
+    static const char *const bad[] = { "",
+                                       "x",
+                                       "[]",
+                                       "\"a\"",
+                                       "{}",
+                                       "{\"alg\":1}",
+                                       "{\"alg\":null}",
+                                       "{\"alg\":[\"RS256\"]}",
+                                       "{\"alg\":\"RS256\",\"alg\":\"HS256\"}",
+                                       "{\"alg\":\"RS256\",\"kid\":1}",
+                                       "{\"alg\":\"RS256\",\"typ\":1}",
+                                       "{\"alg\":\"RS256\",\"crit\":[]}",
+                                       "{\"alg\":\"RS256\",\"crit\":[\"exp\"],\"exp\":1}",
+                                       "{\"alg\":\"RS256\",\"crit\":[\"b64\"],\"b64\":false}",
+                                       "{\"alg\":\"RS256\"} x",
+                                       "{\"alg\":\"RS256\",}",
+                                       "{\"alg\":\"RS256\",\"kid\":\"a\\u0000b\"}" };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct token t;
         assert_non_null(decode(bad[i], "{}", &t));
@@ -120,24 +121,24 @@ test_malformed_headers(void **state)
 static void
 test_malformed_payloads(void **state)
 {
-    static const char *const bad[] = {"",
-                                      "x",
-                                      "[]",
-                                      "1",
-                                      "{\"sub\":1}",
-                                      "{\"iss\":[]}",
-                                      "{\"jti\":1}",
-                                      "{\"exp\":\"1\"}",
-                                      "{\"nbf\":null}",
-                                      "{\"iat\":true}",
-                                      "{\"aud\":1}",
-                                      "{\"aud\":[1]}",
-                                      "{\"aud\":[\"a\",{}]}",
-                                      "{\"aud\":{}}",
-                                      "{\"sub\":\"a\",\"sub\":\"b\"}",
-                                      "{\"x\":{\"y\":1,\"y\":2}}",
-                                      "{\"exp\":1e999}",
-                                      "{\"sub\":\"\xff\"}"};
+    static const char *const bad[] = { "",
+                                       "x",
+                                       "[]",
+                                       "1",
+                                       "{\"sub\":1}",
+                                       "{\"iss\":[]}",
+                                       "{\"jti\":1}",
+                                       "{\"exp\":\"1\"}",
+                                       "{\"nbf\":null}",
+                                       "{\"iat\":true}",
+                                       "{\"aud\":1}",
+                                       "{\"aud\":[1]}",
+                                       "{\"aud\":[\"a\",{}]}",
+                                       "{\"aud\":{}}",
+                                       "{\"sub\":\"a\",\"sub\":\"b\"}",
+                                       "{\"x\":{\"y\":1,\"y\":2}}",
+                                       "{\"exp\":1e999}",
+                                       "{\"sub\":\"\xff\"}" };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct token t;
         assert_non_null(decode(H, bad[i], &t));
@@ -148,32 +149,32 @@ test_malformed_payloads(void **state)
 static void
 test_malformed_shapes(void **state)
 {
-    static const char *const bad[] = {"",
-                                      ".",
-                                      "..",
-                                      "...",
-                                      "a",
-                                      "a.b",
-                                      "eyJhbGciOiJSUzI1NiJ9.e30",
-                                      "eyJhbGciOiJSUzI1NiJ9.e30.a.b",
-                                      "eyJhbGciOiJSUzI1NiJ9.e30.c2ln.",
-                                      "eyJhbGciOiJSUzI1NiJ9.e30.c2ln=",
-                                      "eyJhbGciOiJSUzI1NiJ9 .e30.c2ln",
-                                      "eyJhbGciOiJSUzI1NiJ9.e30.c2l+",
-                                      ".e30.c2ln",
-                                      "eyJhbGciOiJSUzI1NiJ9..c2ln",
-                                      "e30.k.l.m.n"};
+    static const char *const bad[] = { "",
+                                       ".",
+                                       "..",
+                                       "...",
+                                       "a",
+                                       "a.b",
+                                       "eyJhbGciOiJSUzI1NiJ9.e30",
+                                       "eyJhbGciOiJSUzI1NiJ9.e30.a.b",
+                                       "eyJhbGciOiJSUzI1NiJ9.e30.c2ln.",
+                                       "eyJhbGciOiJSUzI1NiJ9.e30.c2ln=",
+                                       "eyJhbGciOiJSUzI1NiJ9 .e30.c2ln",
+                                       "eyJhbGciOiJSUzI1NiJ9.e30.c2l+",
+                                       ".e30.c2ln",
+                                       "eyJhbGciOiJSUzI1NiJ9..c2ln",
+                                       "e30.k.l.m.n" };
     struct token t;
     const char *why;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        assert_int_equal(token_decode(&t, (struct weir_str){bad[i], strlen(bad[i])}, &why), -1);
+        assert_int_equal(token_decode(&t, (struct weir_str){ bad[i], strlen(bad[i]) }, &why), -1);
         assert_non_null(why);
         token_fini(&t);
     }
     static const char good[] = "eyJhbGciOiJSUzI1NiJ9.e30.c2ln";
-    assert_int_equal(token_decode(&t, (struct weir_str){good, strlen(good)}, &why), 0);
+    assert_int_equal(token_decode(&t, (struct weir_str){ good, strlen(good) }, &why), 0);
     token_fini(&t);
-    assert_int_equal(token_decode(&t, (struct weir_str){NULL, 0}, &why), -1);
+    assert_int_equal(token_decode(&t, (struct weir_str){ NULL, 0 }, &why), -1);
     token_fini(&t);
 }
 
@@ -184,11 +185,11 @@ test_sizes(void **state)
     const char *why;
     char *text = malloc(TOKEN_MAX + 2);
     memset(text, 'A', TOKEN_MAX + 1);
-    assert_int_equal(token_decode(&t, (struct weir_str){text, TOKEN_MAX + 1}, &why), -1);
+    assert_int_equal(token_decode(&t, (struct weir_str){ text, TOKEN_MAX + 1 }, &why), -1);
     assert_non_null(strstr(why, "long"));
     token_fini(&t);
     memcpy(text, "eyJhbGciOiJSUzI1NiJ9.e30.", 25); /* a signature of 12 kB */
-    assert_int_equal(token_decode(&t, (struct weir_str){text, TOKEN_MAX}, &why), -1);
+    assert_int_equal(token_decode(&t, (struct weir_str){ text, TOKEN_MAX }, &why), -1);
     token_fini(&t);
     /* Nesting as deep as it fits ends in a refusal, not in a broken stack. */
     char deep[4000];
@@ -200,7 +201,7 @@ test_sizes(void **state)
     encode(header, strlen(header), h);
     encode(deep, strlen(deep), p);
     snprintf(whole, sizeof(whole), "%s.%s.c2ln", h, p);
-    assert_int_equal(token_decode(&t, (struct weir_str){whole, strlen(whole)}, &why), -1);
+    assert_int_equal(token_decode(&t, (struct weir_str){ whole, strlen(whole) }, &why), -1);
     token_fini(&t);
     free(text);
 }

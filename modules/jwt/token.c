@@ -54,8 +54,8 @@ is_audience(const json_t *aud)
 const char *
 token_check_claims(const json_t *payload)
 {
-    static const char *const texts[] = {"iss", "sub", "jti"};
-    static const char *const times[] = {"exp", "nbf", "iat"};
+    static const char *const texts[] = { "iss", "sub", "jti" };
+    static const char *const times[] = { "exp", "nbf", "iat" };
     for (size_t i = 0; i < 3; i++) {
         const json_t *text = json_object_get(payload, texts[i]), *time = json_object_get(payload, times[i]);
         if ((text && !json_is_string(text)) || (time && !json_is_number(time)))
@@ -81,7 +81,7 @@ token_decode(struct token *t, struct weir_str text, const char **why)
     if (n < 0)
         return -1;
     t->signature_n = (size_t)n;
-    t->input = (struct weir_str){text.p, (size_t)(dot2 - text.p)};
+    t->input = (struct weir_str){ text.p, (size_t)(dot2 - text.p) };
     t->header = decode_object(text.p, (size_t)(dot - text.p));
     *why = "the header is not a JSON object";
     if (!t->header || (*why = read_header(t)))

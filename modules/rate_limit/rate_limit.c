@@ -33,7 +33,7 @@ struct weir_str
 limit_address_key(struct weir_str address, char out[64])
 {
     unsigned char a[16];
-    static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
     if (address.n >= 64 || !address.p || !memchr(address.p, ':', address.n))
         return address;
     memcpy(out, address.p, address.n);
@@ -46,7 +46,7 @@ limit_address_key(struct weir_str address, char out[64])
     else
         n = snprintf(out, 64, "%02x%02x:%02x%02x:%02x%02x:%02x%02x::/64", a[0], a[1], a[2], a[3], a[4], a[5], a[6],
                      a[7]);
-    return (struct weir_str){out, (size_t)n};
+    return (struct weir_str){ out, (size_t)n };
 }
 
 /* Appends a number without a pass through printf. */
@@ -80,7 +80,7 @@ tell_limit(struct weir_exchange *x, const struct limit_config *c, const struct g
     end = put_number(end + c->header_start.n, (uint64_t)a->left);
     memcpy(end, ";t=", 3);
     end = put_number(end + 3, seconds_up(a->full_after_ns));
-    limit_host->response_header_add(x, "RateLimit", (struct weir_str){text, (size_t)(end - text)});
+    limit_host->response_header_add(x, "RateLimit", (struct weir_str){ text, (size_t)(end - text) });
 }
 
 static void
@@ -88,7 +88,7 @@ retry_after(struct weir_exchange *x, int64_t ns)
 {
     char text[24];
     char *end = put_number(text, seconds_up(ns) ? seconds_up(ns) : 1);
-    limit_host->response_header_set(x, "Retry-After", (struct weir_str){text, (size_t)(end - text)});
+    limit_host->response_header_set(x, "Retry-After", (struct weir_str){ text, (size_t)(end - text) });
 }
 
 static enum weir_verdict
@@ -192,7 +192,7 @@ ask_store(struct weir_exchange *x, const struct limit_config *c, struct weir_str
     size_t n = key.n < sizeof(salted) - 1 ? key.n : sizeof(salted) - 1;
     salted[0] = '2';
     memcpy(salted + 1, key.p, n);
-    uint64_t h1 = limit_host->hash(key), h2 = limit_host->hash((struct weir_str){salted, n + 1});
+    uint64_t h1 = limit_host->hash(key), h2 = limit_host->hash((struct weir_str){ salted, n + 1 });
 
     char *text = limit_host->exchange_alloc(x, c->redis_prefix.n + 40);
     memcpy(text, c->redis_prefix.p, c->redis_prefix.n);
@@ -201,7 +201,7 @@ ask_store(struct weir_exchange *x, const struct limit_config *c, struct weir_str
     struct limit_call *call = limit_host->exchange_alloc(x, sizeof(*call));
     call->x = x;
     call->config = c;
-    struct weir_str name = {text, c->redis_prefix.n + (size_t)tail};
+    struct weir_str name = { text, c->redis_prefix.n + (size_t)tail };
     if (!limit_host->store_eval(x, c->store, redis_script, name, c->redis_args, 2, on_reply, call)) {
         set_degraded(c, true, "no call could be made");
         return decide_without_store(x, c, key);
@@ -235,8 +235,8 @@ limit_request(struct weir_exchange *x, void *config)
 }
 
 static const struct weir_reason limit_reasons[] = {
-    {"rate_limited", 429, "Too many requests", NULL},
-    {0},
+    { "rate_limited", 429, "Too many requests", NULL },
+    { 0 },
 };
 
 WEIR_MODULE = {

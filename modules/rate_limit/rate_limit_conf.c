@@ -6,30 +6,30 @@
 #define SECOND INT64_C(1000000000)
 #define LONGEST_FILL (INT64_C(10) * 366 * 86400 * SECOND)
 
-static const struct weir_arg rate_args[] = {{"RATE", WEIR_T_RATE}, {0}};
-static const struct weir_opt rate_opts[] = {{"burst", WEIR_T_INT, 1, 1000000000}, {0}};
-static const struct weir_arg template_args[] = {{"TEMPLATE", WEIR_T_TEMPLATE}, {0}};
-static const struct weir_arg name_args[] = {{"NAME", WEIR_T_NAME}, {0}};
-static const struct weir_arg error_args[] = {{"WHAT", WEIR_T_WORD, 0, 0, "allow|deny|local"}, {0}};
-static const struct weir_arg replicas_args[] = {{"N", WEIR_T_INT, 1, 100000}, {0}};
-static const struct weir_arg entries_args[] = {{"N", WEIR_T_INT, 1, 100000000}, {0}};
+static const struct weir_arg rate_args[] = { { "RATE", WEIR_T_RATE }, { 0 } };
+static const struct weir_opt rate_opts[] = { { "burst", WEIR_T_INT, 1, 1000000000 }, { 0 } };
+static const struct weir_arg template_args[] = { { "TEMPLATE", WEIR_T_TEMPLATE }, { 0 } };
+static const struct weir_arg name_args[] = { { "NAME", WEIR_T_NAME }, { 0 } };
+static const struct weir_arg error_args[] = { { "WHAT", WEIR_T_WORD, 0, 0, "allow|deny|local" }, { 0 } };
+static const struct weir_arg replicas_args[] = { { "N", WEIR_T_INT, 1, 100000 }, { 0 } };
+static const struct weir_arg entries_args[] = { { "N", WEIR_T_INT, 1, 100000000 }, { 0 } };
 
 const struct weir_directive limit_rows[] = {
-    {"rate_limit", "main host route policy", .block = "rate_limit", .flags = WEIR_D_POLICY,
-     .help = "at most so many requests for each key (token bucket)"},
-    {"rate", "rate_limit", rate_args, rate_opts, .flags = WEIR_D_REQUIRED,
-     .help = "tokens per time, and how many an idle bucket holds (burst; default: the rate's count)"},
-    {"key", "rate_limit", template_args, .def = "${client.ip}",
-     .help = "who shares a bucket; the client's address counts by /64 where it is IPv6"},
-    {"store", "rate_limit", name_args,
-     .help = "the Redis store that holds the buckets; without it: the memory of this process"},
-    {"on_store_error", "rate_limit", error_args, .def = "local",
-     .help = "while the store is away: allow, deny (503), or count in this process's memory"},
-    {"replicas", "rate_limit", replicas_args, .def = "1",
-     .help = "gateways that share the store: each counts its part while it is away"},
-    {"name", "rate_limit", name_args, .help = "identity of the buckets; default: the scope the limit is written in"},
-    {"entries", "rate_limit", entries_args, .def = "100000", .help = "buckets kept in the memory of this process"},
-    {0},
+    { "rate_limit", "main host route policy", .block = "rate_limit", .flags = WEIR_D_POLICY,
+      .help = "at most so many requests for each key (token bucket)" },
+    { "rate", "rate_limit", rate_args, rate_opts, .flags = WEIR_D_REQUIRED,
+      .help = "tokens per time, and how many an idle bucket holds (burst; default: the rate's count)" },
+    { "key", "rate_limit", template_args, .def = "${client.ip}",
+      .help = "who shares a bucket; the client's address counts by /64 where it is IPv6" },
+    { "store", "rate_limit", name_args,
+      .help = "the Redis store that holds the buckets; without it: the memory of this process" },
+    { "on_store_error", "rate_limit", error_args, .def = "local",
+      .help = "while the store is away: allow, deny (503), or count in this process's memory" },
+    { "replicas", "rate_limit", replicas_args, .def = "1",
+      .help = "gateways that share the store: each counts its part while it is away" },
+    { "name", "rate_limit", name_args, .help = "identity of the buckets; default: the scope the limit is written in" },
+    { "entries", "rate_limit", entries_args, .def = "100000", .help = "buckets kept in the memory of this process" },
+    { 0 },
 };
 
 static struct weir_str text_of(struct weir_policy *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -45,7 +45,7 @@ text_of(struct weir_policy *p, const char *format, ...)
     va_start(ap, format);
     vsnprintf(text, (size_t)n + 1, format, ap);
     va_end(ap);
-    return (struct weir_str){text, (size_t)n};
+    return (struct weir_str){ text, (size_t)n };
 }
 
 static int
@@ -93,7 +93,7 @@ header_name(struct weir_policy *p, struct weir_str name)
             text[n++] = '\\';
         text[n++] = ch >= 0x20 && ch < 0x7f ? ch : '_';
     }
-    return (struct weir_str){text, n};
+    return (struct weir_str){ text, n };
 }
 
 static int
@@ -102,7 +102,7 @@ configure_key(struct limit_config *c, struct weir_policy *p, const struct weir_c
     const struct weir_host *h = limit_host;
     const struct weir_conf *line = h->conf_find(block, "key");
     static const char address[] = "${client.ip}";
-    struct weir_str text = line ? h->conf_arg(line, 0) : (struct weir_str){address, sizeof(address) - 1};
+    struct weir_str text = line ? h->conf_arg(line, 0) : (struct weir_str){ address, sizeof(address) - 1 };
     c->key_is_address = text.n == sizeof(address) - 1 && memcmp(text.p, address, text.n) == 0;
     c->key = line ? h->conf_template(p, line, 0) : h->template_compile(p, address, block);
     return c->key ? 0 : -1;
@@ -156,8 +156,8 @@ configure_state(struct limit_config *c, struct weir_policy *p, const struct weir
 {
     const struct weir_host *h = limit_host;
     uint64_t entries = (uint64_t)h->conf_get_int(block, "entries");
-    static const char *const labels[] = {"policy", "store"};
-    struct weir_str values[] = {name, c->store};
+    static const char *const labels[] = { "policy", "store" };
+    struct weir_str values[] = { name, c->store };
     struct weir_str key = text_of(p, "rate_limit:%.*s:%llu", (int)name.n, name.p, (unsigned long long)entries);
     c->hold = h->state_get(key.p, sizeof(struct limit_state), state_init, state_fini);
     c->state = h->state_data(c->hold);

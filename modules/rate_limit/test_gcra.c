@@ -8,7 +8,7 @@
 
 #define S INT64_C(1000000000)
 
-static const struct gcra ten = {.emission_ns = S / 10, .capacity_ns = S / 2}; /* 10/s, burst 5 */
+static const struct gcra ten = { .emission_ns = S / 10, .capacity_ns = S / 2 }; /* 10/s, burst 5 */
 
 static void
 test_burst_then_rate(void **state)
@@ -57,7 +57,7 @@ static void
 test_a_faster_rate_does_not_punish_the_past(void **state)
 {
     struct gcra_answer a;
-    const struct gcra slow = {.emission_ns = 3600 * S, .capacity_ns = 36000 * S};
+    const struct gcra slow = { .emission_ns = 3600 * S, .capacity_ns = 36000 * S };
     int64_t now = 100 * S, tat = 0;
     for (int i = 0; i < 10; i++)
         tat = gcra_take(&slow, tat, now, &a);

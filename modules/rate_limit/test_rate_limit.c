@@ -120,7 +120,7 @@ test_keys_of_ones_own(void **state)
     static const struct {
         const char *user;
         enum weir_verdict want;
-    } rows[] = {{"a", WEIR_CONTINUE}, {"a", WEIR_REFUSED}, {"b", WEIR_CONTINUE}};
+    } rows[] = { { "a", WEIR_CONTINUE }, { "a", WEIR_REFUSED }, { "b", WEIR_CONTINUE } };
     for (size_t i = 0; i < 3; i++) {
         struct weir_exchange *x = fake_exchange();
         fake_variable(x, "request.header.x-user", rows[i].user);
@@ -160,15 +160,15 @@ test_two_limits_on_one_answer(void **state)
 static void
 answer(unsigned i, int64_t allowed, int64_t left, int64_t retry_us, int64_t full_us)
 {
-    int64_t ints[] = {allowed, left, retry_us, full_us};
-    struct weir_store_reply r = {.ints = ints, .n = 4};
+    int64_t ints[] = { allowed, left, retry_us, full_us };
+    struct weir_store_reply r = { .ints = ints, .n = 4 };
     fake.calls[i].done(&r, fake.calls[i].arg);
 }
 
 static void
 break_call(unsigned i, const char *error)
 {
-    struct weir_store_reply r = {.error = error};
+    struct weir_store_reply r = { .error = error };
     fake.calls[i].done(&r, fake.calls[i].arg);
 }
 
@@ -271,14 +271,15 @@ test_answers_that_are_none(void **state)
     void *c = fake_configure("rate_limit { rate 1/h; name d; store main; on_store_error deny; }");
     struct weir_exchange *x = from("192.0.2.1");
     weir_module.request(x, c);
-    struct weir_store_reply r = {.n = 0};
+    struct weir_store_reply r = { .n = 0 };
     fake.calls[0].done(&r, fake.calls[0].arg);
     assert_int_equal(weir_module.request(x, c), WEIR_REFUSED);
     assert_string_equal(x->reason, "store_unavailable");
     fake_exchange_free(x);
 
-    static const int64_t rows[][4] = {{2, 0, 0, 0},         {-1, 0, 0, 0},        {1, -1, 0, 0},       {1, 0, -1, 0},
-                                      {1, 0, INT64_MAX, 0}, {1, 0, INT64_MIN, 0}, {1, 0, 0, INT64_MAX}};
+    static const int64_t rows[][4] = { { 2, 0, 0, 0 },        { -1, 0, 0, 0 },        { 1, -1, 0, 0 },
+                                       { 1, 0, -1, 0 },       { 1, 0, INT64_MAX, 0 }, { 1, 0, INT64_MIN, 0 },
+                                       { 1, 0, 0, INT64_MAX } };
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         x = from("192.0.2.1");
         weir_module.request(x, c);

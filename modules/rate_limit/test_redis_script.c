@@ -49,7 +49,7 @@ start_server(void **state)
             *state = c;
             return 0;
         }
-        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL); /* there is no event for "it listens now" */
+        nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL); /* there is no event for "it listens now" */
     }
     return -1;
 }
@@ -75,12 +75,12 @@ struct answer {
 static struct answer
 take(redisContext *c, const char *key, const char *emission, const char *capacity)
 {
-    struct answer a = {-1, -1, -1, -1};
+    struct answer a = { -1, -1, -1, -1 };
     redisReply *r = redisCommand(c, "EVAL %s 1 %s %s %s", redis_script, key, emission, capacity);
     assert_non_null(r);
     if (r->type == REDIS_REPLY_ARRAY && r->elements == 4)
-        a = (struct answer){r->element[0]->integer, r->element[1]->integer, r->element[2]->integer,
-                            r->element[3]->integer};
+        a = (struct answer){ r->element[0]->integer, r->element[1]->integer, r->element[2]->integer,
+                             r->element[3]->integer };
     else if (r->type == REDIS_REPLY_ERROR)
         print_message("%s\n", r->str);
     freeReplyObject(r);
@@ -121,7 +121,7 @@ test_burst_then_refusal(void **state)
 static void
 test_odd_rates_keep_their_burst(void **state)
 {
-    static const char *const emissions[] = {"333333333.333", "142857142.857", "8571428.571", "1000000.001"};
+    static const char *const emissions[] = { "333333333.333", "142857142.857", "8571428.571", "1000000.001" };
     if (!*state)
         skip();
     for (size_t i = 0; i < 4; i++) {

@@ -10,7 +10,7 @@
 
 #define S INT64_C(1000000000)
 
-static const struct gcra slow = {.emission_ns = 10 * S, .capacity_ns = 50 * S}; /* 6/m, burst 5 */
+static const struct gcra slow = { .emission_ns = 10 * S, .capacity_ns = 50 * S }; /* 6/m, burst 5 */
 
 static void
 test_each_hash_has_its_bucket(void **state)
@@ -76,7 +76,7 @@ static void
 test_threads_never_take_the_same_token(void **state)
 {
     struct table *t = table_new(100);
-    struct job jobs[4] = {{t, 0}, {t, 0}, {t, 0}, {t, 0}};
+    struct job jobs[4] = { { t, 0 }, { t, 0 }, { t, 0 }, { t, 0 } };
     pthread_t threads[4];
     unsigned allowed = 0;
     for (int i = 0; i < 4; i++)

@@ -168,7 +168,7 @@ fakeconf_number(enum weir_type type, const char *text)
     static const struct {
         const char *unit;
         int64_t ns;
-    } units[] = {{"ms", 1000000}, {"s", 1000000000}, {"m", 60000000000}, {"h", 3600000000000}};
+    } units[] = { { "ms", 1000000 }, { "s", 1000000000 }, { "m", 60000000000 }, { "h", 3600000000000 } };
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         if (strcmp(unit, units[i].unit) == 0)
             return v * units[i].ns;

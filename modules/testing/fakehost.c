@@ -14,7 +14,7 @@ static struct weir_policy *policies;
 struct weir_str
 fake_str(const char *s)
 {
-    return (struct weir_str){s, s ? strlen(s) : 0};
+    return (struct weir_str){ s, s ? strlen(s) : 0 };
 }
 
 void

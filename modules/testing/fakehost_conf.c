@@ -20,7 +20,7 @@ h_conf_args(const struct weir_conf *line)
 static struct weir_str
 h_conf_arg(const struct weir_conf *line, unsigned i)
 {
-    return i < line->n_words ? fake_str(line->words[i]) : (struct weir_str){"", 0};
+    return i < line->n_words ? fake_str(line->words[i]) : (struct weir_str){ "", 0 };
 }
 
 static int64_t

@@ -143,7 +143,7 @@ h_post(unsigned worker, void (*fn)(void *), void *arg)
 {
     if (n_posts == FAKE_MAX)
         abort();
-    posts[n_posts++] = (struct post){worker, fn, arg};
+    posts[n_posts++] = (struct post){ worker, fn, arg };
 }
 
 void
@@ -163,7 +163,7 @@ static struct weir_timer *
 h_timer_after(int64_t ns, void (*fn)(void *), void *arg)
 {
     struct weir_timer *t = calloc(1, sizeof(*t)), **place = &timers;
-    *t = (struct weir_timer){fake.now + ns, fn, arg, fake.worker, NULL};
+    *t = (struct weir_timer){ fake.now + ns, fn, arg, fake.worker, NULL };
     while (*place && (*place)->at <= t->at)
         place = &(*place)->next;
     t->next = *place;
@@ -231,7 +231,7 @@ void
 fake_fetch_answer(unsigned i, int status, const char *body)
 {
     struct fake_fetch *f = &fake.fetches[i];
-    struct weir_fetch_response res = {.status = status, .error = status ? NULL : body, .max_age_s = -1};
+    struct weir_fetch_response res = { .status = status, .error = status ? NULL : body, .max_age_s = -1 };
     if (i >= fake.n_fetches || !f->open)
         abort();
     if (status)

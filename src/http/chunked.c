@@ -166,7 +166,7 @@ refused_in_trailer(unsigned id)
 static enum h1_result
 parse_trailers(const char *p, size_t n, const struct h1_limits *limits, struct fields *out, struct h1_error *err)
 {
-    struct h1_marks marks = {0};
+    struct h1_marks marks = { 0 };
 
     if (h1_parse_fields(out, &marks, &p, p + n, limits, err) == H1_ERROR)
         return H1_ERROR;

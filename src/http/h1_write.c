@@ -146,7 +146,7 @@ put_fields(struct pen *w, const struct fields *f, struct skip skip)
 void
 h1_write_request(struct iobuf *out, const struct http_request *r, struct slice target, struct body_framing body)
 {
-    struct skip skip = {.length = body.kind != BODY_NONE, .connection = r->upgrade.n > 0};
+    struct skip skip = { .length = body.kind != BODY_NONE, .connection = r->upgrade.n > 0 };
     struct pen w;
 
     pen_init(&w, out);
@@ -180,13 +180,13 @@ struct body_framing
 h1_response_body(struct body_framing body, int status, enum http_method method, bool to_10)
 {
     if (status_has_no_body(status) || method == METHOD_HEAD)
-        return (struct body_framing){.kind = BODY_NONE};
+        return (struct body_framing){ .kind = BODY_NONE };
     if (body.kind == BODY_CHUNKED && to_10)
         body.kind = BODY_UNTIL_CLOSE;
     else if (body.kind == BODY_UNTIL_CLOSE && !to_10)
         body.kind = BODY_CHUNKED;
     else if (body.kind == BODY_NONE)
-        body = (struct body_framing){.kind = BODY_LENGTH, .length = 0};
+        body = (struct body_framing){ .kind = BODY_LENGTH, .length = 0 };
     return body;
 }
 
@@ -194,7 +194,7 @@ void
 h1_write_response(struct iobuf *out, const struct http_response *r, struct body_framing body, bool keep_alive,
                   bool to_10, struct slice upgrade)
 {
-    struct skip skip = {.length = true, .connection = true};
+    struct skip skip = { .length = true, .connection = true };
     struct pen w;
 
     if (status_has_no_body(r->status))
@@ -227,7 +227,7 @@ h1_write_interim(struct iobuf *out, const struct http_response *r)
 
     pen_init(&w, out);
     put_status_line(&w, r);
-    put_fields(&w, &r->fields, (struct skip){.length = true, .connection = true});
+    put_fields(&w, &r->fields, (struct skip){ .length = true, .connection = true });
     PUT_TEXT(&w, "\r\n");
     pen_commit(&w);
 }
@@ -266,7 +266,7 @@ h1_write_last_chunk(struct iobuf *out, const struct fields *trailers)
     }
     pen_init(&w, out);
     PUT_TEXT(&w, "0\r\n");
-    put_fields(&w, trailers, (struct skip){.length = true, .connection = true});
+    put_fields(&w, trailers, (struct skip){ .length = true, .connection = true });
     PUT_TEXT(&w, "\r\n");
     pen_commit(&w);
 }

@@ -1,10 +1,10 @@
 #include "message.h"
 
 static const struct slice methods[METHOD_COUNT] = {
-    [METHOD_OTHER] = {"other", 5},     [METHOD_GET] = {"GET", 3},         [METHOD_HEAD] = {"HEAD", 4},
-    [METHOD_POST] = {"POST", 4},       [METHOD_PUT] = {"PUT", 3},         [METHOD_DELETE] = {"DELETE", 6},
-    [METHOD_CONNECT] = {"CONNECT", 7}, [METHOD_OPTIONS] = {"OPTIONS", 7}, [METHOD_TRACE] = {"TRACE", 5},
-    [METHOD_PATCH] = {"PATCH", 5},
+    [METHOD_OTHER] = { "other", 5 },     [METHOD_GET] = { "GET", 3 },         [METHOD_HEAD] = { "HEAD", 4 },
+    [METHOD_POST] = { "POST", 4 },       [METHOD_PUT] = { "PUT", 3 },         [METHOD_DELETE] = { "DELETE", 6 },
+    [METHOD_CONNECT] = { "CONNECT", 7 }, [METHOD_OPTIONS] = { "OPTIONS", 7 }, [METHOD_TRACE] = { "TRACE", 5 },
+    [METHOD_PATCH] = { "PATCH", 5 },
 };
 
 /* The one method that starts with this letter and has this length, if any. */

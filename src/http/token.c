@@ -20,8 +20,8 @@ struct row {
 
 /* clang-format off */
 static struct row rows[FIELD_COUNT] = {
-    [FIELD_OTHER] = {.name = ""},
-#define X(id, text) [FIELD_##id] = {.name = text, .len = sizeof(text) - 1},
+    [FIELD_OTHER] = { .name = "" },
+#define X(id, text) [FIELD_##id] = { .name = text, .len = sizeof(text) - 1 },
     FIELD_LIST(X)
 #undef X
 };

@@ -123,7 +123,7 @@ parse_path_query(struct http_request *r, struct slice s, const struct uri_rules 
 static bool
 cut_scheme(struct slice *rest, struct slice *scheme)
 {
-    static const struct slice known[] = {{"http", 4}, {"https", 5}};
+    static const struct slice known[] = { { "http", 4 }, { "https", 5 } };
 
     for (unsigned i = 0; i < 2; i++) {
         struct slice k = known[i];

@@ -2,7 +2,7 @@
 #include "uri.h"
 #include "chars.h"
 
-static const struct uri_rules default_rules = {.encoded_slashes = URI_SLASHES_REFUSE};
+static const struct uri_rules default_rules = { .encoded_slashes = URI_SLASHES_REFUSE };
 
 /* What a byte of the path stands for, once escapes are resolved. */
 enum piece { PIECE_LITERAL, PIECE_ESCAPED, PIECE_SLASH };
@@ -179,7 +179,7 @@ put_slash(struct rewrite *w)
 const char *
 uri_canonical_path(struct slice path, const struct uri_rules *rules, struct arena *arena, struct slice *out)
 {
-    struct rewrite w = {.in = path, .at = 1, .n = 1, .segment = 1, .rules = rules ? rules : &default_rules};
+    struct rewrite w = { .in = path, .at = 1, .n = 1, .segment = 1, .rules = rules ? rules : &default_rules };
     const char *wrong = NULL;
     enum piece piece = PIECE_LITERAL;
     unsigned char c;

@@ -76,7 +76,7 @@ ctx_new(const SSL_METHOD *method, struct err *e)
 static bool
 readable(const char *path, const char *what, struct err *e)
 {
-    struct stat st = {0};
+    struct stat st = { 0 };
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (fd < 0 || fstat(fd, &st) < 0)

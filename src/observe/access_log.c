@@ -40,7 +40,7 @@ struct access_log {
 static struct {
     pthread_mutex_t lock;
     struct access_log *logs;
-} registry = {PTHREAD_MUTEX_INITIALIZER, NULL};
+} registry = { PTHREAD_MUTEX_INITIALIZER, NULL };
 
 static __thread struct {
     struct loop *loop; /* the timer's; NULL: not set up */
@@ -50,17 +50,17 @@ static __thread struct {
 
 /* ---- rows ---- */
 
-static const struct weir_arg log_args[] = {{"DESTINATION", WEIR_T_PATH}, {NULL}};
-static const struct weir_opt log_opts[] = {{"format", WEIR_T_WORD, .choices = "json", .def = "json"}, {NULL}};
+static const struct weir_arg log_args[] = { { "DESTINATION", WEIR_T_PATH }, { NULL } };
+static const struct weir_opt log_opts[] = { { "format", WEIR_T_WORD, .choices = "json", .def = "json" }, { NULL } };
 
 const struct weir_directive access_log_rows[] = {
-    {.name = "access_log",
-     .in = "main",
-     .args = log_args,
-     .opts = log_opts,
-     .def = "off",
-     .help = "One JSON line per request to stdout, stderr or a FILE; or off."},
-    {NULL},
+    { .name = "access_log",
+      .in = "main",
+      .args = log_args,
+      .opts = log_opts,
+      .def = "off",
+      .help = "One JSON line per request to stdout, stderr or a FILE; or off." },
+    { NULL },
 };
 
 /* ---- what is lost ---- */

@@ -115,7 +115,7 @@ sink_reopen(struct sink *s, bool always, struct err *e)
 static ssize_t
 put(struct sink *s, const char *p, size_t n)
 {
-    struct pollfd pfd = {.fd = s->fd, .events = POLLOUT};
+    struct pollfd pfd = { .fd = s->fd, .events = POLLOUT };
 
     if (s->kind == SINK_SEND)
         return send(s->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -201,7 +201,7 @@ sink_write(struct sink *s, const char *p, size_t n, bool wait)
 bool
 sink_wait(struct sink *s, int ms)
 {
-    struct pollfd pfd = {.fd = s->fd, .events = POLLOUT};
+    struct pollfd pfd = { .fd = s->fd, .events = POLLOUT };
 
     return poll(&pfd, 1, ms) == 1;
 }

@@ -1,6 +1,6 @@
 #include "run.h"
 
-static const char *const label_names[] = {"route", "policy", "verdict", "mode"};
+static const char *const label_names[] = { "route", "policy", "verdict", "mode" };
 
 struct stats_family *
 chain_verdicts_family(void)

@@ -94,7 +94,7 @@ read_all(int fd, struct arena *arena, struct weir_str *out)
         errno = EFBIG; /* or it grew while it was read */
         return -1;
     }
-    *out = (struct weir_str){p, n};
+    *out = (struct weir_str){ p, n };
     return 0;
 }
 

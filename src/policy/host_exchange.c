@@ -30,8 +30,8 @@ nth(const struct fields *fields, const char *name, unsigned i)
     while (f && i--)
         f = fields_next(fields, f);
     if (!f)
-        return (struct weir_str){NULL, 0};
-    return f->value.p ? str_of_slice(f->value) : (struct weir_str){"", 0}; /* p NULL says: none */
+        return (struct weir_str){ NULL, 0 };
+    return f->value.p ? str_of_slice(f->value) : (struct weir_str){ "", 0 }; /* p NULL says: none */
 }
 
 static struct weir_str
@@ -57,7 +57,7 @@ host_response_status(struct weir_exchange *x)
 static struct weir_str
 host_response_header(struct weir_exchange *x, const char *name, unsigned i)
 {
-    return x->res ? nth(&x->res->fields, name, i) : (struct weir_str){NULL, 0};
+    return x->res ? nth(&x->res->fields, name, i) : (struct weir_str){ NULL, 0 };
 }
 
 static struct weir_str

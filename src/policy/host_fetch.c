@@ -84,7 +84,7 @@ static void
 on_failing(struct timer *t)
 {
     struct host_fetch *f = (struct host_fetch *)((char *)t - offsetof(struct host_fetch, failing));
-    struct weir_fetch_response res = {.error = f->error, .max_age_s = -1};
+    struct weir_fetch_response res = { .error = f->error, .max_age_s = -1 };
 
     f->done(&res, f->arg);
     fetch_free(f);
@@ -124,7 +124,7 @@ static void
 on_fetched(const struct fetch_result *r, void *arg)
 {
     struct host_fetch *f = arg;
-    struct weir_fetch_response res = {.status = r->status, .error = r->error, .max_age_s = -1};
+    struct weir_fetch_response res = { .status = r->status, .error = r->error, .max_age_s = -1 };
     const struct field *type;
 
     f->fetch = NULL;
@@ -148,12 +148,12 @@ on_fetched(const struct fetch_result *r, void *arg)
 static bool
 start(struct host_fetch *f)
 {
-    struct fetch_request r = {.to = f->addrs[f->next_addr++],
-                              .url = slice_str(f->url),
-                              .method = f->method,
-                              .body = slice_of(f->body, f->body_n),
-                              .timeout = f->deadline - clock_now(),
-                              .max_body = f->max_body};
+    struct fetch_request r = { .to = f->addrs[f->next_addr++],
+                               .url = slice_str(f->url),
+                               .method = f->method,
+                               .body = slice_of(f->body, f->body_n),
+                               .timeout = f->deadline - clock_now(),
+                               .max_body = f->max_body };
 
     if (f->parts.tls && !(r.tls = system_tls()))
         return false;

@@ -62,7 +62,7 @@ struct weir_metric {
 static struct {
     pthread_mutex_t lock;
     struct weir_metric *metrics;
-} handles = {PTHREAD_MUTEX_INITIALIZER, NULL};
+} handles = { PTHREAD_MUTEX_INITIALIZER, NULL };
 
 static struct weir_metric *
 handle_of(stats_id id, char kind)

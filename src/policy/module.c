@@ -51,34 +51,34 @@ apply_check(const struct weir_conf *line, void *diag)
         conf_error(line, 0, "no `policy %s { ... }` in this file", conf_arg(line, 0).p);
 }
 
-static const struct weir_arg modules_args[] = {{"DIR", WEIR_T_PATH, .flags = WEIR_ARG_REPEAT}, {NULL}};
-static const struct weir_arg use_args[] = {{"NAME", WEIR_T_NAME, .flags = WEIR_ARG_REPEAT}, {NULL}};
-static const struct weir_arg name_args[] = {{"NAME", WEIR_T_NAME}, {NULL}};
+static const struct weir_arg modules_args[] = { { "DIR", WEIR_T_PATH, .flags = WEIR_ARG_REPEAT }, { NULL } };
+static const struct weir_arg use_args[] = { { "NAME", WEIR_T_NAME, .flags = WEIR_ARG_REPEAT }, { NULL } };
+static const struct weir_arg name_args[] = { { "NAME", WEIR_T_NAME }, { NULL } };
 
 const struct weir_directive policy_rows[] = {
-    {.name = "modules",
-     .in = "main",
-     .args = modules_args,
-     .def = WEIR_MODULE_DIR,
-     .help = "Directories where `use` looks for modules, in order."},
-    {.name = "use",
-     .in = "main",
-     .args = use_args,
-     .flags = WEIR_D_REPEAT,
-     .help = "Loads policy modules: NAME is the file NAME.so."},
-    {.name = "policy",
-     .in = "main",
-     .args = name_args,
-     .block = "policy",
-     .flags = WEIR_D_REPEAT | WEIR_D_UNIQUE_NAME,
-     .help = "A bundle of policies that a route takes with `apply NAME;`."},
-    {.name = "apply",
-     .in = "main host route",
-     .args = name_args,
-     .flags = WEIR_D_REPEAT,
-     .check = apply_check,
-     .help = "Puts the policies of `policy NAME { ... }` here."},
-    {NULL},
+    { .name = "modules",
+      .in = "main",
+      .args = modules_args,
+      .def = WEIR_MODULE_DIR,
+      .help = "Directories where `use` looks for modules, in order." },
+    { .name = "use",
+      .in = "main",
+      .args = use_args,
+      .flags = WEIR_D_REPEAT,
+      .help = "Loads policy modules: NAME is the file NAME.so." },
+    { .name = "policy",
+      .in = "main",
+      .args = name_args,
+      .block = "policy",
+      .flags = WEIR_D_REPEAT | WEIR_D_UNIQUE_NAME,
+      .help = "A bundle of policies that a route takes with `apply NAME;`." },
+    { .name = "apply",
+      .in = "main host route",
+      .args = name_args,
+      .flags = WEIR_D_REPEAT,
+      .check = apply_check,
+      .help = "Puts the policies of `policy NAME { ... }` here." },
+    { NULL },
 };
 
 /* ---- files ---- */
@@ -98,9 +98,9 @@ file_of(const char *path)
     struct stat st;
 
     if (stat(path, &st) != 0)
-        return (struct module_file){0};
-    return (struct module_file){st.st_dev, st.st_ino, (uint64_t)st.st_size,
-                                (int64_t)st.st_mtim.tv_sec * NSEC_PER_SEC + st.st_mtim.tv_nsec};
+        return (struct module_file){ 0 };
+    return (struct module_file){ st.st_dev, st.st_ino, (uint64_t)st.st_size,
+                                 (int64_t)st.st_mtim.tv_sec * NSEC_PER_SEC + st.st_mtim.tv_nsec };
 }
 
 /* ---- what is loaded ---- */

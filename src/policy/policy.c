@@ -6,7 +6,9 @@
 const char *
 policy_mode_name(enum policy_mode m)
 {
-    static const char *const names[] = {[POLICY_ENFORCE] = "enforce", [POLICY_SHADOW] = "shadow", [POLICY_OFF] = "off"};
+    static const char *const names[] = {
+        [POLICY_ENFORCE] = "enforce", [POLICY_SHADOW] = "shadow", [POLICY_OFF] = "off"
+    };
 
     return names[m];
 }
@@ -34,7 +36,7 @@ collect_line(struct collection *c, const struct weir_conf *line, struct slice sc
         conf_error(line, -1, "more than %d policies hold here", POLICY_MAX);
         return;
     }
-    c->uses[i] = (struct policy_use){line, scope};
+    c->uses[i] = (struct policy_use){ line, scope };
     if (i == c->n)
         c->n++;
 }
@@ -92,7 +94,7 @@ collect_around(struct policy_scope *s, const struct weir_conf *block, struct col
     if (!a)
         return;
     if (a->block != block) {
-        struct collection mine = {a->uses, 0};
+        struct collection mine = { a->uses, 0 };
 
         collect_around(s, conf_parent(block), &mine);
         collect_block(&mine, block, scope_of(block));
@@ -106,7 +108,7 @@ collect_around(struct policy_scope *s, const struct weir_conf *block, struct col
 static unsigned
 collect(struct policy_scope *s, const struct weir_conf *block, struct slice name, struct policy_use *out)
 {
-    struct collection c = {out, 0};
+    struct collection c = { out, 0 };
 
     if (strcmp(conf_name(block), "upstream") != 0)
         collect_around(s, conf_parent(block), &c);
@@ -117,7 +119,7 @@ collect(struct policy_scope *s, const struct weir_conf *block, struct slice name
 unsigned
 policy_collect(const struct weir_conf *block, struct slice name, struct policy_use out[POLICY_MAX])
 {
-    struct policy_scope s = {0};
+    struct policy_scope s = { 0 };
 
     return collect(&s, block, name, out);
 }

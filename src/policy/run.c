@@ -11,10 +11,10 @@ static const struct {
     const char *name;
     const char *step; /* of its rows in the decision record */
 } phases[PHASE_COUNT] = {
-    [PHASE_NONE] = {"none", "policy"},       [PHASE_REQUEST] = {"request", "policy"},
-    [PHASE_TARGET] = {"target", "target"},   [PHASE_ATTEMPT] = {"attempt", "policy"},
-    [PHASE_OUTCOME] = {"outcome", "policy"}, [PHASE_RESPONSE] = {"response", "policy"},
-    [PHASE_FINISH] = {"finish", "policy"},   [PHASE_CANCEL] = {"cancel", "policy"},
+    [PHASE_NONE] = { "none", "policy" },       [PHASE_REQUEST] = { "request", "policy" },
+    [PHASE_TARGET] = { "target", "target" },   [PHASE_ATTEMPT] = { "attempt", "policy" },
+    [PHASE_OUTCOME] = { "outcome", "policy" }, [PHASE_RESPONSE] = { "response", "policy" },
+    [PHASE_FINISH] = { "finish", "policy" },   [PHASE_CANCEL] = { "cancel", "policy" },
 };
 
 const char *
@@ -40,8 +40,8 @@ count_verdict(const struct chain_link *link, enum verdict v)
     uint64_t id = atomic_load_explicit(series, memory_order_relaxed);
 
     if (!id) {
-        struct slice values[] = {link->chain->subject, link->policy->name, slice_str(verdict_name(v)),
-                                 slice_str(policy_mode_name(link->policy->mode))};
+        struct slice values[] = { link->chain->subject, link->policy->name, slice_str(verdict_name(v)),
+                                  slice_str(policy_mode_name(link->policy->mode)) };
 
         id = (uint64_t)stats_series(chain_verdicts_family(), values) + 1;
         atomic_store_explicit(series, id, memory_order_relaxed);
@@ -369,10 +369,10 @@ outcomes(struct policy_run *run, struct chain_run *cr, const struct weir_outcome
 static void
 outcomes_cancelled(struct policy_run *run)
 {
-    const struct weir_outcome o = {.size = sizeof(o),
-                                   .result = WEIR_RESULT_CANCELLED,
-                                   .upstream = str_of_slice(run->x->upstream_name),
-                                   .endpoint = str_of_slice(run->x->endpoint_address)};
+    const struct weir_outcome o = { .size = sizeof(o),
+                                    .result = WEIR_RESULT_CANCELLED,
+                                    .upstream = str_of_slice(run->x->upstream_name),
+                                    .endpoint = str_of_slice(run->x->endpoint_address) };
 
     outcomes(run, &run->route, &o);
     for (struct chain_run *cr = run->upstreams; cr; cr = cr->next)

@@ -34,7 +34,7 @@ add_piece(struct parse *p, const struct variable *v, struct slice text)
         p->bad = true;
         return;
     }
-    p->pieces[p->n++] = (struct piece){v, text};
+    p->pieces[p->n++] = (struct piece){ v, text };
 }
 
 static void
@@ -105,7 +105,7 @@ split(struct parse *p, struct slice text)
 struct template *
 template_compile(struct slice text, const struct weir_conf *at, int arg, struct arena *arena)
 {
-    struct parse p = {.at = at, .arg = arg, .arena = arena};
+    struct parse p = { .at = at, .arg = arg, .arena = arena };
     struct template *t;
 
     split(&p, arena_slice(arena, text));

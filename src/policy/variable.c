@@ -216,27 +216,27 @@ get_time_unix(struct weir_exchange *x, struct slice rest)
 }
 
 static const struct variable core[] = {
-    {"client.ip", "the client's address, after trusted_proxies", .get = get_client_ip},
-    {"client.port", "the client's port", .get = get_client_port},
-    {"request.method", "GET, POST, ...", .get = get_method},
-    {"request.scheme", "http or https", .get = get_scheme},
-    {"request.host", "host of the request, lower-case, without port", .get = get_host},
-    {"request.authority", "host and port as the client sent them", .get = get_authority},
-    {"request.path", "canonical path, without query", .get = get_path},
-    {"request.query", "what follows `?`, as received", .get = get_query},
-    {"request.uri", "path and query", .get = get_uri},
-    {"request.protocol", "HTTP/1.0, HTTP/1.1 or HTTP/2", .get = get_protocol},
-    {"request.id", "X-Request-Id of this exchange", .get = get_request_id},
-    {"request.header.", "a request header field; several lines joined with commas", .get = get_request_header},
-    {"request.cookie.", "a cookie of the request", .get = get_cookie},
-    {"request.arg.", "a query argument, percent-decoded", .get = get_arg},
-    {"route.name", "the route that was chosen", .get = get_route_name},
-    {"upstream.name", "the upstream that was chosen", .get = get_upstream_name},
-    {"endpoint.address", "the endpoint of the last attempt", .get = get_endpoint_address},
-    {"response.status", "status of the response", .get = get_status},
-    {"response.header.", "a response header field", .get = get_response_header},
-    {"time.iso", "now, as 2026-11-21T03:23:39.123Z", .get = get_time_iso},
-    {"time.unix", "now, in whole seconds since 1970", .get = get_time_unix},
+    { "client.ip", "the client's address, after trusted_proxies", .get = get_client_ip },
+    { "client.port", "the client's port", .get = get_client_port },
+    { "request.method", "GET, POST, ...", .get = get_method },
+    { "request.scheme", "http or https", .get = get_scheme },
+    { "request.host", "host of the request, lower-case, without port", .get = get_host },
+    { "request.authority", "host and port as the client sent them", .get = get_authority },
+    { "request.path", "canonical path, without query", .get = get_path },
+    { "request.query", "what follows `?`, as received", .get = get_query },
+    { "request.uri", "path and query", .get = get_uri },
+    { "request.protocol", "HTTP/1.0, HTTP/1.1 or HTTP/2", .get = get_protocol },
+    { "request.id", "X-Request-Id of this exchange", .get = get_request_id },
+    { "request.header.", "a request header field; several lines joined with commas", .get = get_request_header },
+    { "request.cookie.", "a cookie of the request", .get = get_cookie },
+    { "request.arg.", "a query argument, percent-decoded", .get = get_arg },
+    { "route.name", "the route that was chosen", .get = get_route_name },
+    { "upstream.name", "the upstream that was chosen", .get = get_upstream_name },
+    { "endpoint.address", "the endpoint of the last attempt", .get = get_endpoint_address },
+    { "response.status", "status of the response", .get = get_status },
+    { "response.header.", "a response header field", .get = get_response_header },
+    { "time.iso", "now, as 2026-11-21T03:23:39.123Z", .get = get_time_iso },
+    { "time.unix", "now, in whole seconds since 1970", .get = get_time_unix },
 };
 
 #define CORE_COUNT (sizeof(core) / sizeof(core[0]))
@@ -284,7 +284,7 @@ variable_add(const struct weir_variable *rows, const struct module *owner)
     if (n + count > MODULE_VARIABLES_MAX)
         return -1;
     for (unsigned i = 0; i < count; i++)
-        added[n + i] = (struct variable){rows[i].name, rows[i].help, .row = &rows[i], .owner = owner};
+        added[n + i] = (struct variable){ rows[i].name, rows[i].help, .row = &rows[i], .owner = owner };
     atomic_store_explicit(&added_count, n + count, memory_order_release);
     return 0;
 }

@@ -264,7 +264,7 @@ void
 down_break(struct down_session *d)
 {
     struct down_active *a = d->active;
-    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    struct linger reset = { .l_onoff = 1, .l_linger = 0 };
 
     if (!d->c)
         return;

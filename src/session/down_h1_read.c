@@ -43,7 +43,7 @@ down_refuse(struct down_session *d, enum reason_id reason, const char *detail)
 static enum reader_result
 take_body(struct down_active *a, struct conn *c, struct h1_error *err)
 {
-    struct h1_body_target t = {.in = &a->s.in, .trailers = &a->s.trailers, .limits = &a->conf.limits};
+    struct h1_body_target t = { .in = &a->s.in, .trailers = &a->s.trailers, .limits = &a->conf.limits };
     enum reader_result result = h1_reader_body(&a->in, c, &t, err);
 
     a->s.bytes_in = a->in.bytes;
@@ -258,7 +258,7 @@ down_read_drain(struct down_session *d)
     struct arena arena;
     struct iobuf sink;
     struct fields trailers;
-    struct h1_body_target t = {.in = &sink, .trailers = &trailers, .limits = &a->conf.limits};
+    struct h1_body_target t = { .in = &sink, .trailers = &trailers, .limits = &a->conf.limits };
     struct h1_error err;
     enum reader_result result;
 

@@ -49,9 +49,9 @@ respond_switch(struct down_active *a, const struct http_response *r)
 {
     const struct field *f = fields_find(&r->fields, FIELD_UPGRADE);
 
-    h1_write_response(&a->out.out, r, (struct body_framing){.kind = BODY_NONE}, true, false,
+    h1_write_response(&a->out.out, r, (struct body_framing){ .kind = BODY_NONE }, true, false,
                       f ? f->value : a->s.req.upgrade);
-    h1_writer_begin(&a->out, (struct body_framing){.kind = BODY_UNTIL_CLOSE});
+    h1_writer_begin(&a->out, (struct body_framing){ .kind = BODY_UNTIL_CLOSE });
 }
 
 static void
@@ -171,7 +171,7 @@ op_upgraded(struct down_stream *s)
     }
     a->tunnel = true;
     s->in_end = false;
-    h1_reader_begin_body(&a->in, (struct body_framing){.kind = BODY_UNTIL_CLOSE});
+    h1_reader_begin_body(&a->in, (struct body_framing){ .kind = BODY_UNTIL_CLOSE });
     down_later(a->d);
 }
 

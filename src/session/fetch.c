@@ -9,7 +9,7 @@
 
 #define IN_CAP 65536u
 
-static const struct h1_limits limits = {.request_line = 8192, .field = 16384, .head = 65536, .fields = 200};
+static const struct h1_limits limits = { .request_line = 8192, .field = 16384, .head = 65536, .fields = 200 };
 
 struct fetch {
     struct loop *loop;
@@ -76,7 +76,7 @@ finish(struct fetch *f, const struct fetch_result *r)
 static void
 fail(struct fetch *f, const char *error)
 {
-    finish(f, &(struct fetch_result){.error = error});
+    finish(f, &(struct fetch_result){ .error = error });
 }
 
 static void
@@ -115,7 +115,7 @@ on_head(struct up_stream *s)
     struct fetch *f = s->user;
 
     if (s->in_end)
-        finish(f, &(struct fetch_result){.status = s->res.status, .fields = &s->res.fields});
+        finish(f, &(struct fetch_result){ .status = s->res.status, .fields = &s->res.fields });
 }
 
 static void
@@ -134,7 +134,7 @@ on_body(struct up_stream *s)
     }
     if (s->in_end)
         finish(f, &(struct fetch_result){
-                      .status = s->res.status, .body = strbuf_slice(&f->got), .fields = &s->res.fields});
+                      .status = s->res.status, .body = strbuf_slice(&f->got), .fields = &s->res.fields });
     else
         s->ops->consumed(s);
 }
@@ -174,8 +174,8 @@ static const struct up_events stream_events = {
 static void
 send_request(struct fetch *f)
 {
-    struct http_request r = {.version = HTTP_1_1, .method_text = slice_str(f->method), .authority = f->host};
-    struct body_framing body = {.kind = f->body.n ? BODY_LENGTH : BODY_NONE, .length = f->body.n};
+    struct http_request r = { .version = HTTP_1_1, .method_text = slice_str(f->method), .authority = f->host };
+    struct body_framing body = { .kind = f->body.n ? BODY_LENGTH : BODY_NONE, .length = f->body.n };
     struct up_stream *s;
 
     f->session = up_h1_new(f->c, &limits, NULL, NULL);

@@ -218,7 +218,7 @@ static void
 op_upgraded(struct up_stream *s)
 {
     struct up_session *u = session_of(s);
-    struct body_framing raw = {.kind = BODY_UNTIL_CLOSE};
+    struct body_framing raw = { .kind = BODY_UNTIL_CLOSE };
 
     if (u->state != UP_SWITCH)
         return;
@@ -353,7 +353,7 @@ take_final(struct up_session *u, const struct http_response *r)
 static void
 take_head(struct up_session *u, struct slice head)
 {
-    struct http_response r = {0};
+    struct http_response r = { 0 };
     struct h1_error err;
 
     if (h1_parse_response(&r, head.p, head.n, &u->limits, u->method, u->arena, &err) != H1_DONE)
@@ -421,7 +421,7 @@ static void
 read_body(struct up_session *u)
 {
     struct up_stream *s = &u->s;
-    struct h1_body_target t = {.in = &s->in, .trailers = &s->trailers, .limits = &u->limits};
+    struct h1_body_target t = { .in = &s->in, .trailers = &s->trailers, .limits = &u->limits };
     bool until_close = u->in.kind == BODY_UNTIL_CLOSE;
     size_t held = s->in.len;
     struct h1_error err;

@@ -210,8 +210,8 @@ static void
 ask_addr(struct finder *f, const struct addr *to)
 {
     const struct store_url *u = &f->state->url;
-    const char *sentinel[] = {"SENTINEL", "GET-MASTER-ADDR-BY-NAME", u->master.p, NULL},
-               *cluster[] = {"CLUSTER", "SLOTS", NULL};
+    const char *sentinel[] = { "SENTINEL", "GET-MASTER-ADDR-BY-NAME", u->master.p, NULL },
+               *cluster[] = { "CLUSTER", "SLOTS", NULL };
     const struct question q = {
         .to = to,
         .tls = f->state->tls,

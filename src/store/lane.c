@@ -174,7 +174,7 @@ static void
 on_finish(struct task *t)
 {
     struct lane *l = (struct lane *)((char *)t - offsetof(struct lane, finish));
-    struct weir_store_reply reply = {0};
+    struct weir_store_reply reply = { 0 };
     struct store_call *c;
     unsigned n;
 
@@ -235,9 +235,9 @@ lane_cancel(struct store_call *c)
 static int
 send_to(struct store_call *c, struct node *n, bool asking)
 {
-    const char *argv[CALL_ARGS_MAX + 4] = {c->whole ? "EVAL" : "EVALSHA", c->whole ? c->script->text : c->script->sha,
-                                           "1"};
-    size_t lengths[CALL_ARGS_MAX + 4] = {c->whole ? 4 : 7, c->whole ? c->script->n : 40, 1};
+    const char *argv[CALL_ARGS_MAX + 4] = { c->whole ? "EVAL" : "EVALSHA", c->whole ? c->script->text : c->script->sha,
+                                            "1" };
+    size_t lengths[CALL_ARGS_MAX + 4] = { c->whole ? 4 : 7, c->whole ? c->script->n : 40, 1 };
     const char *p = c->text;
     char *command = NULL;
     int len, sent;
@@ -404,8 +404,8 @@ goes_on(struct lane *l, struct store_call *c, const struct reply *r)
 static void
 judge(struct node *n, const char *error)
 {
-    static const char *const away[] = {"LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN",
-                                       "NOAUTH",  "BUSY ",      "NOREPLICAS"};
+    static const char *const away[] = { "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN",
+                                        "NOAUTH",  "BUSY ",      "NOREPLICAS" };
     size_t i;
 
     /* Before Redis 7 inside of the script's error. */
@@ -432,7 +432,7 @@ measure(struct lane *l, const struct store_call *c)
 void
 lane_on_reply(struct lane *l, struct store_call *c, const struct reply *r)
 {
-    struct weir_store_reply reply = {0};
+    struct weir_store_reply reply = { 0 };
     struct node *n = c->node;
     char error[REPLY_TEXT_MAX];
     weir_store_done done = c->done;

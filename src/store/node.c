@@ -316,8 +316,8 @@ greeting(const struct store_url *u, enum step steps[3])
 static void
 add_step(struct iobuf *out, const struct store_url *u, enum step step)
 {
-    const char *argv[3] = {"PING"};
-    size_t lengths[3] = {4};
+    const char *argv[3] = { "PING" };
+    size_t lengths[3] = { 4 };
     char db[16], *command = NULL;
     int argc = 1, len;
 
@@ -383,15 +383,15 @@ come_up(struct node *n)
 static const char *
 auth_error(const char *text)
 {
-    static const char *const known[] = {"WRONGPASS ",
-                                        "NOAUTH ",
-                                        "NOPERM ",
-                                        "ERR AUTH <password> called",
-                                        "ERR Client sent AUTH",
-                                        "ERR invalid password",
-                                        "ERR max number of clients",
-                                        "LOADING ",
-                                        "DENIED "};
+    static const char *const known[] = { "WRONGPASS ",
+                                         "NOAUTH ",
+                                         "NOPERM ",
+                                         "ERR AUTH <password> called",
+                                         "ERR Client sent AUTH",
+                                         "ERR invalid password",
+                                         "ERR max number of clients",
+                                         "LOADING ",
+                                         "DENIED " };
     size_t i;
 
     for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -533,7 +533,7 @@ static void
 connect_now(struct node *n)
 {
     struct store_state *st = n->lane->state;
-    struct err e = {0};
+    struct err e = { 0 };
 
     n->state = NODE_CONNECTING;
     n->tries++;

@@ -135,8 +135,8 @@ add_command(struct iobuf *out, int argc, const char *const *argv, const size_t *
 static void
 add_commands(struct asking *k, const struct question *q)
 {
-    const char *argv[WORDS_MAX] = {"AUTH"};
-    size_t lengths[WORDS_MAX] = {4};
+    const char *argv[WORDS_MAX] = { "AUTH" };
+    size_t lengths[WORDS_MAX] = { 4 };
     int n = 1;
 
     if (q->password.n) {
@@ -241,7 +241,7 @@ struct asking *
 question_ask(struct loop *l, const struct question *q, question_done done, void *arg)
 {
     struct asking *k = xcalloc(1, sizeof(*k));
-    struct err e = {0};
+    struct err e = { 0 };
 
     k->done = done;
     k->arg = arg;

@@ -12,7 +12,7 @@
 static struct {
     pthread_mutex_t lock;
     struct store_state *first; /* newest first */
-} registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} registry = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* For a worker; holds st. */
 struct message {
@@ -26,7 +26,7 @@ post(struct store_state *st, unsigned id, void (*fn)(void *), struct store_map *
 {
     struct message *m = xmalloc(sizeof(*m));
 
-    *m = (struct message){st, id, map};
+    *m = (struct message){ st, id, map };
     store_state_hold(st);
     worker_post(id, fn, m);
 }
@@ -34,13 +34,14 @@ post(struct store_state *st, unsigned id, void (*fn)(void *), struct store_map *
 /* ------------------------------------------------------------------ metrics */
 
 static const char *const error_names[] = {
-    [STORE_TIMEOUT] = "timeout", [STORE_UNAVAILABLE] = "unavailable", [STORE_SERVER] = "server"};
+    [STORE_TIMEOUT] = "timeout", [STORE_UNAVAILABLE] = "unavailable", [STORE_SERVER] = "server"
+};
 
 /* One line for each name: the newest state of it that is in use. */
 static void
 expose_up(struct strbuf *out, void *arg)
 {
-    static const char *const labels[] = {"store"};
+    static const char *const labels[] = { "store" };
     const struct store_state *st, *newer;
     nsec_t latency;
 
@@ -61,9 +62,9 @@ expose_up(struct strbuf *out, void *arg)
 static void
 declare_metrics(struct store_state *st)
 {
-    static const double buckets[] = {0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5};
-    static const char *const labels[] = {"store", "error"};
-    struct slice values[2] = {slice_str(st->name)};
+    static const double buckets[] = { 0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5 };
+    static const char *const labels[] = { "store", "error" };
+    struct slice values[2] = { slice_str(st->name) };
     struct stats_family *errors, *latency;
     unsigned i;
 
@@ -84,7 +85,7 @@ declare_metrics(struct store_state *st)
 static char *
 make_key(const struct state_settings *s, struct arena *arena)
 {
-    struct stat file = {0};
+    struct stat file = { 0 };
 
     if (s->ca.n && stat(s->ca.p, &file) < 0)
         file.st_size = -1;

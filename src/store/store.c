@@ -94,9 +94,9 @@ struct store *
 store_build(const struct weir_conf *block, struct arena *arena)
 {
     const struct weir_conf *url = conf_find(block, "url"), *ca = conf_find(block, "ca");
-    struct state_settings settings = {.name = conf_arg(block, 0), .verify = conf_get_int(block, "verify") != 0};
+    struct state_settings settings = { .name = conf_arg(block, 0), .verify = conf_get_int(block, "verify") != 0 };
     struct store *s = arena_zalloc(arena, sizeof(*s));
-    struct err e = {0};
+    struct err e = { 0 };
 
     if (!url)
         return NULL; /* reported: it is required */
@@ -180,7 +180,7 @@ struct store_call *
 store_eval(struct store *s, const char *script, struct slice key, const struct slice *args, unsigned n,
            weir_store_done done, void *arg)
 {
-    const struct lane_ask ask = {script, key, args, n, s->timeout, done, arg};
+    const struct lane_ask ask = { script, key, args, n, s->timeout, done, arg };
     struct lane *l = s->state ? state_lane(s->state) : NULL;
 
     return l ? lane_eval(l, &ask) : NULL;

@@ -14,12 +14,12 @@ static const struct {
     enum store_kind kind;
     bool tls;
 } schemes[] = {
-    {SLICE("redis"), STORE_SINGLE, false},
-    {SLICE("rediss"), STORE_SINGLE, true},
-    {SLICE("redis+sentinel"), STORE_SENTINEL, false},
-    {SLICE("rediss+sentinel"), STORE_SENTINEL, true},
-    {SLICE("redis+cluster"), STORE_CLUSTER, false},
-    {SLICE("rediss+cluster"), STORE_CLUSTER, true},
+    { SLICE("redis"), STORE_SINGLE, false },
+    { SLICE("rediss"), STORE_SINGLE, true },
+    { SLICE("redis+sentinel"), STORE_SENTINEL, false },
+    { SLICE("rediss+sentinel"), STORE_SENTINEL, true },
+    { SLICE("redis+cluster"), STORE_CLUSTER, false },
+    { SLICE("rediss+cluster"), STORE_CLUSTER, true },
 };
 
 /* Cuts s at the first c: what is before is returned, s is what follows. Without one, all of it. */

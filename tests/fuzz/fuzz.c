@@ -73,7 +73,7 @@ fuzz_random(struct fuzz_random *r, unsigned below)
 struct uri_rules
 fuzz_uri_rules(unsigned byte)
 {
-    return (struct uri_rules){.encoded_slashes = (enum uri_slashes)(byte % 3), .keep_double_slashes = byte / 3 % 2};
+    return (struct uri_rules){ .encoded_slashes = (enum uri_slashes)(byte % 3), .keep_double_slashes = byte / 3 % 2 };
 }
 
 /* An escape that has to be one, in upper case. */

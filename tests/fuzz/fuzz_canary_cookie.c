@@ -27,7 +27,7 @@ is_name_byte(char c)
 static struct weir_str
 str(struct slice s)
 {
-    return (struct weir_str){s.p, s.n};
+    return (struct weir_str){ s.p, s.n };
 }
 
 /* What was made is read as it was made, until it expires; and not when one byte of it is another. */
@@ -36,14 +36,14 @@ require_own(struct slice variant, int64_t expires, unsigned change)
 {
     char value[COOKIE_VALUE];
     size_t n = cookie_make(signer, str(variant), expires, change * 2654435761u, value);
-    struct weir_str got = cookie_read(signer, (struct weir_str){value, n}, NOW);
+    struct weir_str got = cookie_read(signer, (struct weir_str){ value, n }, NOW);
 
     FUZZ_REQUIRE(n > 0 && n <= COOKIE_VALUE);
     FUZZ_REQUIRE((got.p != NULL) == (expires == 0 || expires > NOW));
     FUZZ_REQUIRE(!got.p || slice_eq(slice_of(got.p, got.n), variant));
-    FUZZ_REQUIRE(!cookie_read(other, (struct weir_str){value, n}, NOW).p);
+    FUZZ_REQUIRE(!cookie_read(other, (struct weir_str){ value, n }, NOW).p);
     value[change % n] ^= (char)(1 + change / n % 255);
-    FUZZ_REQUIRE(!cookie_read(signer, (struct weir_str){value, n}, NOW).p);
+    FUZZ_REQUIRE(!cookie_read(signer, (struct weir_str){ value, n }, NOW).p);
 }
 
 int

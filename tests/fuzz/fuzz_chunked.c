@@ -2,9 +2,9 @@
  * Input: bytes of a piece, the body. */
 #include "fuzz.h"
 
-static const struct h1_limits limits = {.request_line = 128, .field = 128, .head = 512, .fields = 8};
+static const struct h1_limits limits = { .request_line = 128, .field = 128, .head = 512, .fields = 8 };
 /* For what was accepted and is written again, with a space behind each colon. */
-static const struct h1_limits wide = {.request_line = 256, .field = 256, .head = 1024, .fields = 8};
+static const struct h1_limits wide = { .request_line = 256, .field = 256, .head = 1024, .fields = 8 };
 
 struct decoded {
     enum h1_result body, trailers; /* H1_MORE of a body that is not done: the trailers were not looked at */

@@ -11,7 +11,7 @@
 #include "../../src/session/down_h1.h"
 
 static const struct down_conf conf = {
-    .limits = {.request_line = 256, .field = 256, .head = 1024, .fields = 16},
+    .limits = { .request_line = 256, .field = 256, .head = 1024, .fields = 16 },
     .keepalive_requests = 5,
 };
 
@@ -70,13 +70,13 @@ note_refused(const struct down_stream *s, enum reason_id reason, const char *det
 static void
 answer(struct down_stream *s, int status)
 {
-    struct http_response r = {.status = status};
+    struct http_response r = { .status = status };
     struct iobuf b;
 
     fields_init(&r.fields, &s->arena);
     iobuf_init(&b, SIZE_MAX);
     iobuf_add(&b, "ok", 2);
-    s->ops->respond(s, &r, (struct body_framing){BODY_LENGTH, 2}, false);
+    s->ops->respond(s, &r, (struct body_framing){ BODY_LENGTH, 2 }, false);
     s->ops->send(s, &b, b.len);
     s->ops->end(s, NULL);
     iobuf_fini(&b);
@@ -85,10 +85,10 @@ answer(struct down_stream *s, int status)
 static void
 upgrade(struct down_stream *s)
 {
-    struct http_response r = {.status = 101};
+    struct http_response r = { .status = 101 };
 
     fields_init(&r.fields, &s->arena);
-    s->ops->respond(s, &r, (struct body_framing){BODY_NONE, 0}, false);
+    s->ops->respond(s, &r, (struct body_framing){ BODY_NONE, 0 }, false);
     play->tunnel = true;
     s->ops->upgraded(s);
 }
@@ -159,7 +159,7 @@ on_sent(struct down_stream *s)
     release(s);
 }
 
-static const struct down_events events = {.on_body = on_body, .on_abort = on_abort, .on_sent = on_sent};
+static const struct down_events events = { .on_body = on_body, .on_abort = on_abort, .on_sent = on_sent };
 
 static void
 open_stream(struct down_stream *s)
@@ -210,8 +210,9 @@ get_conf(void *arg)
 static const struct down_handler *
 get_handler(void *arg)
 {
-    static const struct down_handler handler = {
-        .on_request = on_request, .on_bad_request = on_bad_request, .on_session = on_session};
+    static const struct down_handler handler = { .on_request = on_request,
+                                                 .on_bad_request = on_bad_request,
+                                                 .on_session = on_session };
 
     return &handler;
 }
@@ -221,7 +222,7 @@ get_handler(void *arg)
 static struct slice
 run(struct play *p, struct slice bytes, const struct wire_cuts *cuts)
 {
-    static const struct down_source source = {get_conf, get_handler, NULL};
+    static const struct down_source source = { get_conf, get_handler, NULL };
     static struct down_sessions *set;
     struct wire w;
 
@@ -253,8 +254,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = fuzz_input(data, size);
     unsigned ways = fuzz_byte(&in), how = fuzz_byte(&in);
-    struct play whole = {.early = ways & 1, .answer_aborted = ways & 2, .lazy = ways & 4}, cut = whole;
-    struct wire_cuts nowhere = {.how = CUT_NOWHERE}, cuts = {.how = 1 + how % 3, .end_at_once = how & 4};
+    struct play whole = { .early = ways & 1, .answer_aborted = ways & 2, .lazy = ways & 4 }, cut = whole;
+    struct wire_cuts nowhere = { .how = CUT_NOWHERE }, cuts = { .how = 1 + how % 3, .end_at_once = how & 4 };
     struct slice bytes;
 
     cuts.seed = fuzz_byte(&in) * 256;

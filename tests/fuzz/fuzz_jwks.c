@@ -15,7 +15,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 static void
 require_not_forged(const struct keyset *s, int alg)
 {
-    struct token t = {.alg = alg, .input = {"e30.e30", 7}};
+    struct token t = { .alg = alg, .input = { "e30.e30", 7 } };
     const struct key *found[KEYS_MAX];
     unsigned n = 0;
 

@@ -39,7 +39,7 @@ static void
 replies(struct slice s, unsigned pieces, struct strbuf *out)
 {
     struct reader *r = reader_new();
-    struct fuzz_random random = {pieces};
+    struct fuzz_random random = { pieces };
     bool good = true;
 
     strbuf_init(out, 16u << 20);

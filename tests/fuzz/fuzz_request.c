@@ -2,14 +2,14 @@
  * goes to an origin is read there as the same request. Input: bytes of a piece, rules for the path, the head. */
 #include "fuzz.h"
 
-static const struct h1_limits limits = {.request_line = 512, .field = 256, .head = 1024, .fields = 16};
+static const struct h1_limits limits = { .request_line = 512, .field = 256, .head = 1024, .fields = 16 };
 /* For what was accepted and is written again, perhaps with a line more. */
-static const struct h1_limits wide = {.request_line = 4096, .field = 4096, .head = 16384, .fields = 32};
+static const struct h1_limits wide = { .request_line = 4096, .field = 4096, .head = 16384, .fields = 32 };
 
 static enum h1_result
 find_head(struct slice s, size_t step, size_t *len, struct h1_error *err)
 {
-    struct h1_scan scan = {0};
+    struct h1_scan scan = { 0 };
     enum h1_result result = H1_MORE;
 
     for (size_t have = 0; result == H1_MORE && have < s.n;) {
@@ -44,7 +44,7 @@ static void
 require_same_at_origin(struct http_request *r, const struct uri_rules *rules, struct arena *arena)
 {
     struct slice target = r->method == METHOD_CONNECT ? r->target : r->path;
-    struct http_request seen = {0};
+    struct http_request seen = { 0 };
     struct h1_error err;
     struct iobuf out;
 
@@ -69,9 +69,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t step = 1 + fuzz_byte(&in) % 64, len = 0, len_again = 0;
     struct uri_rules rules = fuzz_uri_rules(fuzz_byte(&in));
     struct slice rest = fuzz_rest(&in);
-    struct h1_error err = {0}, err_again = {0};
+    struct h1_error err = { 0 }, err_again = { 0 };
     enum h1_result found = find_head(rest, rest.n, &len, &err);
-    struct http_request r = {0};
+    struct http_request r = { 0 };
     struct arena arena;
     char *head;
 

@@ -2,8 +2,8 @@
  * for it. Input: the request's method and the client's version, the head. */
 #include "fuzz.h"
 
-static const struct h1_limits limits = {.request_line = 512, .field = 256, .head = 1024, .fields = 16};
-static const struct h1_limits wide = {.request_line = 4096, .field = 4096, .head = 16384, .fields = 32};
+static const struct h1_limits limits = { .request_line = 512, .field = 256, .head = 1024, .fields = 16 };
+static const struct h1_limits wide = { .request_line = 4096, .field = 4096, .head = 16384, .fields = 32 };
 
 static void
 require_sound(const struct http_response *r, enum http_method method)
@@ -44,7 +44,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned choice = fuzz_byte(&in);
     enum http_method method = choice & 1 ? METHOD_HEAD : METHOD_GET;
     struct slice rest = fuzz_rest(&in);
-    struct h1_scan scan = {0};
+    struct h1_scan scan = { 0 };
     struct http_response r;
     struct h1_error err;
     struct arena arena;

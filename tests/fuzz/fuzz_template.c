@@ -5,8 +5,8 @@
 #include "../../src/net/addr.h"
 #include "../../src/policy/template.h"
 
-static const struct weir_arg args[] = {{"TEXT", WEIR_T_STRING}, {NULL}};
-static const struct weir_directive rows[] = {{"key", "main", args, .help = "of the test"}, {NULL}};
+static const struct weir_arg args[] = { { "TEXT", WEIR_T_STRING }, { NULL } };
+static const struct weir_directive rows[] = { { "key", "main", args, .help = "of the test" }, { NULL } };
 
 static bool
 is_target_byte(char c)
@@ -33,14 +33,14 @@ sample_init(struct sample *s, struct slice sent, struct arena *arena)
     struct slice value = slice_trim(fuzz_only(sent, is_value_byte, ' ', arena));
 
     memset(s, 0, sizeof(*s));
-    s->req = (struct http_request){.method = METHOD_GET,
-                                   .method_text = SLICE("GET"),
-                                   .version = HTTP_1_1,
-                                   .host = SLICE("a.example"),
-                                   .authority = SLICE("a.example:80"),
-                                   .path = SLICE("/r"),
-                                   .query = fuzz_only(sent, is_target_byte, '+', arena),
-                                   .has_query = true};
+    s->req = (struct http_request){ .method = METHOD_GET,
+                                    .method_text = SLICE("GET"),
+                                    .version = HTTP_1_1,
+                                    .host = SLICE("a.example"),
+                                    .authority = SLICE("a.example:80"),
+                                    .path = SLICE("/r"),
+                                    .query = fuzz_only(sent, is_target_byte, '+', arena),
+                                    .has_query = true };
     fields_init(&s->req.fields, arena);
     fields_add(&s->req.fields, SLICE("X-A"), value);
     fields_add(&s->req.fields, SLICE("x-a"), value);
@@ -49,7 +49,7 @@ sample_init(struct sample *s, struct slice sent, struct arena *arena)
     fields_init(&s->res.fields, arena);
     fields_add(&s->res.fields, SLICE("X-B"), value);
     FUZZ_REQUIRE(addr_parse(SLICE("192.0.2.7:5311"), &s->client, NULL) == 0);
-    s->x = (struct weir_exchange){.arena = arena, .req = &s->req, .res = &s->res, .client = &s->client};
+    s->x = (struct weir_exchange){ .arena = arena, .req = &s->req, .res = &s->res, .client = &s->client };
     decision_init(&s->x.log, arena);
 }
 

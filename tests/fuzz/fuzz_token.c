@@ -65,10 +65,11 @@ make_token(char *out, struct slice header, struct slice payload, struct slice si
 static void
 read_claims(const json_t *payload)
 {
-    struct weir_str value = {"a", 1}, list[] = {{"i", 1}};
-    struct claims_require require = {.name = "r.o", .values = &value, .n = 1};
+    struct weir_str value = { "a", 1 }, list[] = { { "i", 1 } };
+    struct claims_require require = { .name = "r.o", .values = &value, .n = 1 };
     struct claims_rules rules = {
-        .issuers = list, .n_issuers = 1, .audiences = list, .n_audiences = 1, .requires = &require};
+        .issuers = list, .n_issuers = 1, .audiences = list, .n_audiences = 1, .requires = &require
+    };
     const char *name;
     json_t *claim;
     char text[64];
@@ -110,7 +111,7 @@ static void
 try_token(struct slice s, bool signed_here)
 {
     char *copy = fuzz_exact(s);
-    struct weir_str text = {copy, s.n};
+    struct weir_str text = { copy, s.n };
     struct token t;
     const char *why = NULL;
 

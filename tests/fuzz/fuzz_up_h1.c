@@ -5,7 +5,7 @@
 #include "../../src/base/strbuf.h"
 #include "../../src/session/up_h1.h"
 
-static const struct h1_limits limits = {.request_line = 256, .field = 256, .head = 1024, .fields = 16};
+static const struct h1_limits limits = { .request_line = 256, .field = 256, .head = 1024, .fields = 16 };
 
 struct play {
     bool over, closed;
@@ -90,7 +90,7 @@ on_error(struct up_stream *s, enum up_error error, const char *detail)
     release(s);
 }
 
-static const struct up_events events = {on_interim, on_head, on_body, on_writable, on_error};
+static const struct up_events events = { on_interim, on_head, on_body, on_writable, on_error };
 
 static void
 on_idle(struct up_session *u, void *arg)
@@ -108,19 +108,20 @@ ask(struct up_stream *s, unsigned choice, struct arena *arena)
 {
     enum http_method method = choice & 1 ? METHOD_HEAD : METHOD_GET;
     struct http_request r = {
-        .method = method, .method_text = slice_str(method_name(method)), .version = HTTP_1_1, .authority = SLICE("o")};
+        .method = method, .method_text = slice_str(method_name(method)), .version = HTTP_1_1, .authority = SLICE("o")
+    };
 
     fields_init(&r.fields, arena);
     r.upgrade = choice & 2 ? SLICE("websocket") : SLICE_NONE;
     s->events = &events;
-    s->ops->request(s, &r, SLICE("/"), (struct body_framing){BODY_NONE, 0});
+    s->ops->request(s, &r, SLICE("/"), (struct body_framing){ BODY_NONE, 0 });
 }
 
 /* in_cap: small, so that the session often has to wait for its reader. */
 static struct slice
 run(struct play *p, unsigned choice, struct slice bytes, const struct wire_cuts *cuts)
 {
-    static const struct up_session_events session_events = {on_idle, on_closed};
+    static const struct up_session_events session_events = { on_idle, on_closed };
     struct up_session *u;
     struct arena arena;
     struct wire w;
@@ -146,8 +147,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = fuzz_input(data, size);
     unsigned choice = fuzz_byte(&in), how = fuzz_byte(&in);
-    struct play whole = {0}, cut = {0};
-    struct wire_cuts nowhere = {.how = CUT_NOWHERE}, cuts = {.how = 1 + how % 3, .end_at_once = how & 4};
+    struct play whole = { 0 }, cut = { 0 };
+    struct wire_cuts nowhere = { .how = CUT_NOWHERE }, cuts = { .how = 1 + how % 3, .end_at_once = how & 4 };
     struct slice bytes, a, b;
 
     cuts.seed = fuzz_byte(&in) * 256;

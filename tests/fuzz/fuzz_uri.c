@@ -25,7 +25,7 @@ try_path(struct slice s, const struct uri_rules *rules, size_t shift, struct are
 static void
 try_target(enum http_method method, struct slice s, const struct uri_rules *rules, struct arena *arena)
 {
-    struct http_request r = {.method = method, .target = s};
+    struct http_request r = { .method = method, .target = s };
 
     if (uri_parse_target(&r, rules, arena))
         return;
@@ -50,7 +50,7 @@ require_host(struct slice host)
 static void
 try_authority(struct slice s, struct arena *arena)
 {
-    struct http_request r = {.authority = s}, again = {0};
+    struct http_request r = { .authority = s }, again = { 0 };
 
     if (uri_parse_authority(&r, arena))
         return;

@@ -90,7 +90,7 @@ piece(const struct wire_cuts *cuts, struct fuzz_random *random, size_t sent, siz
 static void
 send_pieces(struct wire *w, struct slice s, const struct wire_cuts *cuts)
 {
-    struct fuzz_random random = {cuts->seed};
+    struct fuzz_random random = { cuts->seed };
 
     for (size_t sent = 0; sent < s.n;) {
         size_t n = piece(cuts, &random, sent, s.n - sent);

@@ -17,7 +17,7 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-static const struct h1_limits test_limits = {.request_line = 8192, .field = 8192, .head = 32768, .fields = 100};
+static const struct h1_limits test_limits = { .request_line = 8192, .field = 8192, .head = 32768, .fields = 100 };
 
 static inline void
 slice_is(struct slice got, const char *want, const char *what)

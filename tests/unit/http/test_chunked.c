@@ -37,13 +37,13 @@ test_bodies_in_any_pieces(void **state)
         const char *text, *body;
         size_t rest;
     } rows[] = {
-        {"0\r\n\r\n", "", 2},
-        {"5\r\nhello\r\n0\r\n\r\n", "hello", 2},
-        {"5\r\nhello\r\n6\r\n world\r\n000\r\nTrailer: x\r\n\r\n", "hello world", 14},
-        {"5;a=b\r\nhello\r\n0;last\r\n\r\nGET", "hello", 5},
-        {"5;a=\"b\tc\"\r\nhello\r\n0\r\n", "hello", 0},
-        {"A\r\n0123456789\r\n00000000000000a\r\n0123456789\r\n0\r\n\r\n", "01234567890123456789", 2},
-        {"4\r\n\r\n\r\n\r\n0\r\n\r\n", "\r\n\r\n", 2},
+        { "0\r\n\r\n", "", 2 },
+        { "5\r\nhello\r\n0\r\n\r\n", "hello", 2 },
+        { "5\r\nhello\r\n6\r\n world\r\n000\r\nTrailer: x\r\n\r\n", "hello world", 14 },
+        { "5;a=b\r\nhello\r\n0;last\r\n\r\nGET", "hello", 5 },
+        { "5;a=\"b\tc\"\r\nhello\r\n0\r\n", "hello", 0 },
+        { "A\r\n0123456789\r\n00000000000000a\r\n0123456789\r\n0\r\n\r\n", "01234567890123456789", 2 },
+        { "4\r\n\r\n\r\n\r\n0\r\n\r\n", "\r\n\r\n", 2 },
     };
     struct h1_error err;
     char out[128];
@@ -74,7 +74,7 @@ static void
 test_bad_framing(void **state)
 {
     static const struct slice bad[] = {
-#define S(s) {s, sizeof(s) - 1}
+#define S(s) { s, sizeof(s) - 1 }
         S("\r\n"),
         S("x\r\n"),
         S("-1\r\n"),
@@ -190,33 +190,33 @@ test_trailers(void **state)
 static void
 test_refused_trailers(void **state)
 {
-    static const char *const bad[] = {"Content-Length: 5",
-                                      "Transfer-Encoding: chunked",
-                                      "Content_Length: 5",
-                                      "Host: a",
-                                      "Trailer: x",
-                                      "Connection: close",
-                                      "Upgrade: h2c",
-                                      "TE: x",
-                                      "Authorization: Bearer x",
-                                      "Cookie: a=b",
-                                      "Set-Cookie: a=b",
-                                      "Proxy-Authorization: x",
-                                      "WWW-Authenticate: x",
-                                      "X-Forwarded-For: 1.2.3.4",
-                                      "Forwarded: for=x",
-                                      "Content-Type: x",
-                                      "Content-Encoding: gzip",
-                                      "Content-Range: x",
-                                      "Expect: x",
-                                      "X-Request-Id: x",
-                                      "Client-Cert: x",
-                                      "A : b",
-                                      " A: b",
-                                      ": b",
-                                      "A\x01: b",
-                                      "A: b\x01",
-                                      "A"};
+    static const char *const bad[] = { "Content-Length: 5",
+                                       "Transfer-Encoding: chunked",
+                                       "Content_Length: 5",
+                                       "Host: a",
+                                       "Trailer: x",
+                                       "Connection: close",
+                                       "Upgrade: h2c",
+                                       "TE: x",
+                                       "Authorization: Bearer x",
+                                       "Cookie: a=b",
+                                       "Set-Cookie: a=b",
+                                       "Proxy-Authorization: x",
+                                       "WWW-Authenticate: x",
+                                       "X-Forwarded-For: 1.2.3.4",
+                                       "Forwarded: for=x",
+                                       "Content-Type: x",
+                                       "Content-Encoding: gzip",
+                                       "Content-Range: x",
+                                       "Expect: x",
+                                       "X-Request-Id: x",
+                                       "Client-Cert: x",
+                                       "A : b",
+                                       " A: b",
+                                       ": b",
+                                       "A\x01: b",
+                                       "A: b\x01",
+                                       "A" };
     struct h1_error err;
     struct fields f;
     char text[64];
@@ -237,7 +237,7 @@ test_refused_trailers(void **state)
 static void
 test_trailer_limits(void **state)
 {
-    struct h1_limits limits = {.request_line = 10, .field = 10, .head = 40, .fields = 2};
+    struct h1_limits limits = { .request_line = 10, .field = 10, .head = 40, .fields = 2 };
     struct h1_error err;
     struct fields f;
     size_t used;

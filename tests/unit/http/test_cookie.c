@@ -19,15 +19,15 @@ test_found_where_it_is(void **state)
     static const struct {
         const char *first, *second, *name, *value; /* value NULL: not there */
     } rows[] = {
-        {"a=1", NULL, "a", "1"},         {"a=1; b=2", NULL, "b", "2"},
-        {"a=1;b=2;c=3", NULL, "c", "3"}, {"a=1; a=2", NULL, "a", "1"},
-        {"a=1", "b=2", "b", "2"},        {"a=1", "a=2", "a", "1"},
-        {"a=", NULL, "a", ""},           {"a=x=y", NULL, "a", "x=y"},
-        {"a=\"q\"", NULL, "a", "\"q\""}, {" ; ;  b=2  ;", NULL, "b", "2"},
-        {"ab=1; b=2", NULL, "b", "2"},   {"a=1", NULL, "A", NULL},
-        {"a", NULL, "a", NULL},          {"ab=1", NULL, "a", NULL},
-        {"x=a=1", NULL, "a", NULL},      {"", NULL, "a", NULL},
-        {"=1", NULL, "", NULL},
+        { "a=1", NULL, "a", "1" },         { "a=1; b=2", NULL, "b", "2" },
+        { "a=1;b=2;c=3", NULL, "c", "3" }, { "a=1; a=2", NULL, "a", "1" },
+        { "a=1", "b=2", "b", "2" },        { "a=1", "a=2", "a", "1" },
+        { "a=", NULL, "a", "" },           { "a=x=y", NULL, "a", "x=y" },
+        { "a=\"q\"", NULL, "a", "\"q\"" }, { " ; ;  b=2  ;", NULL, "b", "2" },
+        { "ab=1; b=2", NULL, "b", "2" },   { "a=1", NULL, "A", NULL },
+        { "a", NULL, "a", NULL },          { "ab=1", NULL, "a", NULL },
+        { "x=a=1", NULL, "a", NULL },      { "", NULL, "a", NULL },
+        { "=1", NULL, "", NULL },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -43,7 +43,7 @@ test_found_where_it_is(void **state)
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {arena_test(test_found_where_it_is)};
+    const struct CMUnitTest tests[] = { arena_test(test_found_where_it_is) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,12 +11,12 @@ test_known_dates(void **state)
         int64_t seconds;
         const char *text;
     } rows[] = {
-        {0, "Thu, 01 Jan 1970 00:00:00 GMT"},
-        {784111777, "Sun, 06 Nov 1994 08:49:37 GMT"}, /* RFC 9110 5.6.7 */
-        {951827696, "Tue, 29 Feb 2000 12:34:56 GMT"},
-        {4102444799, "Thu, 31 Dec 2099 23:59:59 GMT"},
-        {253402300799, "Fri, 31 Dec 9999 23:59:59 GMT"},
-        {253402300800, "Thu, 01 Jan 1970 00:00:00 GMT"}, /* five-digit years do not fit */
+        { 0, "Thu, 01 Jan 1970 00:00:00 GMT" },
+        { 784111777, "Sun, 06 Nov 1994 08:49:37 GMT" }, /* RFC 9110 5.6.7 */
+        { 951827696, "Tue, 29 Feb 2000 12:34:56 GMT" },
+        { 4102444799, "Thu, 31 Dec 2099 23:59:59 GMT" },
+        { 253402300799, "Fri, 31 Dec 9999 23:59:59 GMT" },
+        { 253402300800, "Thu, 01 Jan 1970 00:00:00 GMT" }, /* five-digit years do not fit */
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -99,16 +99,16 @@ test_the_list_grows(void **state)
 static void
 test_hop_by_hop_fields_go(void **state)
 {
-    static const char *const gone[] = {"Keep-Alive",
-                                       "Proxy-Connection",
-                                       "Proxy-Authenticate",
-                                       "Proxy-Authorization",
-                                       "TE",
-                                       "Transfer-Encoding",
-                                       "Upgrade",
-                                       "HTTP2-Settings",
-                                       "Trailer",
-                                       "X-Secret"};
+    static const char *const gone[] = { "Keep-Alive",
+                                        "Proxy-Connection",
+                                        "Proxy-Authenticate",
+                                        "Proxy-Authorization",
+                                        "TE",
+                                        "Transfer-Encoding",
+                                        "Upgrade",
+                                        "HTTP2-Settings",
+                                        "Trailer",
+                                        "X-Secret" };
     struct fields f;
 
     fields_init(&f, *state);
@@ -142,7 +142,7 @@ static void
 test_list_members(void **state)
 {
     struct slice rest = SLICE(" a ,,\t b;q=\"x,y\" , \"p\\\",q\",c,"), member;
-    static const char *const want[] = {"a", "b;q=\"x,y\"", "\"p\\\",q\"", "c"};
+    static const char *const want[] = { "a", "b;q=\"x,y\"", "\"p\\\",q\"", "c" };
 
     for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
         assert_true(field_list_next(&rest, &member));

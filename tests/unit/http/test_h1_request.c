@@ -15,7 +15,7 @@ parse_with(struct http_request *r, const char *text, size_t n, const struct h1_l
 static void
 parse_ok(struct http_request *r, struct arena *arena, const char *text)
 {
-    struct h1_error err = {.text = NULL};
+    struct h1_error err = { .text = NULL };
 
     if (parse_with(r, text, strlen(text), &test_limits, arena, &err) != H1_DONE)
         fail_msg("%s\nis refused: %s", text, err.text);
@@ -24,7 +24,7 @@ parse_ok(struct http_request *r, struct arena *arena, const char *text)
 static void
 parse_bad(struct arena *arena, const char *text, size_t n, enum reason_id reason)
 {
-    struct h1_error err = {.reason = REASON_COUNT};
+    struct h1_error err = { .reason = REASON_COUNT };
     struct http_request r;
 
     if (parse_with(&r, text, n, &test_limits, arena, &err) != H1_ERROR)
@@ -204,21 +204,21 @@ test_obs_text_and_tabs_are_values(void **state)
 static void
 test_hosts(void **state)
 {
-    static const char *const bad[] = {"GET / HTTP/1.1\r\n\r\n",
-                                      "GET / HTTP/1.1\r\nHost:\r\n\r\n",
-                                      "GET / HTTP/1.0\r\nHost:\r\n\r\n",
-                                      "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
-                                      "GET / HTTP/1.0\r\nHost: a\r\nhost: b\r\n\r\n",
-                                      "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
-                                      "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n",
-                                      "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n",
-                                      "GET / HTTP/1.1\r\nHost: http://a\r\n\r\n",
-                                      "GET / HTTP/1.1\r\nHost: a:99999\r\n\r\n",
-                                      "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
-                                      "GET http://a/ HTTP/1.1\r\n\r\n",
-                                      "GET http://a/ HTTP/1.1\r\nHost: b c\r\n\r\n",
-                                      "GET http://a/ HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
-                                      "OPTIONS * HTTP/1.1\r\n\r\n"};
+    static const char *const bad[] = { "GET / HTTP/1.1\r\n\r\n",
+                                       "GET / HTTP/1.1\r\nHost:\r\n\r\n",
+                                       "GET / HTTP/1.0\r\nHost:\r\n\r\n",
+                                       "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+                                       "GET / HTTP/1.0\r\nHost: a\r\nhost: b\r\n\r\n",
+                                       "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+                                       "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n",
+                                       "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n",
+                                       "GET / HTTP/1.1\r\nHost: http://a\r\n\r\n",
+                                       "GET / HTTP/1.1\r\nHost: a:99999\r\n\r\n",
+                                       "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
+                                       "GET http://a/ HTTP/1.1\r\n\r\n",
+                                       "GET http://a/ HTTP/1.1\r\nHost: b c\r\n\r\n",
+                                       "GET http://a/ HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+                                       "OPTIONS * HTTP/1.1\r\n\r\n" };
     struct http_request r;
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -253,17 +253,17 @@ test_persistence(void **state)
         const char *version, *connection;
         bool keep_alive;
     } rows[] = {
-        {"1.1", "X: y", true},
-        {"1.1", "Connection: close", false},
-        {"1.1", "Connection: CLOSE", false},
-        {"1.1", "Connection: keep-alive, close", false},
-        {"1.1", "Connection: keep-alive\r\nConnection: x, close", false},
-        {"1.1", "Connection: closed", true},
-        {"1.1", "Connection:", true},
-        {"1.0", "X: y", false},
-        {"1.0", "Connection: Keep-Alive", true},
-        {"1.0", "Connection: keep-alive, close", false},
-        {"1.0", "Keep-Alive: timeout=5", false},
+        { "1.1", "X: y", true },
+        { "1.1", "Connection: close", false },
+        { "1.1", "Connection: CLOSE", false },
+        { "1.1", "Connection: keep-alive, close", false },
+        { "1.1", "Connection: keep-alive\r\nConnection: x, close", false },
+        { "1.1", "Connection: closed", true },
+        { "1.1", "Connection:", true },
+        { "1.0", "X: y", false },
+        { "1.0", "Connection: Keep-Alive", true },
+        { "1.0", "Connection: keep-alive, close", false },
+        { "1.0", "Keep-Alive: timeout=5", false },
     };
     struct http_request r;
     char text[256];
@@ -325,7 +325,7 @@ test_expectations(void **state)
 static void
 limit_is(struct arena *arena, const char *text, const struct h1_limits *limits, int reason)
 {
-    struct h1_error err = {.reason = REASON_COUNT};
+    struct h1_error err = { .reason = REASON_COUNT };
     struct http_request r;
 
     assert_int_equal(parse_with(&r, text, strlen(text), limits, arena, &err), reason < 0 ? H1_DONE : H1_ERROR);
@@ -337,7 +337,7 @@ static void
 test_limits_are_exact(void **state)
 {
     const char *text = "GET /456789 HTTP/1.1\r\nHost: a\r\nB: 3456789\r\n\r\n";
-    struct h1_limits limits = {.request_line = 20, .field = 10, .head = (unsigned)strlen(text), .fields = 2};
+    struct h1_limits limits = { .request_line = 20, .field = 10, .head = (unsigned)strlen(text), .fields = 2 };
 
     limit_is(*state, text, &limits, -1);
     limits.request_line--;
@@ -361,7 +361,7 @@ test_every_cut_is_refused(void **state)
         "POST /a?b HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3\r\nX-Something: and a longer value\r\n\r\n";
 
     for (size_t n = 0; n < strlen(text); n++) {
-        struct http_request r = {.port = 0};
+        struct http_request r = { .port = 0 };
         struct h1_error err;
         char *copy = exact_copy(text, n);
 
@@ -383,7 +383,7 @@ test_every_byte_changed(void **state)
         arena_init(&arena);
         for (unsigned c = 0; c < 256; c++) {
             char *copy = exact_copy(text, n);
-            struct http_request r = {.port = 0};
+            struct http_request r = { .port = 0 };
             struct h1_error err;
 
             copy[at] = (char)c;

@@ -10,7 +10,7 @@ parse(struct http_response *r, struct arena *arena, enum http_method method, con
 static void
 parse_ok(struct http_response *r, struct arena *arena, enum http_method method, const char *text)
 {
-    struct h1_error err = {.text = NULL};
+    struct h1_error err = { .text = NULL };
 
     if (parse(r, arena, method, text, strlen(text), &err) != H1_DONE)
         fail_msg("%s\nis refused: %s", text, err.text);
@@ -94,7 +94,7 @@ test_bad_heads(void **state)
 #undef S
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-        struct h1_error err = {.reason = REASON_COUNT};
+        struct h1_error err = { .reason = REASON_COUNT };
         struct http_response r;
 
         if (parse(&r, *state, METHOD_GET, bad[i].p, bad[i].n, &err) != H1_ERROR)
@@ -113,24 +113,24 @@ test_bodies_and_persistence(void **state)
         enum body_kind kind;
         bool keep_alive;
     } rows[] = {
-        {METHOD_GET, "HTTP/1.1 200 OK\r\n", BODY_UNTIL_CLOSE, false},
-        {METHOD_GET, "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n", BODY_UNTIL_CLOSE, false},
-        {METHOD_GET, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n", BODY_LENGTH, true},
-        {METHOD_GET, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n", BODY_LENGTH, false},
-        {METHOD_GET, "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n", BODY_LENGTH, false},
-        {METHOD_GET, "HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n", BODY_LENGTH, true},
-        {METHOD_GET, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n", BODY_CHUNKED, true},
-        {METHOD_HEAD, "HTTP/1.1 200 OK\r\n", BODY_NONE, true},
-        {METHOD_HEAD, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n", BODY_NONE, true},
-        {METHOD_HEAD, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n", BODY_NONE, true},
-        {METHOD_GET, "HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n", BODY_NONE, true},
-        {METHOD_GET, "HTTP/1.1 204 No Content\r\n", BODY_NONE, true},
-        {METHOD_GET, "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n", BODY_NONE, true},
-        {METHOD_GET, "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n", BODY_NONE, false},
-        {METHOD_GET, "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n", BODY_NONE, false},
-        {METHOD_GET, "HTTP/1.1 100 Continue\r\n", BODY_NONE, true},
-        {METHOD_GET, "HTTP/1.1 103 Early Hints\r\nLink: x\r\n", BODY_NONE, true},
-        {METHOD_GET, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n", BODY_NONE, true},
+        { METHOD_GET, "HTTP/1.1 200 OK\r\n", BODY_UNTIL_CLOSE, false },
+        { METHOD_GET, "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n", BODY_UNTIL_CLOSE, false },
+        { METHOD_GET, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n", BODY_LENGTH, true },
+        { METHOD_GET, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n", BODY_LENGTH, false },
+        { METHOD_GET, "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n", BODY_LENGTH, false },
+        { METHOD_GET, "HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n", BODY_LENGTH, true },
+        { METHOD_GET, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n", BODY_CHUNKED, true },
+        { METHOD_HEAD, "HTTP/1.1 200 OK\r\n", BODY_NONE, true },
+        { METHOD_HEAD, "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n", BODY_NONE, true },
+        { METHOD_HEAD, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n", BODY_NONE, true },
+        { METHOD_GET, "HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n", BODY_NONE, true },
+        { METHOD_GET, "HTTP/1.1 204 No Content\r\n", BODY_NONE, true },
+        { METHOD_GET, "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n", BODY_NONE, true },
+        { METHOD_GET, "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n", BODY_NONE, false },
+        { METHOD_GET, "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n", BODY_NONE, false },
+        { METHOD_GET, "HTTP/1.1 100 Continue\r\n", BODY_NONE, true },
+        { METHOD_GET, "HTTP/1.1 103 Early Hints\r\nLink: x\r\n", BODY_NONE, true },
+        { METHOD_GET, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n", BODY_NONE, true },
     };
     char text[256];
 
@@ -151,16 +151,16 @@ test_keep_alive_timeouts(void **state)
     static const struct {
         const char *value;
         nsec_t want;
-    } rows[] = {{"timeout=5", 5 * NSEC_PER_SEC},
-                {"Timeout=5", 5 * NSEC_PER_SEC},
-                {"max=100, timeout=86400", 86400 * NSEC_PER_SEC},
-                {"timeout=0", 0},
-                {"timeout=86401", 0},
-                {"timeout=-1", 0},
-                {"timeout=", 0},
-                {"timeout", 0},
-                {"timeout=99999999999999999999", 0},
-                {"xtimeout=5", 0}};
+    } rows[] = { { "timeout=5", 5 * NSEC_PER_SEC },
+                 { "Timeout=5", 5 * NSEC_PER_SEC },
+                 { "max=100, timeout=86400", 86400 * NSEC_PER_SEC },
+                 { "timeout=0", 0 },
+                 { "timeout=86401", 0 },
+                 { "timeout=-1", 0 },
+                 { "timeout=", 0 },
+                 { "timeout", 0 },
+                 { "timeout=99999999999999999999", 0 },
+                 { "xtimeout=5", 0 } };
     char text[128];
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -176,8 +176,8 @@ static void
 test_limits_are_the_origins_fault(void **state)
 {
     const char *text = "HTTP/1.1 200 OK\r\nAbc: de\r\nB: 1\r\n\r\n";
-    struct h1_limits exact = {.request_line = 15, .field = 7, .head = (unsigned)strlen(text), .fields = 2};
-    struct h1_limits tight[] = {exact, exact, exact, exact};
+    struct h1_limits exact = { .request_line = 15, .field = 7, .head = (unsigned)strlen(text), .fields = 2 };
+    struct h1_limits tight[] = { exact, exact, exact, exact };
     struct http_response r;
     struct h1_error err;
 

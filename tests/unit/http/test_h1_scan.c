@@ -3,7 +3,7 @@
 static enum h1_result
 find(const char *text, size_t n, const struct h1_limits *limits, size_t *len, struct h1_error *err)
 {
-    struct h1_scan scan = {0};
+    struct h1_scan scan = { 0 };
     char *copy = exact_copy(text, n);
     enum h1_result result = h1_find_head(&scan, copy, n, limits, len, err);
 
@@ -16,7 +16,7 @@ static enum h1_result
 find_in_pieces(const char *text, size_t n, size_t piece, const struct h1_limits *limits, size_t *len,
                struct h1_error *err)
 {
-    struct h1_scan scan = {0};
+    struct h1_scan scan = { 0 };
     enum h1_result result = H1_MORE;
 
     for (size_t have = piece < n ? piece : n; result == H1_MORE; have = have + piece < n ? have + piece : n) {
@@ -52,8 +52,8 @@ test_finds_the_end_in_any_pieces(void **state)
 static void
 test_bare_line_feeds_are_refused_at_once(void **state)
 {
-    static const char *const bad[] = {"GET / HTTP/1.1\n", "GET / HTTP/1.1\r\nHost: a\n", "GET / HTTP/1.1\r\n\n", "\n",
-                                      "GET / HTTP/1.1\r\nA: b\r\n\rX\n"};
+    static const char *const bad[] = { "GET / HTTP/1.1\n", "GET / HTTP/1.1\r\nHost: a\n", "GET / HTTP/1.1\r\n\n", "\n",
+                                       "GET / HTTP/1.1\r\nA: b\r\n\rX\n" };
     struct h1_error err;
     size_t len;
 
@@ -69,7 +69,9 @@ test_bare_line_feeds_are_refused_at_once(void **state)
 static void
 test_not_http_is_refused_at_once(void **state)
 {
-    static const struct slice bad[] = {{"\x16\x03\x01\x02", 4}, {"\0", 1}, {" GET", 4}, {"\x80", 1}, {"\r\n", 2}};
+    static const struct slice bad[] = {
+        { "\x16\x03\x01\x02", 4 }, { "\0", 1 }, { " GET", 4 }, { "\x80", 1 }, { "\r\n", 2 }
+    };
     struct h1_error err;
     size_t len;
 
@@ -107,7 +109,7 @@ limit_is(size_t line, size_t field, unsigned fields, const struct h1_limits *lim
     size_t n = build(text, line, field, fields), len = 0;
 
     for (size_t piece = 1; piece <= n; piece++) {
-        struct h1_error err = {.reason = REASON_COUNT};
+        struct h1_error err = { .reason = REASON_COUNT };
         enum h1_result result = find_in_pieces(text, n, piece, limits, &len, &err);
 
         assert_int_equal(result, reason < 0 ? H1_DONE : H1_ERROR);
@@ -119,7 +121,7 @@ limit_is(size_t line, size_t field, unsigned fields, const struct h1_limits *lim
 static void
 test_limits_are_exact(void **state)
 {
-    struct h1_limits limits = {.request_line = 20, .field = 30, .head = 1000, .fields = 3};
+    struct h1_limits limits = { .request_line = 20, .field = 30, .head = 1000, .fields = 3 };
 
     limit_is(20, 30, 3, &limits, -1);
     limit_is(21, 30, 3, &limits, REASON_URI_TOO_LONG);
@@ -134,7 +136,7 @@ test_limits_are_exact(void **state)
 static void
 test_limits_hold_before_a_line_ends(void **state)
 {
-    struct h1_limits limits = {.request_line = 20, .field = 30, .head = 100, .fields = 3};
+    struct h1_limits limits = { .request_line = 20, .field = 30, .head = 100, .fields = 3 };
     struct h1_error err;
     char text[200];
     size_t len;
@@ -157,16 +159,17 @@ test_the_first_error_is_told(void **state)
         const char *text;
         enum reason_id reason;
     } rows[] = {
-        {"GET / HTTP/1.1 much too long\n", REASON_URI_TOO_LONG},
-        {"GET / HTTP/1.1\r\nA: a field too long\n", REASON_HEADERS_TOO_LARGE},
-        {"GET / HTTP/1.1\r\nA: b\r\nA: b\r\nA: b\r\nA: \n", REASON_HEADERS_TOO_LARGE}, /* behind the limit of a head */
-        {"GET / HTTP/1.1\r\nA: b\nA: a field too long\r\n", REASON_BAD_REQUEST},
+        { "GET / HTTP/1.1 much too long\n", REASON_URI_TOO_LONG },
+        { "GET / HTTP/1.1\r\nA: a field too long\n", REASON_HEADERS_TOO_LARGE },
+        { "GET / HTTP/1.1\r\nA: b\r\nA: b\r\nA: b\r\nA: \n",
+          REASON_HEADERS_TOO_LARGE }, /* behind the limit of a head */
+        { "GET / HTTP/1.1\r\nA: b\nA: a field too long\r\n", REASON_BAD_REQUEST },
     };
-    struct h1_limits limits = {.request_line = 14, .field = 10, .head = 36, .fields = 10};
+    struct h1_limits limits = { .request_line = 14, .field = 10, .head = 36, .fields = 10 };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         for (size_t piece = 1; piece <= strlen(rows[i].text); piece++) {
-            struct h1_error err = {.reason = REASON_COUNT};
+            struct h1_error err = { .reason = REASON_COUNT };
             size_t len;
 
             assert_int_equal(find_in_pieces(rows[i].text, strlen(rows[i].text), piece, &limits, &len, &err), H1_ERROR);
@@ -178,7 +181,7 @@ test_the_first_error_is_told(void **state)
 static void
 test_errors_of_an_origin(void **state)
 {
-    struct h1_error err = {.reason = REASON_HEADERS_TOO_LARGE, .text = "kept"};
+    struct h1_error err = { .reason = REASON_HEADERS_TOO_LARGE, .text = "kept" };
 
     h1_error_of_origin(&err);
     assert_int_equal(err.reason, REASON_UPSTREAM_BAD_RESPONSE);

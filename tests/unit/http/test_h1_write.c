@@ -39,7 +39,7 @@ written_is(struct iobuf *out, struct arena *arena, const char *want)
 static struct http_request
 request(struct arena *arena, const char *method)
 {
-    struct http_request r = {.method_text = slice_str(method), .authority = SLICE("a.example"), .version = HTTP_1_1};
+    struct http_request r = { .method_text = slice_str(method), .authority = SLICE("a.example"), .version = HTTP_1_1 };
 
     fields_init(&r.fields, arena);
     return r;
@@ -48,7 +48,7 @@ request(struct arena *arena, const char *method)
 static struct http_response
 response(struct arena *arena, int status)
 {
-    struct http_response r = {.status = status, .version = HTTP_1_1};
+    struct http_response r = { .status = status, .version = HTTP_1_1 };
 
     fields_init(&r.fields, arena);
     fields_add(&r.fields, SLICE("Date"), SLICE(DATE));
@@ -64,14 +64,14 @@ test_requests(void **state)
     iobuf_init(&out, 1 << 20);
     fields_add(&r.fields, SLICE("host"), SLICE("b.example"));
     fields_add(&r.fields, SLICE("X-Empty"), SLICE_NONE);
-    h1_write_request(&out, &r, SLICE("/x?y"), (struct body_framing){BODY_LENGTH, 12345678901234567890ULL});
+    h1_write_request(&out, &r, SLICE("/x?y"), (struct body_framing){ BODY_LENGTH, 12345678901234567890ULL });
     written_is(&out, *state,
                "POST /x?y HTTP/1.1\r\nhost: b.example\r\nX-Empty: \r\nContent-Length: 12345678901234567890\r\n\r\n");
-    h1_write_request(&out, &r, SLICE("/"), (struct body_framing){BODY_LENGTH, 0});
+    h1_write_request(&out, &r, SLICE("/"), (struct body_framing){ BODY_LENGTH, 0 });
     written_is(&out, *state, "POST / HTTP/1.1\r\nhost: b.example\r\nX-Empty: \r\nContent-Length: 0\r\n\r\n");
-    h1_write_request(&out, &r, SLICE("/"), (struct body_framing){BODY_CHUNKED, 0});
+    h1_write_request(&out, &r, SLICE("/"), (struct body_framing){ BODY_CHUNKED, 0 });
     written_is(&out, *state, "POST / HTTP/1.1\r\nhost: b.example\r\nX-Empty: \r\nTransfer-Encoding: chunked\r\n\r\n");
-    h1_write_request(&out, &r, SLICE("/"), (struct body_framing){BODY_NONE, 0});
+    h1_write_request(&out, &r, SLICE("/"), (struct body_framing){ BODY_NONE, 0 });
     written_is(&out, *state, "POST / HTTP/1.1\r\nhost: b.example\r\nX-Empty: \r\n\r\n");
 }
 
@@ -82,10 +82,10 @@ test_a_request_always_has_a_host(void **state)
     struct iobuf out;
 
     iobuf_init(&out, 1 << 20);
-    h1_write_request(&out, &r, SLICE("/"), (struct body_framing){BODY_NONE, 0});
+    h1_write_request(&out, &r, SLICE("/"), (struct body_framing){ BODY_NONE, 0 });
     written_is(&out, *state, "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");
     r.authority = SLICE_NONE;
-    h1_write_request(&out, &r, SLICE("/"), (struct body_framing){BODY_NONE, 0});
+    h1_write_request(&out, &r, SLICE("/"), (struct body_framing){ BODY_NONE, 0 });
     written_is(&out, *state, "GET / HTTP/1.1\r\nHost: \r\n\r\n");
 }
 
@@ -101,11 +101,11 @@ test_framing_is_never_written_twice(void **state)
     fields_add(&r.fields, SLICE("Host"), SLICE("a"));
     fields_add(&r.fields, SLICE("content-length"), SLICE("7"));
     fields_add(&r.fields, SLICE("transfer-encoding"), SLICE("chunked"));
-    h1_write_request(&out, &r, SLICE("/"), (struct body_framing){BODY_CHUNKED, 0});
+    h1_write_request(&out, &r, SLICE("/"), (struct body_framing){ BODY_CHUNKED, 0 });
     written_is(&out, *state, "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
     fields_add(&p.fields, SLICE("content-length"), SLICE("7"));
     fields_add(&p.fields, SLICE("transfer-encoding"), SLICE("chunked"));
-    h1_write_response(&out, &p, (struct body_framing){BODY_LENGTH, 3}, true, false, SLICE_NONE);
+    h1_write_response(&out, &p, (struct body_framing){ BODY_LENGTH, 3 }, true, false, SLICE_NONE);
     written_is(&out, *state, "HTTP/1.1 200 OK\r\nDate: " DATE "\r\nContent-Length: 3\r\n\r\n");
 }
 
@@ -120,9 +120,9 @@ test_upgrades(void **state)
     r.upgrade = SLICE("websocket");
     fields_add(&r.fields, SLICE("Connection"), SLICE("x"));
     fields_add(&r.fields, SLICE("Upgrade"), SLICE("y"));
-    h1_write_request(&out, &r, SLICE("/"), (struct body_framing){BODY_NONE, 0});
+    h1_write_request(&out, &r, SLICE("/"), (struct body_framing){ BODY_NONE, 0 });
     written_is(&out, *state, "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
-    h1_write_response(&out, &p, (struct body_framing){BODY_NONE, 0}, false, false, SLICE("websocket"));
+    h1_write_response(&out, &p, (struct body_framing){ BODY_NONE, 0 }, false, false, SLICE("websocket"));
     written_is(&out, *state,
                "HTTP/1.1 101 Switching Protocols\r\nDate: " DATE
                "\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
@@ -137,18 +137,18 @@ test_responses(void **state)
         bool keep_alive, to_10;
         const char *tail; /* what follows the status line and Date */
     } rows[] = {
-        {200, {BODY_LENGTH, 5}, true, false, "Content-Length: 5\r\n"},
-        {200, {BODY_LENGTH, 5}, false, false, "Content-Length: 5\r\nConnection: close\r\n"},
-        {200, {BODY_LENGTH, 5}, true, true, "Content-Length: 5\r\nConnection: keep-alive\r\n"},
-        {200, {BODY_LENGTH, 5}, false, true, "Content-Length: 5\r\nConnection: close\r\n"},
-        {200, {BODY_CHUNKED, 0}, true, false, "Transfer-Encoding: chunked\r\n"},
-        {200, {BODY_CHUNKED, 0}, true, true, "Connection: close\r\n"},
-        {200, {BODY_UNTIL_CLOSE, 0}, true, false, "Connection: close\r\n"},
-        {200, {BODY_NONE, 0}, true, false, ""},
-        {204, {BODY_LENGTH, 5}, true, false, ""},
-        {204, {BODY_CHUNKED, 0}, true, true, "Connection: keep-alive\r\n"},
-        {304, {BODY_LENGTH, 5}, true, false, ""},
-        {304, {BODY_UNTIL_CLOSE, 0}, true, false, ""},
+        { 200, { BODY_LENGTH, 5 }, true, false, "Content-Length: 5\r\n" },
+        { 200, { BODY_LENGTH, 5 }, false, false, "Content-Length: 5\r\nConnection: close\r\n" },
+        { 200, { BODY_LENGTH, 5 }, true, true, "Content-Length: 5\r\nConnection: keep-alive\r\n" },
+        { 200, { BODY_LENGTH, 5 }, false, true, "Content-Length: 5\r\nConnection: close\r\n" },
+        { 200, { BODY_CHUNKED, 0 }, true, false, "Transfer-Encoding: chunked\r\n" },
+        { 200, { BODY_CHUNKED, 0 }, true, true, "Connection: close\r\n" },
+        { 200, { BODY_UNTIL_CLOSE, 0 }, true, false, "Connection: close\r\n" },
+        { 200, { BODY_NONE, 0 }, true, false, "" },
+        { 204, { BODY_LENGTH, 5 }, true, false, "" },
+        { 204, { BODY_CHUNKED, 0 }, true, true, "Connection: keep-alive\r\n" },
+        { 304, { BODY_LENGTH, 5 }, true, false, "" },
+        { 304, { BODY_UNTIL_CLOSE, 0 }, true, false, "" },
     };
     struct iobuf out;
 
@@ -170,7 +170,7 @@ test_a_length_without_a_body(void **state)
     static const struct {
         int status;
         bool kept;
-    } rows[] = {{200, true}, {304, true}, {204, false}, {101, false}};
+    } rows[] = { { 200, true }, { 304, true }, { 204, false }, { 101, false } };
     struct iobuf out;
 
     iobuf_init(&out, 1 << 20);
@@ -179,7 +179,7 @@ test_a_length_without_a_body(void **state)
         struct slice text;
 
         fields_add(&r.fields, SLICE("Content-Length"), SLICE("99"));
-        h1_write_response(&out, &r, (struct body_framing){BODY_NONE, 0}, true, false, SLICE_NONE);
+        h1_write_response(&out, &r, (struct body_framing){ BODY_NONE, 0 }, true, false, SLICE_NONE);
         text = take_all(&out, *state);
         assert_int_equal(strstr(text.p, "\r\nContent-Length: 99\r\n") != NULL, rows[i].kept);
     }
@@ -188,18 +188,18 @@ test_a_length_without_a_body(void **state)
 static void
 test_phrases_and_dates(void **state)
 {
-    struct http_response r = {.status = 299, .reason_phrase = SLICE("As the origin says")};
+    struct http_response r = { .status = 299, .reason_phrase = SLICE("As the origin says") };
     struct slice text;
     struct iobuf out;
 
     iobuf_init(&out, 1 << 20);
     fields_init(&r.fields, *state);
-    h1_write_response(&out, &r, (struct body_framing){BODY_LENGTH, 0}, true, false, SLICE_NONE);
+    h1_write_response(&out, &r, (struct body_framing){ BODY_LENGTH, 0 }, true, false, SLICE_NONE);
     text = take_all(&out, *state);
     assert_true(slice_starts(text, SLICE("HTTP/1.1 299 As the origin says\r\nDate: ")));
     assert_true(slice_ends(text, SLICE(" GMT\r\nContent-Length: 0\r\n\r\n")));
     r.reason_phrase = SLICE_NONE;
-    h1_write_response(&out, &r, (struct body_framing){BODY_LENGTH, 0}, true, false, SLICE_NONE);
+    h1_write_response(&out, &r, (struct body_framing){ BODY_LENGTH, 0 }, true, false, SLICE_NONE);
     assert_true(slice_starts(take_all(&out, *state), SLICE("HTTP/1.1 299 \r\nDate: ")));
 }
 
@@ -213,17 +213,17 @@ test_which_body_goes_to_the_client(void **state)
         bool to_10;
         struct body_framing out;
     } rows[] = {
-        {{BODY_LENGTH, 5}, 200, METHOD_GET, false, {BODY_LENGTH, 5}},
-        {{BODY_LENGTH, 5}, 200, METHOD_GET, true, {BODY_LENGTH, 5}},
-        {{BODY_LENGTH, 5}, 200, METHOD_HEAD, false, {BODY_NONE, 0}},
-        {{BODY_LENGTH, 5}, 204, METHOD_GET, false, {BODY_NONE, 0}},
-        {{BODY_LENGTH, 5}, 304, METHOD_GET, false, {BODY_NONE, 0}},
-        {{BODY_CHUNKED, 0}, 200, METHOD_GET, false, {BODY_CHUNKED, 0}},
-        {{BODY_CHUNKED, 0}, 200, METHOD_GET, true, {BODY_UNTIL_CLOSE, 0}},
-        {{BODY_UNTIL_CLOSE, 0}, 200, METHOD_GET, false, {BODY_CHUNKED, 0}},
-        {{BODY_UNTIL_CLOSE, 0}, 200, METHOD_GET, true, {BODY_UNTIL_CLOSE, 0}},
-        {{BODY_NONE, 0}, 200, METHOD_GET, false, {BODY_LENGTH, 0}},
-        {{BODY_NONE, 0}, 101, METHOD_GET, false, {BODY_NONE, 0}},
+        { { BODY_LENGTH, 5 }, 200, METHOD_GET, false, { BODY_LENGTH, 5 } },
+        { { BODY_LENGTH, 5 }, 200, METHOD_GET, true, { BODY_LENGTH, 5 } },
+        { { BODY_LENGTH, 5 }, 200, METHOD_HEAD, false, { BODY_NONE, 0 } },
+        { { BODY_LENGTH, 5 }, 204, METHOD_GET, false, { BODY_NONE, 0 } },
+        { { BODY_LENGTH, 5 }, 304, METHOD_GET, false, { BODY_NONE, 0 } },
+        { { BODY_CHUNKED, 0 }, 200, METHOD_GET, false, { BODY_CHUNKED, 0 } },
+        { { BODY_CHUNKED, 0 }, 200, METHOD_GET, true, { BODY_UNTIL_CLOSE, 0 } },
+        { { BODY_UNTIL_CLOSE, 0 }, 200, METHOD_GET, false, { BODY_CHUNKED, 0 } },
+        { { BODY_UNTIL_CLOSE, 0 }, 200, METHOD_GET, true, { BODY_UNTIL_CLOSE, 0 } },
+        { { BODY_NONE, 0 }, 200, METHOD_GET, false, { BODY_LENGTH, 0 } },
+        { { BODY_NONE, 0 }, 101, METHOD_GET, false, { BODY_NONE, 0 } },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -237,7 +237,7 @@ test_which_body_goes_to_the_client(void **state)
 static void
 test_interim(void **state)
 {
-    struct http_response r = {.status = 103};
+    struct http_response r = { .status = 103 };
     struct iobuf out;
 
     iobuf_init(&out, 1 << 20);
@@ -281,7 +281,7 @@ test_heads_across_chunks(void **state)
     struct http_response r = response(*state, 200), back;
     size_t big = IOBUF_CHUNK_SIZE + 1000;
     char *value = arena_alloc(*state, big), *filler = arena_zalloc(*state, IOBUF_CHUNK_SIZE);
-    struct h1_limits limits = {.request_line = 100, .field = 65536, .head = 131072, .fields = 400};
+    struct h1_limits limits = { .request_line = 100, .field = 65536, .head = 131072, .fields = 400 };
     struct h1_error err;
     struct iobuf out;
 
@@ -293,7 +293,7 @@ test_heads_across_chunks(void **state)
         struct slice all;
 
         iobuf_add(&out, filler, fill);
-        h1_write_response(&out, &r, (struct body_framing){BODY_LENGTH, 7}, true, false, SLICE_NONE);
+        h1_write_response(&out, &r, (struct body_framing){ BODY_LENGTH, 7 }, true, false, SLICE_NONE);
         all = slice_from(take_all(&out, *state), fill);
         assert_int_equal(h1_parse_response(&back, all.p, all.n, &limits, METHOD_GET, *state, &err), H1_DONE);
         assert_int_equal(back.fields.n, 302);
@@ -308,7 +308,7 @@ static void
 test_round_trip(void **state)
 {
     const char *text = "PUT /a?b HTTP/1.1\r\nHost: a.example\r\nAccept: */*\r\nContent-Length: 3\r\n\r\n";
-    struct http_request r = {.port = 0};
+    struct http_request r = { .port = 0 };
     struct h1_error err;
     struct iobuf out;
 

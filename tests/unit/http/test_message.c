@@ -12,8 +12,8 @@ test_methods(void **state)
 static void
 test_methods_are_case_sensitive_and_whole(void **state)
 {
-    static const char *const other[] = {"",     "get", "Get",    "GE",    "GETS",  "P",
-                                        "PUTT", "POS", "PATCHY", "HEAD ", "other", "PROPFIND"};
+    static const char *const other[] = { "",     "get", "Get",    "GE",    "GETS",  "P",
+                                         "PUTT", "POS", "PATCHY", "HEAD ", "other", "PROPFIND" };
 
     for (size_t i = 0; i < ARRAY_SIZE(other); i++)
         assert_int_equal(method_lookup(slice_str(other[i])), METHOD_OTHER);

@@ -33,26 +33,26 @@ test_statuses(void **state)
         int status;
         const char *proxy_error;
     } rows[] = {
-        {"no_route", 404, "destination_not_found"},
-        {"method_not_allowed", 405, "http_request_error"},
-        {"bad_request", 400, "http_request_error"},
-        {"uri_too_long", 414, "http_request_error"},
-        {"headers_too_large", 431, "http_request_error"},
-        {"body_too_large", 413, "http_request_error"},
-        {"request_timeout", 408, "http_request_error"},
-        {"no_healthy_endpoint", 503, "destination_unavailable"},
-        {"overflow_connections", 503, "connection_limit_reached"},
-        {"overflow_pending", 503, "connection_limit_reached"},
-        {"overflow_requests", 503, "connection_limit_reached"},
-        {"draining", 503, "proxy_internal_response"},
-        {"store_unavailable", 503, "proxy_internal_error"},
-        {"connect_failed", 502, "connection_refused"},
-        {"upstream_reset", 502, "connection_terminated"},
-        {"upstream_bad_response", 502, "http_protocol_error"},
-        {"upstream_tls_error", 502, "tls_protocol_error"},
-        {"connect_timeout", 504, "connection_timeout"},
-        {"upstream_timeout", 504, "http_response_timeout"},
-        {"body_aborted", 0, "http_response_incomplete"},
+        { "no_route", 404, "destination_not_found" },
+        { "method_not_allowed", 405, "http_request_error" },
+        { "bad_request", 400, "http_request_error" },
+        { "uri_too_long", 414, "http_request_error" },
+        { "headers_too_large", 431, "http_request_error" },
+        { "body_too_large", 413, "http_request_error" },
+        { "request_timeout", 408, "http_request_error" },
+        { "no_healthy_endpoint", 503, "destination_unavailable" },
+        { "overflow_connections", 503, "connection_limit_reached" },
+        { "overflow_pending", 503, "connection_limit_reached" },
+        { "overflow_requests", 503, "connection_limit_reached" },
+        { "draining", 503, "proxy_internal_response" },
+        { "store_unavailable", 503, "proxy_internal_error" },
+        { "connect_failed", 502, "connection_refused" },
+        { "upstream_reset", 502, "connection_terminated" },
+        { "upstream_bad_response", 502, "http_protocol_error" },
+        { "upstream_tls_error", 502, "tls_protocol_error" },
+        { "connect_timeout", 504, "connection_timeout" },
+        { "upstream_timeout", 504, "http_response_timeout" },
+        { "body_aborted", 0, "http_response_incomplete" },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -77,10 +77,10 @@ test_lost_framing_closes(void **state)
 static void
 test_modules_add_reasons(void **state)
 {
-    static const struct reason row = {"test_limited", 429, "Too many", "http_request_denied", false, false};
-    static const struct reason again = {"test_limited", 429, "Too many", "http_request_denied", false, false};
-    static const struct reason other = {"test_limited", 503, "Too many", "http_request_denied", false, false};
-    static const struct reason core = {"no_route", 200, "No route", "destination_not_found", false, false};
+    static const struct reason row = { "test_limited", 429, "Too many", "http_request_denied", false, false };
+    static const struct reason again = { "test_limited", 429, "Too many", "http_request_denied", false, false };
+    static const struct reason other = { "test_limited", 503, "Too many", "http_request_denied", false, false };
+    static const struct reason core = { "no_route", 200, "No route", "destination_not_found", false, false };
 
     assert_null(reason_find("test_limited"));
     assert_int_equal(reason_add(&row), 0);
@@ -101,7 +101,7 @@ test_the_table_has_an_end(void **state)
 
     for (unsigned i = 0; i < 300; i++) {
         snprintf(codes[i], sizeof(codes[i]), "full_%u", i);
-        rows[i] = (struct reason){codes[i], 403, "Full", "http_request_denied", false, false};
+        rows[i] = (struct reason){ codes[i], 403, "Full", "http_request_denied", false, false };
         added += reason_add(&rows[i]) == 0;
     }
     assert_in_range(added, 200, 256);

@@ -1,8 +1,8 @@
 #include "http_test.h"
 
-static const char *const names[FIELD_COUNT] = {[FIELD_OTHER] = "",
+static const char *const names[FIELD_COUNT] = { [FIELD_OTHER] = "",
 #define X(id, name) [FIELD_##id] = name,
-                                               FIELD_LIST(X)
+                                                FIELD_LIST(X)
 #undef X
 };
 
@@ -53,16 +53,16 @@ test_no_other_byte_passes_for_a_letter(void **state)
 static void
 test_other_names_are_other(void **state)
 {
-    static const char *const other[] = {"",
-                                        "a",
-                                        "x",
-                                        "hos",
-                                        "hostt",
-                                        "content-lengt",
-                                        "content-length2",
-                                        "content_length",
-                                        "x-forwarded-fop",
-                                        "a-name-that-is-much-longer-than-any-that-is-known"};
+    static const char *const other[] = { "",
+                                         "a",
+                                         "x",
+                                         "hos",
+                                         "hostt",
+                                         "content-lengt",
+                                         "content-length2",
+                                         "content_length",
+                                         "x-forwarded-fop",
+                                         "a-name-that-is-much-longer-than-any-that-is-known" };
 
     for (size_t i = 0; i < ARRAY_SIZE(other); i++)
         assert_int_equal(field_lookup(slice_str(other[i])), FIELD_OTHER);

@@ -30,70 +30,70 @@ test_default_rules(void **state)
     static const struct {
         const char *path, *want; /* NULL: refused */
     } rows[] = {
-        {"/", "/"},
-        {"/a/b.c/-_~!$&'()*+,;=:@", "/a/b.c/-_~!$&'()*+,;=:@"},
-        {"/%41%7a%2D%2e%5f%7E", "/Az-._~"},
-        {"/%2f", NULL},
-        {"/%5c", NULL},
-        {"/a%3ab%20%c3%a9", "/a%3Ab%20%C3%A9"},
-        {"/%25%34%31", "/%2541"},
-        {"/a|b{c}\"<>^`[]", "/a%7Cb%7Bc%7D%22%3C%3E%5E%60%5B%5D"},
-        {"//", "/"},
-        {"//a///b//", "/a/b/"},
-        {"/.", "/"},
-        {"/./", "/"},
-        {"/a/.", "/a/"},
-        {"/a/./b", "/a/b"},
-        {"/a/..", "/"},
-        {"/a/../", "/"},
-        {"/a/b/../c", "/a/c"},
-        {"/a/b/..", "/a/"},
-        {"/a//../b", "/b"},
-        {"/a/%2e%2E/b", "/b"},
-        {"/a/.%2e/b", "/b"},
-        {"/a/%2e/b", "/a/b"},
-        {"/a/...", "/a/..."},
-        {"/a/.b", "/a/.b"},
-        {"/a/..b", "/a/..b"},
-        {"/a/b..", "/a/b.."},
-        {"/a/b../c", "/a/b../c"},
-        {"/a;x/b", "/a;x/b"},
-        {"/a/...;x", "/a/...;x"},
-        {"/..", NULL},
-        {"/../a", NULL},
-        {"/a/../..", NULL},
-        {"/a/../../b", NULL},
-        {"/./..", NULL},
-        {"/%2e%2e/", NULL},
-        {"/a/..;/b", NULL},
-        {"/a/..;x=1/b", NULL},
-        {"/a/.;/b", NULL},
-        {"/a/%2e.;", NULL},
-        {"/a/..%3b/b", NULL},
-        {"/a/%2e%2E%3B", NULL},
-        {"/a/.%3bx/b", NULL},
-        {"/a/..%3", NULL},
-        {"/a/..%3a/b", "/a/..%3A/b"},
-        {"/%00", NULL},
-        {"/%0a", NULL},
-        {"/%1F", NULL},
-        {"/%7f", NULL},
-        {"/%", NULL},
-        {"/%4", NULL},
-        {"/%4g", NULL},
-        {"/%g4", NULL},
-        {"/% 1", NULL},
-        {"/%u0041", NULL},
-        {"/a%", NULL},
-        {"/a\\b", NULL},
-        {"/a#b", NULL},
-        {"/a b", NULL},
-        {"/a\tb", NULL},
-        {"/a\x7f", NULL},
-        {"/caf\xc3\xa9", NULL},
-        {"", NULL},
-        {"a", NULL},
-        {"*", NULL},
+        { "/", "/" },
+        { "/a/b.c/-_~!$&'()*+,;=:@", "/a/b.c/-_~!$&'()*+,;=:@" },
+        { "/%41%7a%2D%2e%5f%7E", "/Az-._~" },
+        { "/%2f", NULL },
+        { "/%5c", NULL },
+        { "/a%3ab%20%c3%a9", "/a%3Ab%20%C3%A9" },
+        { "/%25%34%31", "/%2541" },
+        { "/a|b{c}\"<>^`[]", "/a%7Cb%7Bc%7D%22%3C%3E%5E%60%5B%5D" },
+        { "//", "/" },
+        { "//a///b//", "/a/b/" },
+        { "/.", "/" },
+        { "/./", "/" },
+        { "/a/.", "/a/" },
+        { "/a/./b", "/a/b" },
+        { "/a/..", "/" },
+        { "/a/../", "/" },
+        { "/a/b/../c", "/a/c" },
+        { "/a/b/..", "/a/" },
+        { "/a//../b", "/b" },
+        { "/a/%2e%2E/b", "/b" },
+        { "/a/.%2e/b", "/b" },
+        { "/a/%2e/b", "/a/b" },
+        { "/a/...", "/a/..." },
+        { "/a/.b", "/a/.b" },
+        { "/a/..b", "/a/..b" },
+        { "/a/b..", "/a/b.." },
+        { "/a/b../c", "/a/b../c" },
+        { "/a;x/b", "/a;x/b" },
+        { "/a/...;x", "/a/...;x" },
+        { "/..", NULL },
+        { "/../a", NULL },
+        { "/a/../..", NULL },
+        { "/a/../../b", NULL },
+        { "/./..", NULL },
+        { "/%2e%2e/", NULL },
+        { "/a/..;/b", NULL },
+        { "/a/..;x=1/b", NULL },
+        { "/a/.;/b", NULL },
+        { "/a/%2e.;", NULL },
+        { "/a/..%3b/b", NULL },
+        { "/a/%2e%2E%3B", NULL },
+        { "/a/.%3bx/b", NULL },
+        { "/a/..%3", NULL },
+        { "/a/..%3a/b", "/a/..%3A/b" },
+        { "/%00", NULL },
+        { "/%0a", NULL },
+        { "/%1F", NULL },
+        { "/%7f", NULL },
+        { "/%", NULL },
+        { "/%4", NULL },
+        { "/%4g", NULL },
+        { "/%g4", NULL },
+        { "/% 1", NULL },
+        { "/%u0041", NULL },
+        { "/a%", NULL },
+        { "/a\\b", NULL },
+        { "/a#b", NULL },
+        { "/a b", NULL },
+        { "/a\tb", NULL },
+        { "/a\x7f", NULL },
+        { "/caf\xc3\xa9", NULL },
+        { "", NULL },
+        { "a", NULL },
+        { "*", NULL },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -103,8 +103,8 @@ test_default_rules(void **state)
 static void
 test_encoded_slashes(void **state)
 {
-    static const struct uri_rules keep = {.encoded_slashes = URI_SLASHES_KEEP};
-    static const struct uri_rules decode = {.encoded_slashes = URI_SLASHES_DECODE};
+    static const struct uri_rules keep = { .encoded_slashes = URI_SLASHES_KEEP };
+    static const struct uri_rules decode = { .encoded_slashes = URI_SLASHES_DECODE };
 
     canonical_is(*state, &keep, "/a%2fb%5cc", "/a%2Fb%5Cc");
     canonical_is(*state, &keep, "/a/%2e%2e%2fb", "/a/..%2Fb");
@@ -117,7 +117,7 @@ test_encoded_slashes(void **state)
 static void
 test_double_slashes_kept(void **state)
 {
-    static const struct uri_rules rules = {.keep_double_slashes = true};
+    static const struct uri_rules rules = { .keep_double_slashes = true };
 
     canonical_is(*state, &rules, "//a//b/", "//a//b/");
     canonical_is(*state, &rules, "//", "//");
@@ -133,9 +133,9 @@ test_every_place(void **state)
 {
     static const struct {
         const char *in, *out; /* out NULL: refused */
-    } rows[] = {{"//", "/"},    {"/./", "/"},   {"%61", "a"},        {"%2f", NULL},    {"/..;", NULL},
-                {"\\", NULL},   {"{", "%7B"},   {"~", "~"},          {"@:;=", "@:;="}, {"/.a", "/.a"},
-                {"\x80", NULL}, {"a.b", "a.b"}, {"Z_z-[", "Z_z-%5B"}};
+    } rows[] = { { "//", "/" },    { "/./", "/" },   { "%61", "a" },        { "%2f", NULL },    { "/..;", NULL },
+                 { "\\", NULL },   { "{", "%7B" },   { "~", "~" },          { "@:;=", "@:;=" }, { "/.a", "/.a" },
+                 { "\x80", NULL }, { "a.b", "a.b" }, { "Z_z-[", "Z_z-%5B" } };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         for (int before = 1; before < 40; before++) {

@@ -10,11 +10,11 @@ test_urls(void **state)
         unsigned port;
         const char *authority, *path_query;
     } rows[] = {
-        {"http://a.example", false, "a.example", 80, "a.example", "/"},
-        {"https://a.example/", true, "a.example", 443, "a.example", "/"},
-        {"HTTPS://a.example:8443/keys.json?x=/y", true, "a.example", 8443, "a.example:8443", "/keys.json?x=/y"},
-        {"http://[::1]:8080/x", false, "::1", 8080, "[::1]:8080", "/x"},
-        {"http://10.0.0.1", false, "10.0.0.1", 80, "10.0.0.1", "/"},
+        { "http://a.example", false, "a.example", 80, "a.example", "/" },
+        { "https://a.example/", true, "a.example", 443, "a.example", "/" },
+        { "HTTPS://a.example:8443/keys.json?x=/y", true, "a.example", 8443, "a.example:8443", "/keys.json?x=/y" },
+        { "http://[::1]:8080/x", false, "::1", 8080, "[::1]:8080", "/x" },
+        { "http://10.0.0.1", false, "10.0.0.1", 80, "10.0.0.1", "/" },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -32,27 +32,27 @@ test_urls(void **state)
 static void
 test_not_urls(void **state)
 {
-    static const char *const bad[] = {"",
-                                      "http",
-                                      "http://",
-                                      "https://",
-                                      "http:///x",
-                                      "a.example",
-                                      "/x",
-                                      "ftp://a/",
-                                      "file:x",
-                                      "http://u@a/",
-                                      "http://a:0/",
-                                      "http://a:x/",
-                                      "http://a:/",
-                                      "http://a#b",
-                                      "http://a/#",
-                                      "http://a b/",
-                                      "http://a/b c",
-                                      "http://a?x",
-                                      "http://[::1",
-                                      "http://a/\x01",
-                                      "http://caf\xc3\xa9/"};
+    static const char *const bad[] = { "",
+                                       "http",
+                                       "http://",
+                                       "https://",
+                                       "http:///x",
+                                       "a.example",
+                                       "/x",
+                                       "ftp://a/",
+                                       "file:x",
+                                       "http://u@a/",
+                                       "http://a:0/",
+                                       "http://a:x/",
+                                       "http://a:/",
+                                       "http://a#b",
+                                       "http://a/#",
+                                       "http://a b/",
+                                       "http://a/b c",
+                                       "http://a?x",
+                                       "http://[::1",
+                                       "http://a/\x01",
+                                       "http://caf\xc3\xa9/" };
     struct url u;
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -67,11 +67,16 @@ test_query_arguments(void **state)
     static const struct {
         const char *query, *name, *value; /* value NULL: not there */
     } rows[] = {
-        {"a=1&b=2", "a", "1"},     {"a=1&b=2", "b", "2"}, {"a=1&a=2", "a", "1"},   {"a", "a", ""},
-        {"a=", "a", ""},           {"a&b=2", "b", "2"},   {"a=1=2", "a", "1=2"},   {"a=x+y%20z%2B", "a", "x y z+"},
-        {"%61=1", "a", "1"},       {"a+b=1", "a b", "1"}, {"a=100%", "a", "100%"}, {"a=%4", "a", "%4"},
-        {"a=%zz%41", "a", "%zzA"}, {"&&a=1", "a", "1"},   {"aa=1&a=2", "a", "2"},  {"A=1", "a", NULL},
-        {"ab=1", "a", NULL},       {"a=1", "ab", NULL},   {"=1", "", NULL},        {"", "a", NULL},
+        { "a=1&b=2", "a", "1" },     { "a=1&b=2", "b", "2" },
+        { "a=1&a=2", "a", "1" },     { "a", "a", "" },
+        { "a=", "a", "" },           { "a&b=2", "b", "2" },
+        { "a=1=2", "a", "1=2" },     { "a=x+y%20z%2B", "a", "x y z+" },
+        { "%61=1", "a", "1" },       { "a+b=1", "a b", "1" },
+        { "a=100%", "a", "100%" },   { "a=%4", "a", "%4" },
+        { "a=%zz%41", "a", "%zzA" }, { "&&a=1", "a", "1" },
+        { "aa=1&a=2", "a", "2" },    { "A=1", "a", NULL },
+        { "ab=1", "a", NULL },       { "a=1", "ab", NULL },
+        { "=1", "", NULL },          { "", "a", NULL },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

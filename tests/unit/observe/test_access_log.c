@@ -98,7 +98,7 @@ open_log(const char *text)
 static void
 write_line(struct access_log *l, const char *id, size_t path_len)
 {
-    struct access_record r = {.request_id = slice_str(id), .upstream_duration = -1};
+    struct access_record r = { .request_id = slice_str(id), .upstream_duration = -1 };
 
     r.path = slice_of(junk, path_len);
     access_log_write(l, &r);
@@ -383,7 +383,7 @@ static void
 lines_of_workers_do_not_mix(void **state)
 {
     struct access_log *l = open_log(path);
-    unsigned next[3] = {0};
+    unsigned next[3] = { 0 };
     char text[1024];
     FILE *f;
 

@@ -3,13 +3,13 @@
 
 static const struct weir_directive rows[] = {
 #ifdef BAD_DIRECTIVE
-    {"probe_a", "route", .flags = WEIR_D_POLICY, .help = "clashes with the probe module"},
+    { "probe_a", "route", .flags = WEIR_D_POLICY, .help = "clashes with the probe module" },
 #endif
-    {NULL},
+    { NULL },
 };
 
 #ifdef BAD_REASON
-static const struct weir_reason reasons[] = {{"no_route", 418, "Another meaning", NULL}, {NULL}};
+static const struct weir_reason reasons[] = { { "no_route", 418, "Another meaning", NULL }, { NULL } };
 #endif
 
 #ifdef BAD_VARIABLE
@@ -19,7 +19,7 @@ get(struct weir_exchange *x, void *shared, struct weir_str rest)
     return rest;
 }
 
-static const struct weir_variable variables[] = {{"request.header.special", "clashes", get}, {NULL}};
+static const struct weir_variable variables[] = { { "request.header.special", "clashes", get }, { NULL } };
 #endif
 
 static int

@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct weir_arg names[] = {{"NAME", WEIR_T_STRING, .flags = WEIR_ARG_REPEAT}, {NULL}};
+static const struct weir_arg names[] = { { "NAME", WEIR_T_STRING, .flags = WEIR_ARG_REPEAT }, { NULL } };
 static const struct weir_directive rows[] = {
-    {"host", "main", names, .block = "host", .flags = WEIR_D_REPEAT, .help = "test"},
-    {"route", "main host", names, .block = "route", .flags = WEIR_D_REPEAT, .help = "test"},
-    {"upstream", "main", names, .block = "upstream", .flags = WEIR_D_REPEAT, .help = "test"},
-    {"store", "main", names, .block = "store", .flags = WEIR_D_REPEAT, .help = "test"},
-    {NULL},
+    { "host", "main", names, .block = "host", .flags = WEIR_D_REPEAT, .help = "test" },
+    { "route", "main host", names, .block = "route", .flags = WEIR_D_REPEAT, .help = "test" },
+    { "upstream", "main", names, .block = "upstream", .flags = WEIR_D_REPEAT, .help = "test" },
+    { "store", "main", names, .block = "store", .flags = WEIR_D_REPEAT, .help = "test" },
+    { NULL },
 };
 
 static struct loop *loop;
@@ -86,16 +86,17 @@ exchange_init(struct fixture *f)
 
     arena_init(&f->x_arena);
     f->x = (struct weir_exchange){
-        .arena = &f->x_arena, .loop = loop, .services = &services, .id = SLICE("0123456789abcdef")};
+        .arena = &f->x_arena, .loop = loop, .services = &services, .id = SLICE("0123456789abcdef")
+    };
     decision_init(&f->x.log, &f->x_arena);
-    f->req = (struct http_request){.method = METHOD_GET,
-                                   .method_text = SLICE("GET"),
-                                   .version = HTTP_1_1,
-                                   .host = SLICE("api.example.com"),
-                                   .authority = SLICE("api.example.com:8080"),
-                                   .path = SLICE("/r/7"),
-                                   .query = SLICE("a=1&b=x%20y"),
-                                   .has_query = true};
+    f->req = (struct http_request){ .method = METHOD_GET,
+                                    .method_text = SLICE("GET"),
+                                    .version = HTTP_1_1,
+                                    .host = SLICE("api.example.com"),
+                                    .authority = SLICE("api.example.com:8080"),
+                                    .path = SLICE("/r/7"),
+                                    .query = SLICE("a=1&b=x%20y"),
+                                    .has_query = true };
     fields_init(&f->req.fields, &f->x_arena);
     f->x.req = &f->req;
     addr_parse(SLICE("192.0.2.7:5311"), &f->client, &e);
@@ -148,7 +149,7 @@ fixture_parse_only(struct fixture *f, const char *text)
     f->conf = conf_new();
     conf_add_rows(f->conf, rows, "test", NULL);
     conf_add_rows(f->conf, policy_rows, "policy", NULL);
-    f->scope = (struct policy_scope){.arena = &f->arena, .root = conf_root(f->conf)};
+    f->scope = (struct policy_scope){ .arena = &f->arena, .root = conf_root(f->conf) };
     if (conf_parse_text(f->conf, "test.conf", slice_str(text)) != 0)
         return false;
     f->scope.root = conf_root(f->conf);
@@ -214,7 +215,7 @@ fixture_route(struct fixture *f, const char *text)
 void
 fixture_respond(struct fixture *f, int status)
 {
-    f->res = (struct http_response){.status = status};
+    f->res = (struct http_response){ .status = status };
     fields_init(&f->res.fields, &f->x_arena);
     f->x.res = &f->res;
 }
@@ -236,8 +237,8 @@ fixture_row(struct fixture *f, unsigned i)
 uint64_t
 fixture_counter(const char *route, const char *policy, const char *verdict, const char *mode)
 {
-    static const char *const labels[] = {"route", "policy", "verdict", "mode"};
-    struct slice values[] = {slice_str(route), slice_str(policy), slice_str(verdict), slice_str(mode)};
+    static const char *const labels[] = { "route", "policy", "verdict", "mode" };
+    struct slice values[] = { slice_str(route), slice_str(policy), slice_str(verdict), slice_str(mode) };
 
     return stats_counter_value(stats_series(
         stats_family("weir_policy_verdicts_total", STATS_COUNTER, "Verdicts of policies.", labels, 4, NULL, 0),

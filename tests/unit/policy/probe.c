@@ -19,7 +19,7 @@ struct config {
 static struct weir_str
 str(const char *s)
 {
-    return (struct weir_str){s, strlen(s)};
+    return (struct weir_str){ s, strlen(s) };
 }
 
 static void
@@ -266,14 +266,14 @@ get_probe(struct weir_exchange *x, void *shared, struct weir_str rest)
     const struct config *c = shared;
 
     if (!c)
-        return (struct weir_str){NULL, 0};
+        return (struct weir_str){ NULL, 0 };
     return rest.n == 4 && memcmp(rest.p, "name", 4) == 0 ? str(c->name) : rest;
 }
 
-static const struct weir_arg word_args[] = {{"WORD", WEIR_T_STRING}, {NULL}};
-static const struct weir_arg pair_args[] = {{"NAME", WEIR_T_STRING}, {"VALUE", WEIR_T_STRING}, {NULL}};
-static const struct weir_arg key_args[] = {{"KEY", WEIR_T_TEMPLATE}, {NULL}};
-static const struct weir_arg path_args[] = {{"FILE", WEIR_T_PATH}, {NULL}};
+static const struct weir_arg word_args[] = { { "WORD", WEIR_T_STRING }, { NULL } };
+static const struct weir_arg pair_args[] = { { "NAME", WEIR_T_STRING }, { "VALUE", WEIR_T_STRING }, { NULL } };
+static const struct weir_arg key_args[] = { { "KEY", WEIR_T_TEMPLATE }, { NULL } };
+static const struct weir_arg path_args[] = { { "FILE", WEIR_T_PATH }, { NULL } };
 
 #define PROBE(n)                                                                                                       \
     {                                                                                                                  \
@@ -285,20 +285,20 @@ static const struct weir_directive rows[] = {
     PROBE("probe_a"),
     PROBE("probe_b"),
     PROBE("probe_c"),
-    {"name", "probe", word_args, .def = "-", .help = "test"},
-    {"request", "probe", word_args, .help = "test"},
-    {"attempt", "probe", word_args, .help = "test"},
-    {"respond", "probe", word_args, .help = "test"},
-    {"target", "probe", word_args, .help = "test"},
-    {"note", "probe", word_args, .help = "test"},
-    {"header", "probe", pair_args, .help = "test"},
-    {"key", "probe", key_args, .help = "test"},
-    {"file", "probe", path_args, .help = "test"},
-    {NULL},
+    { "name", "probe", word_args, .def = "-", .help = "test" },
+    { "request", "probe", word_args, .help = "test" },
+    { "attempt", "probe", word_args, .help = "test" },
+    { "respond", "probe", word_args, .help = "test" },
+    { "target", "probe", word_args, .help = "test" },
+    { "note", "probe", word_args, .help = "test" },
+    { "header", "probe", pair_args, .help = "test" },
+    { "key", "probe", key_args, .help = "test" },
+    { "file", "probe", path_args, .help = "test" },
+    { NULL },
 };
 
-static const struct weir_reason reasons[] = {{"probe_refused", 418, "The probe says no", NULL}, {NULL}};
-static const struct weir_variable variables[] = {{"probe.", "test", get_probe}, {NULL}};
+static const struct weir_reason reasons[] = { { "probe_refused", 418, "The probe says no", NULL }, { NULL } };
+static const struct weir_variable variables[] = { { "probe.", "test", get_probe }, { NULL } };
 
 WEIR_MODULE = {
     WEIR_MODULE_ABI,      .name = "probe",        .version = "1.0", .summary = "test",      .directives = rows,

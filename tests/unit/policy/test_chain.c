@@ -93,7 +93,7 @@ a_target_policy_names_the_upstream(void **state)
 static void
 the_default_target_holds_where_the_policy_does_not(void **state)
 {
-    static const char *const how[] = {"mode off;", "mode shadow;", "percent 0%;"};
+    static const char *const how[] = { "mode off;", "mode shadow;", "percent 0%;" };
 
     for (int i = 0; i < 3; i++) {
         char text[128];
@@ -145,7 +145,7 @@ percent_decides_once_per_exchange(void **state)
 static void
 failures_are_closed(void **state)
 {
-    static const char *const what[] = {"fail", "refuse_silently", "refuse_unknown", "reply_bad"};
+    static const char *const what[] = { "fail", "refuse_silently", "refuse_unknown", "reply_bad" };
 
     for (int i = 0; i < 4; i++) {
         char text[128];
@@ -273,7 +273,7 @@ static void
 attempts_and_outcomes_come_in_pairs(void **state)
 {
     struct fixture *f = *state;
-    const struct weir_outcome o = {.size = sizeof(o), .result = WEIR_RESULT_OK};
+    const struct weir_outcome o = { .size = sizeof(o), .result = WEIR_RESULT_OK };
     struct chain *up;
 
     fixture_load(f, "upstream u { probe_b { name b; } } route /r { probe_a { name a; } }");
@@ -354,7 +354,7 @@ static void
 a_shadow_refusal_of_an_attempt_still_has_its_outcome(void **state)
 {
     ROUTE_OF("probe_a { name a; mode shadow; attempt refuse; }");
-    const struct weir_outcome o = {.size = sizeof(o), .result = WEIR_RESULT_OK};
+    const struct weir_outcome o = { .size = sizeof(o), .result = WEIR_RESULT_OK };
 
     assert_int_equal(chain_attempt(&f->x, NULL), CHAIN_PASS);
     chain_outcome(&f->x, NULL, &o);

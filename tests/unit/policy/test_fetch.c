@@ -81,7 +81,7 @@ static struct resolver *resolver;
 static int
 group_setup(void **state)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof(a);
     struct err e;
 
@@ -182,7 +182,7 @@ fetch(struct asking *a)
 static void
 ask(struct asking *a, unsigned worker, const char *host)
 {
-    *a = (struct asking){.worker = worker};
+    *a = (struct asking){ .worker = worker };
     snprintf(a->url, sizeof(a->url), "http://%s:%u/keys?x=1", host, port);
 }
 
@@ -223,7 +223,7 @@ a_body_is_posted(void **state)
     answer_with("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     ask(&a, 1, "127.0.0.1");
     a.req.method = "POST";
-    a.req.body = (struct weir_str){"ping", 4};
+    a.req.body = (struct weir_str){ "ping", 4 };
     fetch(&a);
     assert_int_equal(a.status, 200);
     assert_int_equal(a.max_age, -1);
@@ -299,7 +299,7 @@ a_body_over_the_cap_is_an_error(void **state)
 static void
 a_cancelled_fetch_never_answers(void **state)
 {
-    static const char *const hosts[] = {"127.0.0.1", "localhost", "127.0.0.1"};
+    static const char *const hosts[] = { "127.0.0.1", "localhost", "127.0.0.1" };
 
     answer_with("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     host_set_resolver(resolver);

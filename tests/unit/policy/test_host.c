@@ -44,8 +44,8 @@ headers_are_set_towards_both_sides(void **state)
 static void
 headers_that_would_break_a_message_are_refused(void **state)
 {
-    static const char *const headers[] = {"X-Who unclean", "Content-Length 5", "transfer-encoding chunked",
-                                          "'bad name' x", "Connection close"};
+    static const char *const headers[] = { "X-Who unclean", "Content-Length 5", "transfer-encoding chunked",
+                                           "'bad name' x", "Connection close" };
 
     for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
         struct fixture *f;
@@ -70,7 +70,7 @@ a_store_call_wakes_its_policy(void **state)
 {
     struct fixture *f = *state;
     const int64_t one = 1;
-    const struct weir_store_reply reply = {.ints = &one, .n = 1};
+    const struct weir_store_reply reply = { .ints = &one, .n = 1 };
 
     fixture_route(f, "probe_a { name a; } probe_b { name b; request store; }");
     assert_int_equal(chain_request(&f->x), CHAIN_SUSPENDED);
@@ -132,9 +132,9 @@ a_missing_or_huge_file_is_named(void **state)
 {
     static const struct {
         const char *path, *says;
-    } rows[] = {{"/nonexistent/key.pem", "cannot read `/nonexistent/key.pem`: No such file"},
-                {"/tmp", "cannot read `/tmp`: Is a directory"},
-                {"/dev/zero", "cannot read `/dev/zero`: File too large"}};
+    } rows[] = { { "/nonexistent/key.pem", "cannot read `/nonexistent/key.pem`: No such file" },
+                 { "/tmp", "cannot read `/tmp`: Is a directory" },
+                 { "/dev/zero", "cannot read `/dev/zero`: File too large" } };
 
     for (size_t i = 0; i < 3; i++) {
         struct fixture *f;
@@ -152,8 +152,8 @@ a_missing_or_huge_file_is_named(void **state)
 static void
 metrics_of_modules_are_series(void **state)
 {
-    static const char *const labels[] = {"key"};
-    struct weir_str value = {"v", 1};
+    static const char *const labels[] = { "key" };
+    struct weir_str value = { "v", 1 };
     struct weir_metric *m = host_table()->metric('c', "weir_probe_total", "Test.", labels, &value, 1);
     struct weir_metric *g = host_table()->metric('g', "weir_probe_level", "Test.", labels, &value, 1);
     struct strbuf b;

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const struct slice dirs[] = {{"/nonexistent", 12}, {TEST_MODULES, sizeof(TEST_MODULES) - 1}};
+static const struct slice dirs[] = { { "/nonexistent", 12 }, { TEST_MODULES, sizeof(TEST_MODULES) - 1 } };
 
 static const struct module *
 load(const char *name, struct err *e)
@@ -41,15 +41,15 @@ a_module_that_does_not_fit_says_what_to_do(void **state)
     static const struct {
         const char *name, *says[3];
     } rows[] = {
-        {"nosuch", {"no module `nosuch`", "nosuch.so", "modules DIR"}},
-        {"bad_major", {"ABI 2", "this weir has ABI 1", "rebuild it"}},
-        {"bad_minor", {"needs module ABI 1.", "upgrade weir", "rebuild"}},
-        {"bad_size", {"16 bytes", "rebuild it", "WEIR_MODULE_ABI"}},
-        {"bad_symbol", {"does not export `weir_module`", "bad_symbol.so", "WEIR_MODULE"}},
-        {"bad_name", {"holds module `other`", "rename the file", "use other"}},
-        {"bad_reason", {"reason `no_route`", "another meaning", "bad_reason"}},
-        {"bad_variable", {"provides a variable that exists already", "bad_variable", "only one"}},
-        {"bad_load", {"did not start", "it is Sunday", "bad_load"}},
+        { "nosuch", { "no module `nosuch`", "nosuch.so", "modules DIR" } },
+        { "bad_major", { "ABI 2", "this weir has ABI 1", "rebuild it" } },
+        { "bad_minor", { "needs module ABI 1.", "upgrade weir", "rebuild" } },
+        { "bad_size", { "16 bytes", "rebuild it", "WEIR_MODULE_ABI" } },
+        { "bad_symbol", { "does not export `weir_module`", "bad_symbol.so", "WEIR_MODULE" } },
+        { "bad_name", { "holds module `other`", "rename the file", "use other" } },
+        { "bad_reason", { "reason `no_route`", "another meaning", "bad_reason" } },
+        { "bad_variable", { "provides a variable that exists already", "bad_variable", "only one" } },
+        { "bad_load", { "did not start", "it is Sunday", "bad_load" } },
     };
     unsigned before = modules_count();
 

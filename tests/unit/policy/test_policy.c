@@ -112,9 +112,12 @@ each_route_has_the_policies_around_it(void **state)
         const char *route;
         unsigned n;
         const char *names[3];
-    } rows[] = {{"/1", 2, {"probe_a", "probe_b"}}, {"/2", 2, {"probe_a", "probe_c"}},
-                {"/3", 1, {"probe_a"}},            {"/4", 3, {"probe_a", "probe_b", "probe_c"}},
-                {"/5", 1, {"probe_c"}},            {"/6", 1, {"probe_a"}}};
+    } rows[] = { { "/1", 2, { "probe_a", "probe_b" } },
+                 { "/2", 2, { "probe_a", "probe_c" } },
+                 { "/3", 1, { "probe_a" } },
+                 { "/4", 3, { "probe_a", "probe_b", "probe_c" } },
+                 { "/5", 1, { "probe_c" } },
+                 { "/6", 1, { "probe_a" } } };
     struct fixture *f = *state;
 
     fixture_load(f, "host h1 { probe_b { } route /1 { } route /4 { probe_c { } } } host h2 { probe_c { } route /2 { } "

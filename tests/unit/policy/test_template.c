@@ -123,13 +123,13 @@ unknown_variables_are_errors_with_a_hint(void **state)
     static const struct {
         const char *text, *says;
     } rows[] = {
-        {"${client.ipp}", "did you mean `${client.ip}`?"},
-        {"${request.headr.X-Foo}", "did you mean `${request.header.X-Foo}`?"},
-        {"${jwt.sub}", "no module in `use` provides `jwt.*`"},
-        {"a ${client.ip", "`${` without its `}`"},
-        {"${}", "`${}` names no variable"},
-        {"${request.header.}", "unknown variable `${request.header.}`"},
-        {"${nothing}", "unknown variable `${nothing}`"},
+        { "${client.ipp}", "did you mean `${client.ip}`?" },
+        { "${request.headr.X-Foo}", "did you mean `${request.header.X-Foo}`?" },
+        { "${jwt.sub}", "no module in `use` provides `jwt.*`" },
+        { "a ${client.ip", "`${` without its `}`" },
+        { "${}", "`${}` names no variable" },
+        { "${request.header.}", "unknown variable `${request.header.}`" },
+        { "${nothing}", "unknown variable `${nothing}`" },
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

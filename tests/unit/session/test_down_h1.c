@@ -58,11 +58,11 @@ send_text(struct down_stream *s, const char *text)
 static void
 respond(struct down_stream *s, int status, enum body_kind kind, uint64_t length, bool close)
 {
-    struct http_response r = {.status = status};
+    struct http_response r = { .status = status };
 
     fields_init(&r.fields, &s->arena);
     fields_add(&r.fields, SLICE("X-Test"), SLICE("yes"));
-    s->ops->respond(s, &r, (struct body_framing){kind, length}, close);
+    s->ops->respond(s, &r, (struct body_framing){ kind, length }, close);
 }
 
 static void
@@ -148,7 +148,7 @@ on_sent(struct down_stream *s)
         release(s);
 }
 
-static const struct down_events events = {on_body, on_writable, on_abort, on_sent};
+static const struct down_events events = { on_body, on_writable, on_abort, on_sent };
 
 static void
 begin(struct down_stream *s)
@@ -206,7 +206,7 @@ get_handler(void *arg)
     return &fx->handler;
 }
 
-static const struct down_source source = {get_conf, get_handler, NULL};
+static const struct down_source source = { get_conf, get_handler, NULL };
 
 static int
 setup(void **state)
@@ -214,12 +214,12 @@ setup(void **state)
     fx = xcalloc(1, sizeof(*fx));
     fx->loop = loop_new("test");
     fx->set = down_sessions_new(fx->loop);
-    fx->conf = (struct down_conf){.limits = {8192, 8192, 32768, 100},
-                                  .head_timeout = 10 * NSEC_PER_SEC,
-                                  .body_timeout = 10 * NSEC_PER_SEC,
-                                  .idle_timeout = 10 * NSEC_PER_SEC,
-                                  .write_timeout = 10 * NSEC_PER_SEC};
-    fx->handler = (struct down_handler){on_request, on_bad_request, on_session, NULL};
+    fx->conf = (struct down_conf){ .limits = { 8192, 8192, 32768, 100 },
+                                   .head_timeout = 10 * NSEC_PER_SEC,
+                                   .body_timeout = 10 * NSEC_PER_SEC,
+                                   .idle_timeout = 10 * NSEC_PER_SEC,
+                                   .write_timeout = 10 * NSEC_PER_SEC };
+    fx->handler = (struct down_handler){ on_request, on_bad_request, on_session, NULL };
     strbuf_init(&fx->log, 65536);
     iobuf_init(&fx->body, SIZE_MAX);
     down_h1_start(fx->set, wire_open(&fx->w, fx->loop), &source);
@@ -395,7 +395,7 @@ test_fin_behind_pipelined_requests_loses_none(void **state)
 {
     wire_sends(&fx->w, "GET /1 HTTP/1.1\r\n" HOST "\r\nGET /2 HTTP/1.1\r\n" HOST "\r\nGET /3 HTTP/1.1\r\n" HOST "\r\n");
     wire_fin(&fx->w);
-    for (const char *const *at = (const char *const[]){"GET /1;", "GET /2;", "GET /3;", NULL}; *at; at++) {
+    for (const char *const *at = (const char *const[]){ "GET /1;", "GET /2;", "GET /3;", NULL }; *at; at++) {
         expect_log(*at);
         run_for(fx->loop, NSEC_PER_MSEC);
         assert_int_equal(fx->aborted, 0);
@@ -526,10 +526,10 @@ test_refusals(void **state)
     static const struct {
         const char *text, *log;
     } rows[] = {
-        {"GET / HTTP/1.1\r\n\r\n", "bad bad_request;"},
-        {"\x16\x03\x01", "bad bad_request;"},
-        {"GET / HTTP/1.1\r\n" HOST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "bad bad_request;"},
-        {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "bad bad_request;"},
+        { "GET / HTTP/1.1\r\n\r\n", "bad bad_request;" },
+        { "\x16\x03\x01", "bad bad_request;" },
+        { "GET / HTTP/1.1\r\n" HOST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "bad bad_request;" },
+        { "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "bad bad_request;" },
     };
 
     for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -875,7 +875,7 @@ test_reset_of_a_body_until_close_is_visible(void **state)
 static void
 test_interim(void **state)
 {
-    struct http_response r = {.status = 103};
+    struct http_response r = { .status = 103 };
 
     wire_sends(&fx->w, "GET /a HTTP/1.1\r\n" HOST "\r\n");
     expect_log("GET /a;");
@@ -1028,13 +1028,13 @@ test_write_timeout(void **state)
 static void
 test_upgrade(void **state)
 {
-    struct http_response r = {.status = 101};
+    struct http_response r = { .status = 101 };
     const char *got;
 
     wire_sends(&fx->w, "GET /ws HTTP/1.1\r\n" HOST "Connection: upgrade\r\nUpgrade: websocket\r\n\r\nfirst");
     expect_log("GET /ws;");
     fields_init(&r.fields, &fx->cur->arena);
-    fx->cur->ops->respond(fx->cur, &r, (struct body_framing){.kind = BODY_NONE}, false);
+    fx->cur->ops->respond(fx->cur, &r, (struct body_framing){ .kind = BODY_NONE }, false);
     fx->cur->ops->upgraded(fx->cur);
     fx->take = true;
     got = wire_expect(&fx->w, "\r\n\r\n");
@@ -1130,7 +1130,7 @@ drain_task(struct task *t)
 static void
 test_drain_answers_what_was_sent_before(void **state)
 {
-    struct task task = {.run = drain_task};
+    struct task task = { .run = drain_task };
 
     fx->reply = true;
     run_for(fx->loop, NSEC_PER_MSEC);

@@ -56,7 +56,7 @@ on_accept(struct watch *w, unsigned events)
 static int
 setup(void **state)
 {
-    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof(sin);
 
     fx = xcalloc(1, sizeof(*fx));
@@ -111,7 +111,7 @@ is_done(void *arg)
 static struct fetch_request
 request(void)
 {
-    return (struct fetch_request){.url = slice_str(fx->url), .timeout = 5 * NSEC_PER_SEC, .max_body = 1000};
+    return (struct fetch_request){ .url = slice_str(fx->url), .timeout = 5 * NSEC_PER_SEC, .max_body = 1000 };
 }
 
 static void

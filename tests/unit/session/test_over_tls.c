@@ -55,18 +55,18 @@ on_down_body(struct down_stream *s)
 {
 }
 
-static const struct down_events down_events = {on_down_body, on_down_body, on_abort, on_sent};
+static const struct down_events down_events = { on_down_body, on_down_body, on_abort, on_sent };
 
 static void
 on_request(struct down_stream *s, void *arg)
 {
-    struct http_response r = {.status = 200};
+    struct http_response r = { .status = 200 };
 
     assert_true(s->is_tls);
     assert_true(slice_eq(s->req.scheme, SLICE("https")));
     s->events = &down_events;
     fields_init(&r.fields, &s->arena);
-    s->ops->respond(s, &r, (struct body_framing){.kind = BODY_CHUNKED}, false);
+    s->ops->respond(s, &r, (struct body_framing){ .kind = BODY_CHUNKED }, false);
     send_text(s, "hello");
     if (!fx->cut)
         s->ops->end(s, NULL);
@@ -129,7 +129,7 @@ on_error(struct up_stream *s, enum up_error error, const char *detail)
     release();
 }
 
-static const struct up_events up_events = {NULL, on_head, on_up_body, on_writable, on_error};
+static const struct up_events up_events = { NULL, on_head, on_up_body, on_writable, on_error };
 
 static void
 on_idle(struct up_session *u, void *arg)
@@ -144,7 +144,7 @@ on_closed(struct up_session *u, void *arg)
     fx->u = NULL;
 }
 
-static const struct up_session_events session_events = {on_idle, on_closed};
+static const struct up_session_events session_events = { on_idle, on_closed };
 
 static void
 on_connected(struct conn *c, unsigned events)
@@ -163,7 +163,7 @@ is_connected(void *arg)
 static void
 ask(void)
 {
-    struct http_request r = {.method = METHOD_GET, .method_text = SLICE("GET"), .version = HTTP_1_1};
+    struct http_request r = { .method = METHOD_GET, .method_text = SLICE("GET"), .version = HTTP_1_1 };
 
     strbuf_clear(&fx->log);
     strbuf_clear(&fx->body);
@@ -171,7 +171,7 @@ ask(void)
     fields_add_id(&r.fields, FIELD_HOST, SLICE("a.test"));
     fx->s = up_h1_open(fx->u, &fx->arena, 65536);
     fx->s->events = &up_events;
-    fx->s->ops->request(fx->s, &r, SLICE("/"), (struct body_framing){.kind = BODY_NONE});
+    fx->s->ops->request(fx->s, &r, SLICE("/"), (struct body_framing){ .kind = BODY_NONE });
 }
 
 static bool
@@ -193,8 +193,8 @@ expect_log(const char *text)
 static void
 open_pair(bool bare)
 {
-    static const struct down_source source = {get_conf, get_handler, NULL};
-    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    static const struct down_source source = { get_conf, get_handler, NULL };
+    struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof(sin);
     int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
     struct addr to;
@@ -227,8 +227,8 @@ setup(void **state)
     fx = xcalloc(1, sizeof(*fx));
     fx->loop = loop_new("test");
     fx->set = down_sessions_new(fx->loop);
-    fx->conf = (struct down_conf){.limits = {8192, 8192, 32768, 100}, .head_timeout = 10 * NSEC_PER_SEC};
-    fx->handler = (struct down_handler){on_request, NULL, NULL, NULL};
+    fx->conf = (struct down_conf){ .limits = { 8192, 8192, 32768, 100 }, .head_timeout = 10 * NSEC_PER_SEC };
+    fx->handler = (struct down_handler){ on_request, NULL, NULL, NULL };
     fx->server = tls_server_new(cert.cert_file, cert.key_file, &e);
     fx->client = tls_client_new(ca.cert_file, true, &e);
     fx->raw = -1;

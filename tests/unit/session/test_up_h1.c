@@ -91,14 +91,14 @@ on_writable(struct up_stream *s)
 static void
 on_error(struct up_stream *s, enum up_error error, const char *detail)
 {
-    static const char *const names[] = {"closed_early", "reset", "bad_response", "head_too_large"};
+    static const char *const names[] = { "closed_early", "reset", "bad_response", "head_too_large" };
 
     assert_non_null(detail);
     note("error %s;", names[error]);
     release();
 }
 
-static const struct up_events stream_events = {on_interim, on_head, on_body, on_writable, on_error};
+static const struct up_events stream_events = { on_interim, on_head, on_body, on_writable, on_error };
 
 static void
 on_idle(struct up_session *u, void *arg)
@@ -115,8 +115,8 @@ on_closed(struct up_session *u, void *arg)
     note("closed;");
 }
 
-static const struct up_session_events session_events = {on_idle, on_closed};
-static const struct h1_limits limits = {1024, 1024, 4096, 50};
+static const struct up_session_events session_events = { on_idle, on_closed };
+static const struct h1_limits limits = { 1024, 1024, 4096, 50 };
 
 static int
 setup(void **state)
@@ -167,7 +167,7 @@ expect_log(const char *text)
 static void
 ask(enum http_method method, const char *target, struct body_framing body, struct slice upgrade)
 {
-    struct http_request r = {.method = method, .version = HTTP_1_1, .upgrade = upgrade};
+    struct http_request r = { .method = method, .version = HTTP_1_1, .upgrade = upgrade };
 
     r.method_text = slice_str(method_name(method));
     fields_init(&r.fields, &fx->arena);
@@ -180,7 +180,7 @@ ask(enum http_method method, const char *target, struct body_framing body, struc
 static void
 get(const char *target)
 {
-    ask(METHOD_GET, target, (struct body_framing){.kind = BODY_NONE}, SLICE_NONE);
+    ask(METHOD_GET, target, (struct body_framing){ .kind = BODY_NONE }, SLICE_NONE);
     wire_expect(&fx->w, "\r\n\r\n");
 }
 
@@ -207,7 +207,7 @@ assert_body(const char *text)
 static void
 test_reuse(void **state)
 {
-    ask(METHOD_GET, "/a?b", (struct body_framing){.kind = BODY_NONE}, SLICE_NONE);
+    ask(METHOD_GET, "/a?b", (struct body_framing){ .kind = BODY_NONE }, SLICE_NONE);
     assert_false(fx->s->reused);
     assert_string_equal(wire_expect(&fx->w, "\r\n\r\n"), "GET /a?b HTTP/1.1\r\nHost: o.example\r\n\r\n");
     assert_true(fx->s->wrote);
@@ -216,7 +216,7 @@ test_reuse(void **state)
     assert_body("hello");
     assert_true(up_h1_idle_until(fx->u) > clock_now());
     assert_int_equal(up_h1_served(fx->u), 1);
-    ask(METHOD_GET, "/c", (struct body_framing){.kind = BODY_NONE}, SLICE_NONE);
+    ask(METHOD_GET, "/c", (struct body_framing){ .kind = BODY_NONE }, SLICE_NONE);
     assert_true(fx->s->reused);
     wire_expect(&fx->w, "GET /c HTTP/1.1\r\nHost: o.example\r\n\r\n");
     wire_sends(&fx->w, "HTTP/1.1 204 No Content\r\n\r\n");
@@ -257,7 +257,7 @@ test_body_until_close(void **state)
 static void
 test_head_and_not_modified_have_no_body(void **state)
 {
-    ask(METHOD_HEAD, "/", (struct body_framing){.kind = BODY_NONE}, SLICE_NONE);
+    ask(METHOD_HEAD, "/", (struct body_framing){ .kind = BODY_NONE }, SLICE_NONE);
     wire_expect(&fx->w, "\r\n\r\n");
     wire_sends(&fx->w, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
     expect_log("head 200;end;idle;");
@@ -269,14 +269,14 @@ test_head_and_not_modified_have_no_body(void **state)
 static void
 test_request_with_body(void **state)
 {
-    ask(METHOD_POST, "/", (struct body_framing){BODY_LENGTH, 5}, SLICE_NONE);
+    ask(METHOD_POST, "/", (struct body_framing){ BODY_LENGTH, 5 }, SLICE_NONE);
     send_text("he");
     send_text("llo");
     fx->s->ops->end(fx->s, NULL);
     wire_expect(&fx->w, "Content-Length: 5\r\n\r\nhello");
     wire_sends(&fx->w, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     expect_log("head 200;end;idle;");
-    ask(METHOD_POST, "/", (struct body_framing){.kind = BODY_CHUNKED}, SLICE_NONE);
+    ask(METHOD_POST, "/", (struct body_framing){ .kind = BODY_CHUNKED }, SLICE_NONE);
     send_text("hello");
     fx->s->ops->end(fx->s, NULL);
     wire_expect(&fx->w, "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
@@ -287,7 +287,7 @@ test_request_with_body(void **state)
 static void
 test_early_answer_is_relayed(void **state)
 {
-    ask(METHOD_POST, "/", (struct body_framing){.kind = BODY_CHUNKED}, SLICE_NONE);
+    ask(METHOD_POST, "/", (struct body_framing){ .kind = BODY_CHUNKED }, SLICE_NONE);
     send_text("hello");
     wire_expect(&fx->w, "hello");
     fx->keep_waiting = true;
@@ -303,7 +303,7 @@ test_early_answer_is_relayed(void **state)
 static void
 test_early_answer_and_no_more_body_closes(void **state)
 {
-    ask(METHOD_POST, "/", (struct body_framing){.kind = BODY_CHUNKED}, SLICE_NONE);
+    ask(METHOD_POST, "/", (struct body_framing){ .kind = BODY_CHUNKED }, SLICE_NONE);
     send_text("hello");
     wire_expect(&fx->w, "hello");
     wire_sends(&fx->w, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
@@ -315,7 +315,7 @@ test_early_answer_and_no_more_body_closes(void **state)
 static void
 test_answer_before_the_write_failed_is_read(void **state)
 {
-    ask(METHOD_POST, "/", (struct body_framing){.kind = BODY_CHUNKED}, SLICE_NONE);
+    ask(METHOD_POST, "/", (struct body_framing){ .kind = BODY_CHUNKED }, SLICE_NONE);
     send_text("hello");
     wire_expect(&fx->w, "hello");
     send_text("never read");
@@ -328,7 +328,7 @@ test_answer_before_the_write_failed_is_read(void **state)
 static void
 test_reset_is_no_end_of_a_body_until_close(void **state)
 {
-    ask(METHOD_POST, "/", (struct body_framing){.kind = BODY_CHUNKED}, SLICE_NONE);
+    ask(METHOD_POST, "/", (struct body_framing){ .kind = BODY_CHUNKED }, SLICE_NONE);
     send_text("hello");
     wire_expect(&fx->w, "hello");
     send_text("never read");
@@ -343,7 +343,7 @@ test_writer_stops_when_the_origin_does_not_read(void **state)
     size_t sent = 0;
 
     fx->w.paused = true;
-    ask(METHOD_POST, "/", (struct body_framing){.kind = BODY_CHUNKED}, SLICE_NONE);
+    ask(METHOD_POST, "/", (struct body_framing){ .kind = BODY_CHUNKED }, SLICE_NONE);
     for (int i = 0; i < 300; i++) {
         char piece[4097];
 
@@ -457,7 +457,7 @@ test_end_of_a_reused_connection_is_seen_before_writing(void **state)
         ;
     up_h1_conn(fx->u)->ready |= CONN_READABLE; /* as the event that is waiting will say */
     assert_true(fin_is_here(NULL));
-    ask(METHOD_POST, "/", (struct body_framing){.kind = BODY_NONE}, SLICE_NONE);
+    ask(METHOD_POST, "/", (struct body_framing){ .kind = BODY_NONE }, SLICE_NONE);
     expect_log("error closed_early;closed;");
     assert_string_equal(wire_rest(&fx->w), "");
 }
@@ -544,7 +544,7 @@ test_too_many_interim_answers(void **state)
 static void
 test_upgrade(void **state)
 {
-    ask(METHOD_GET, "/ws", (struct body_framing){.kind = BODY_NONE}, SLICE("websocket"));
+    ask(METHOD_GET, "/ws", (struct body_framing){ .kind = BODY_NONE }, SLICE("websocket"));
     fx->keep_waiting = true;
     assert_non_null(strstr(wire_expect(&fx->w, "\r\n\r\n"), "Upgrade: websocket\r\n"));
     wire_sends(&fx->w, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nfirst");

@@ -50,7 +50,7 @@ until_tick(struct timer *t)
 static inline bool
 run_until(struct loop *l, bool (*holds)(void *), void *arg)
 {
-    struct until u = {.holds = holds, .arg = arg};
+    struct until u = { .holds = holds, .arg = arg };
 
     clock_update();
     u.give_up = clock_now() + WIRE_PATIENCE;
@@ -136,7 +136,7 @@ wire_ready(struct watch *watch, unsigned events)
 static inline void
 tcp_pair(int fds[2])
 {
-    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof(sin);
     int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), small = 65536, on = 1;
 
@@ -191,7 +191,7 @@ wire_close(struct wire *w)
 static inline void
 wire_reset(struct wire *w)
 {
-    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    struct linger now = { .l_onoff = 1, .l_linger = 0 };
 
     watch_close(&w->watch);
     setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
@@ -246,7 +246,7 @@ wire_has(void *arg)
 static inline const char *
 wire_expect(struct wire *w, const char *text)
 {
-    struct wire_wants want = {w, text};
+    struct wire_wants want = { w, text };
     static char all[65536]; /* the end of what came, when that is longer */
     const char *at;
     size_t n;

@@ -45,9 +45,9 @@ static inline void
 redis_run(struct redis_lab *r, const char *const *options)
 {
     char port[16];
-    const char *argv[48] = {"redis-server", "--port",    port,   "--bind", "127.0.0.1", "--unixsocket",
-                            r->socket,      "--dir",     r->dir, "--save", "",          "--appendonly",
-                            "no",           "--logfile", ""};
+    const char *argv[48] = { "redis-server", "--port",    port,   "--bind", "127.0.0.1", "--unixsocket",
+                             r->socket,      "--dir",     r->dir, "--save", "",          "--appendonly",
+                             "no",           "--logfile", "" };
     unsigned n = 15;
     int fds[2];
 
@@ -203,7 +203,7 @@ on_asked(const struct weir_store_reply *reply, void *arg)
 static inline void
 ask(struct store *s, struct asked *a, const char *script, const char *key)
 {
-    struct slice args[2] = {SLICE("7"), SLICE("two words\r\n")};
+    struct slice args[2] = { SLICE("7"), SLICE("two words\r\n") };
 
     clock_update();
     memset(a, 0, sizeof(*a));
@@ -247,7 +247,7 @@ has_state(void *arg)
 static inline void
 bring_up(struct loop *l, struct store *s)
 {
-    struct state_wait w = {s, "up"};
+    struct state_wait w = { s, "up" };
     struct asked a;
 
     ask_and_wait(l, s, &a, "return {1}", "k");

@@ -11,7 +11,7 @@
 static void
 test_three_within_a_second(void **state)
 {
-    struct breaker b = {0};
+    struct breaker b = { 0 };
 
     assert_false(breaker_fail(&b, T0));
     assert_false(breaker_fail(&b, T0 + 600 * MS));
@@ -27,7 +27,7 @@ test_three_within_a_second(void **state)
 static void
 test_doubling(void **state)
 {
-    struct breaker b = {0};
+    struct breaker b = { 0 };
     nsec_t wait = 500 * MS;
 
     for (unsigned i = 0; i < 3; i++)
@@ -44,7 +44,7 @@ test_doubling(void **state)
 static void
 test_only_a_good_answer_resets(void **state)
 {
-    struct breaker b = {0};
+    struct breaker b = { 0 };
 
     for (unsigned i = 0; i < 3; i++)
         breaker_fail(&b, T0);

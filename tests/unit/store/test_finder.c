@@ -11,7 +11,7 @@ static struct resolver *resolver;
 static int
 setup(void **state)
 {
-    struct err e = {0};
+    struct err e = { 0 };
 
     log_set_level(LOG_LVL_ERROR);
     assert_int_equal(tls_init(), 0);
@@ -59,21 +59,21 @@ static void
 test_a_name_over_tls(void **state)
 {
     struct lab_cert ca, server;
-    struct redis_lab redis = {.port = 0};
+    struct redis_lab redis = { .port = 0 };
     struct store_lab s;
     struct asked a;
     char port[16], url[128], more[256], all[8192];
-    const char *options[] = {"--tls-port",
-                             port,
-                             "--tls-cert-file",
-                             server.cert_file,
-                             "--tls-key-file",
-                             server.key_file,
-                             "--tls-ca-cert-file",
-                             ca.cert_file,
-                             "--tls-auth-clients",
-                             "no",
-                             NULL};
+    const char *options[] = { "--tls-port",
+                              port,
+                              "--tls-cert-file",
+                              server.cert_file,
+                              "--tls-key-file",
+                              server.key_file,
+                              "--tls-ca-cert-file",
+                              ca.cert_file,
+                              "--tls-auth-clients",
+                              "no",
+                              NULL };
     int number = free_port();
 
     lab_cert_make(&ca, "ca", NULL, NULL, 30);
@@ -93,7 +93,7 @@ test_a_name_over_tls(void **state)
     open_url(&s, url, "timeout 5s; ");
     do
         ask_and_wait(loop, s.store, &a, "return {4}", "k");
-    while (a.ended - a.at > NSEC_PER_MSEC || !has_state(&(struct state_wait){s.store, "down"}));
+    while (a.ended - a.at > NSEC_PER_MSEC || !has_state(&(struct state_wait){ s.store, "down" }));
     assert_string_equal(a.error, "unavailable");
     store_lab_close(&s);
     assert_true(log_caught("certificate", all, sizeof(all)) > 0);
@@ -111,7 +111,7 @@ test_a_name_that_is_not_known(void **state)
 {
     struct store_lab s;
     struct asked a;
-    struct state_wait down = {NULL, "down"};
+    struct state_wait down = { NULL, "down" };
     char all[8192];
 
     log_catch();
@@ -160,7 +160,8 @@ start_sentinel(struct redis_lab *r, int master)
 static void
 test_sentinel(void **state)
 {
-    struct redis_lab first = {.port = free_port()}, second = {.port = free_port()}, sentinel = {.port = free_port()};
+    struct redis_lab first = { .port = free_port() }, second = { .port = free_port() },
+                     sentinel = { .port = free_port() };
     struct store_lab s;
     struct asked a;
     char url[128], command[256], all[8192];
@@ -199,8 +200,8 @@ test_sentinel(void **state)
 static void
 test_sentinel_without_that_master(void **state)
 {
-    struct redis_lab sentinel = {.port = free_port()};
-    struct state_wait down = {NULL, "down"};
+    struct redis_lab sentinel = { .port = free_port() };
+    struct state_wait down = { NULL, "down" };
     struct store_lab s;
     char url[128], all[8192];
 
@@ -221,7 +222,7 @@ static void
 start_node(struct redis_lab *r)
 {
     char bus[16];
-    const char *options[] = {"--cluster-enabled", "yes", "--cluster-port", bus, NULL};
+    const char *options[] = { "--cluster-enabled", "yes", "--cluster-port", bus, NULL };
 
     r->port = free_port();
     snprintf(bus, sizeof(bus), "%d", free_port());
@@ -245,7 +246,7 @@ wait_cluster(struct redis_lab *r)
 static void
 test_cluster(void **state)
 {
-    struct redis_lab low = {0}, high = {0};
+    struct redis_lab low = { 0 }, high = { 0 };
     char url[128], command[256], id[64];
     struct store_lab s;
     struct asked a;

@@ -131,8 +131,8 @@ test_caps(void **state)
 static void
 test_nonsense(void **state)
 {
-    static const char *const texts[] = {"HTTP/1.1 200 OK\r\n\r\n", "*99999999999999999999\r\n", "$-7\r\n", "*-7\r\n",
-                                        "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n"};
+    static const char *const texts[] = { "HTTP/1.1 200 OK\r\n\r\n", "*99999999999999999999\r\n", "$-7\r\n", "*-7\r\n",
+                                         "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n" };
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         reader_free(reader);

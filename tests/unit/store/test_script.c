@@ -12,7 +12,7 @@
 static void
 test_name(void **state)
 {
-    struct script_table t = {0};
+    struct script_table t = { 0 };
     char text[] = "return 1", same[] = "return 1";
     struct script *s = script_get(&t, text);
 
@@ -28,7 +28,7 @@ test_name(void **state)
 static void
 test_full(void **state)
 {
-    struct script_table t = {0};
+    struct script_table t = { 0 };
     struct script *held[SCRIPTS_MAX];
     char text[32], *big = malloc(SCRIPT_TEXT_MAX + 2);
 

@@ -80,12 +80,12 @@ test_round_trip(void **state)
 static void
 test_unexpected_answers(void **state)
 {
-    static const char *const scripts[] = {"return 'text'",
-                                          "return {1, 'text'}",
-                                          "return {1, {2}}",
-                                          "return nil",
-                                          "return redis.status_reply('FINE')",
-                                          "local t = {} for i = 1, 100 do t[i] = i end return t"};
+    static const char *const scripts[] = { "return 'text'",
+                                           "return {1, 'text'}",
+                                           "return {1, {2}}",
+                                           "return nil",
+                                           "return redis.status_reply('FINE')",
+                                           "local t = {} for i = 1, 100 do t[i] = i end return t" };
     struct asked a;
     char big[700];
 
@@ -176,7 +176,7 @@ test_scripts_come_back(void **state)
 static void
 test_timeout(void **state)
 {
-    struct state_wait down = {NULL, "down"}, up = {NULL, "up"};
+    struct state_wait down = { NULL, "down" }, up = { NULL, "up" };
     struct asked a[3], b;
     nsec_t took;
 
@@ -219,7 +219,7 @@ test_timeout(void **state)
 static void
 test_breaker_waits_longer(void **state)
 {
-    struct state_wait up = {NULL, "up"};
+    struct state_wait up = { NULL, "up" };
     nsec_t from;
     struct asked a;
     char all[4096];
@@ -313,7 +313,7 @@ ask_again(const struct weir_store_reply *reply, void *arg)
 static void
 test_asking_from_inside(void **state)
 {
-    struct again a = {.left = 100};
+    struct again a = { .left = 100 };
 
     open_store(PATIENT);
     assert_non_null(store_eval(lab.store, "return {1}", SLICE("k"), NULL, 0, ask_again, &a));
@@ -331,8 +331,8 @@ test_asking_from_inside(void **state)
 static void
 test_caps(void **state)
 {
-    struct slice args[20] = {{0}}, huge = {NULL, 70000};
-    struct asked a = {0};
+    struct slice args[20] = { { 0 } }, huge = { NULL, 70000 };
+    struct asked a = { 0 };
     char *bytes = xcalloc(1, huge.n);
     unsigned n = 0;
 
@@ -352,8 +352,8 @@ test_caps(void **state)
 static void
 test_password(void **state)
 {
-    const char *options[] = {"--requirepass", "s3cret/@:", NULL};
-    struct state_wait down = {NULL, "down"};
+    const char *options[] = { "--requirepass", "s3cret/@:", NULL };
+    struct state_wait down = { NULL, "down" };
     struct asked a;
     char url[256], all[8192];
 
@@ -398,7 +398,7 @@ test_password(void **state)
 static void
 test_an_echoed_password_is_not_shown(void **state)
 {
-    const char *options[] = {"--rename-command", "AUTH", "", NULL};
+    const char *options[] = { "--rename-command", "AUTH", "", NULL };
     struct asked a;
     char url[256], all[8192];
 

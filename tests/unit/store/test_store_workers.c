@@ -24,7 +24,7 @@ static void on_reply(const struct weir_store_reply *reply, void *arg);
 static void
 ask_some(struct batch *b)
 {
-    struct slice args[] = {SLICE("1"), SLICE("2")};
+    struct slice args[] = { SLICE("1"), SLICE("2") };
 
     while (b->left && b->way < 50) {
         assert_non_null(
@@ -109,7 +109,7 @@ test_workers(void **state)
     stats_expose(&out);
     assert_non_null(strstr(out.p, "weir_store_up{store=\"main\"} 1\n"));
     strbuf_fini(&out);
-    assert_true(has_state(&(struct state_wait){second.store, "up"}));
+    assert_true(has_state(&(struct state_wait){ second.store, "up" }));
 
     /* Another URL under the same name, while the old one goes. */
     store_lab_open(&lab, redis_do(&redis, "config get unixsocket | tail -1 | sed 's,^,unix:,'"), "timeout 10s;");

@@ -161,13 +161,13 @@ static void
 test_mask(void **state)
 {
     static const char *const pairs[][2] = {
-        {"redis://h:6379/1", "redis://h:6379/1"},
-        {"redis://u:secret@h:6379/1", "redis://u:***@h:6379/1"},
-        {"redis://:se/c@ret@h", "redis://:***@h"},
-        {"unix://:pw@/run/x", "unix://:***@/run/x"},
-        {"unix:/run/x", "unix:/run/x"},
-        {"***", "***"},
-        {"", ""},
+        { "redis://h:6379/1", "redis://h:6379/1" },
+        { "redis://u:secret@h:6379/1", "redis://u:***@h:6379/1" },
+        { "redis://:se/c@ret@h", "redis://:***@h" },
+        { "unix://:pw@/run/x", "unix://:***@/run/x" },
+        { "unix:/run/x", "unix:/run/x" },
+        { "***", "***" },
+        { "", "" },
     };
 
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
