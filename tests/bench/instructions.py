@@ -1,0 +1,236 @@
+#!/usr/bin/python3
+"""Counts the instructions of the worker per request, under callgrind, and compares them with instructions.txt.
+
+One connection, one request at a time, and an origin in the same thread as the client: every request is the same walk through
+the event loop, however busy the machine. What a request costs is the difference of two run lengths, so start-up cancels out.
+Fails when a figure rises by more than 3 %; says so when one falls by more, for then the figure is to be lowered (--update).
+
+    instructions.py --weir build/root/sbin/weir [--scenario NAME]... [--update] [--keep DIR]
+
+The figures are of Debian 12's gcc and its -O2, without sanitizers; libc is kept to code that every x86-64 has.
+"""
+import argparse
+import base64
+import concurrent.futures
+import hashlib
+import hmac
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+FIGURES = HERE / "instructions.txt"
+TOLERANCE = 0.03
+SHORT, LONG = 200, 1000
+WAIT = 60  # seconds for anything: valgrind on a busy machine
+
+BODY = b'{"order":"' + b"7" * 98 + b'"}'
+ANSWER = (b"HTTP/1.1 200 OK\r\nServer: origin\r\nDate: Sat, 01 Aug 2026 10:00:00 GMT\r\nContent-Type: application/json\r\n"
+          b"Content-Length: %d\r\nConnection: keep-alive\r\n\r\n" % len(BODY)) + BODY
+SMALL = "Host: 127.0.0.1:8080\r\n"
+BROWSER = ("Host: bench.example\r\n"
+           "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n"
+           "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8\r\n"
+           "Accept-Language: en-US,en;q=0.5\r\n"
+           "Accept-Encoding: gzip, deflate, br, zstd\r\n"
+           "Referer: http://bench.example/orders/list?page=2&sort=date\r\n"
+           "Cookie: session=0123456789abcdef0123456789abcdef; theme=dark; consent=all; _ga=GA1.1.1234567890.1234567890\r\n"
+           "Upgrade-Insecure-Requests: 1\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Site: same-origin\r\n")
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+def token():
+    def b64(b):
+        return base64.urlsafe_b64encode(b).rstrip(b"=")
+    text = b64(b'{"alg":"HS256","typ":"JWT"}') + b"." + b64(json.dumps({"iss": "bench", "aud": "bench", "sub": "ada",
+                                                                          "exp": 4102444800}).encode())
+    return (text + b"." + b64(hmac.new(SECRET.encode(), text, hashlib.sha256).digest())).decode()
+
+
+def request(fields, target="/orders/17?view=full", body=b""):
+    method, length = ("POST", f"Content-Length: {len(body)}\r\n") if body else ("GET", "")
+    return f"{method} {target} HTTP/1.1\r\n{fields}{length}\r\n".encode() + body
+
+
+PLAIN = "access_log off; upstream origin { ORIGIN } route / { proxy origin; }"
+SCENARIOS = {
+    "plain": (PLAIN, request(SMALL)),
+    "browser_heads": (PLAIN, request(BROWSER)),
+    "post_10k": (PLAIN, request(SMALL, body=b"x" * 10240)),
+    "log_on": ("access_log access.log; upstream origin { ORIGIN } route / { proxy origin; }", request(BROWSER)),
+    "four_policies": (f"""access_log access.log;
+        use jwt rate_limit circuit_breaker canary;
+        upstream origin {{ ORIGIN circuit_breaker {{ }} }}
+        upstream other {{ endpoint 127.0.0.1:9; }}
+        route / {{
+            jwt {{ issuer bench; audience bench; key secret:{SECRET} alg=HS256; }}
+            rate_limit {{ rate 1000000000/s; key ${{jwt.sub}}; }}
+            canary {{ variant origin 100%; variant other 0%; }}
+        }}""", request(BROWSER + f"Authorization: Bearer {token()}\r\n")),
+}
+
+
+class Link:
+    """One end of a connection that carries one message at a time."""
+
+    def __init__(self, sock):
+        sock.settimeout(WAIT)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock, self.rest = sock, b""
+
+    def message(self):
+        while b"\r\n\r\n" not in self.rest:
+            self.more()
+        head, self.rest = self.rest.split(b"\r\n\r\n", 1)
+        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        length = int(length.group(1)) if length else 0
+        while len(self.rest) < length:
+            self.more()
+        self.rest = self.rest[length:]
+        return head
+
+    def more(self):
+        piece = self.sock.recv(65536)
+        if not piece:
+            raise EOFError("weir closed a connection")
+        self.rest += piece
+
+
+def drive(port, origin, text, count):
+    """The same request `count` times, each answered by the origin before the next is sent."""
+    client, up = None, None
+    try:
+        client = Link(socket.create_connection(("127.0.0.1", port), WAIT))
+        for _ in range(count):
+            client.sock.sendall(text)
+            if not up:
+                up = Link(origin.accept()[0])
+            up.message()
+            up.sock.sendall(ANSWER)
+            head = client.message()
+            if not head.startswith(b"HTTP/1.1 200"):
+                sys.exit(f"not the origin's answer: {head[:200]}")
+    finally:
+        for link in (client, up):
+            if link:
+                link.sock.close()
+
+
+def wait_port(port, process, log):
+    deadline = time.monotonic() + WAIT
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as s:
+            if s.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    sys.exit(f"weir did not start under valgrind:\n{log.read_text()}")
+
+
+def worker_instructions(directory):
+    """Of the thread that serves: of those beside the main thread, the one that did most. Start-up and threads that wake by
+    the clock are not in it."""
+    counts = [0]
+    for profile in directory.glob("callgrind.out-*"):
+        text = profile.read_text()
+        if "\nthread: 1\n" not in text:
+            counts.append(int(re.search(r"^(?:summary|totals): (\d+)", text, re.M).group(1)))
+    return max(counts)
+
+
+def run(weir, name, count, directory):
+    directory.mkdir(parents=True)
+    text, message = SCENARIOS[name]
+    with socket.socket() as origin, socket.socket() as probe:
+        origin.bind(("127.0.0.1", 0))
+        origin.listen(8)
+        origin.settimeout(WAIT)
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        text = text.replace("ORIGIN", f"endpoint 127.0.0.1:{origin.getsockname()[1]};")
+        (directory / "gateway.conf").write_text(
+            f"workers 1; modules {weir.parents[1]}/lib/weir/modules;\nadmin {{ bind unix:{directory}/admin.sock; }}\ndrain {{ lag 1ms; }}\n"
+            f"listener public {{ bind 127.0.0.1:{port}; }}\n{text}\n")
+        # The names of the files are relative: they are in every line of the access log, and the length of a temporary name would be counted.
+        log = directory / "weir.log"
+        argv = ["valgrind", "-q", "--tool=callgrind", "--separate-threads=yes", "--callgrind-out-file=callgrind.out",
+                str(weir), "run", "-c", "gateway.conf", "--no-supervisor"]
+        env = dict(os.environ, GLIBC_TUNABLES="glibc.cpu.hwcaps=-AVX2,-AVX,-ERMS,-AVX512F,-AVX512VL,-SSE4_2,-BMI2",
+                   OPENSSL_ia32cap="0:0")
+        with open(log, "w") as out:
+            process = subprocess.Popen(argv, cwd=directory, stdout=out, stderr=out, env=env)
+        try:
+            wait_port(port, process, log)
+            drive(port, origin, message, count)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(WAIT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+    return worker_instructions(directory)
+
+
+def per_request(weir, name, directory):
+    short, long = (run(weir, name, n, directory / name / str(n)) for n in (SHORT, LONG))
+    return (long - short) / (LONG - SHORT)
+
+
+def figures():
+    lines = (line.split() for line in FIGURES.read_text().splitlines() if line and not line.startswith("#"))
+    return {name: int(count) for name, count in lines}
+
+
+def write_figures(new):
+    comment = [line for line in FIGURES.read_text().splitlines() if line.startswith("#")]
+    FIGURES.write_text("\n".join(comment + [f"{name:16} {count:8.0f}" for name, count in new.items()]) + "\n")
+
+
+def judge(name, count, known):
+    """One line of the table; true when it is good."""
+    if not known:
+        print(f"{name:16} {count:10.0f} {'-':>10} {'':8}  no figure in {FIGURES.name}")
+        return False
+    change = count / known - 1
+    verdict = "ok"
+    if change > TOLERANCE:
+        verdict = f"MORE than {TOLERANCE:.0%} above the figure: make it cheaper, or say why in the commit that raises it"
+    elif change < -TOLERANCE:
+        verdict = "less: please lower the figure (--update)"
+    print(f"{name:16} {count:10.0f} {known:10} {change:+8.2%}  {verdict}")
+    return change <= TOLERANCE
+
+
+def main():
+    p = argparse.ArgumentParser(description="instructions of the worker per request")
+    p.add_argument("--weir", required=True, type=lambda s: pathlib.Path(s).resolve())
+    p.add_argument("--scenario", action="append", choices=SCENARIOS)
+    p.add_argument("--update", action="store_true", help="write what was counted into instructions.txt")
+    p.add_argument("--keep", type=pathlib.Path, help="keep the profiles in this directory, for callgrind_annotate")
+    args = p.parse_args()
+    if not shutil.which("valgrind"):
+        subprocess.run([HERE / "../../packaging/packages.sh", "bench"], check=True)
+    known, names = figures(), args.scenario or list(SCENARIOS)
+    with tempfile.TemporaryDirectory(prefix="weir-instructions.") as directory:
+        directory = args.keep.resolve() if args.keep else pathlib.Path(directory)
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            counts = dict(zip(names, pool.map(lambda name: per_request(args.weir, name, directory), names)))
+    print(f"{'instructions':16} {'counted':>10} {'figure':>10} {'change':>8}")
+    good = [judge(name, count, known.get(name)) for name, count in counts.items()]
+    if args.update:
+        write_figures({**known, **counts})
+        return 0
+    return 0 if all(good) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
