@@ -65,6 +65,7 @@ SCENARIOS = {
     "plain": (PLAIN, request(SMALL)),
     "browser_heads": (PLAIN, request(BROWSER)),
     "post_10k": (PLAIN, request(SMALL, body=b"x" * 10240)),
+    "new_connection": (PLAIN, request(SMALL + "Connection: close\r\n")),
     "log_on": ("access_log access.log; upstream origin { ORIGIN } route / { proxy origin; }", request(BROWSER)),
     "four_policies": (f"""access_log access.log;
         use jwt rate_limit circuit_breaker canary;
@@ -97,6 +98,11 @@ class Link:
         self.rest = self.rest[length:]
         return head
 
+    def end(self):
+        while self.sock.recv(65536):
+            pass
+        self.sock.close()
+
     def more(self):
         piece = self.sock.recv(65536)
         if not piece:
@@ -104,13 +110,25 @@ class Link:
         self.rest += piece
 
 
-def drive(port, origin, text, count):
-    """The same request `count` times, each answered by the origin before the next is sent."""
-    client, up = None, None
+def connect_and_send(process, port, text):
+    """Before weir can look: else it would see the connection now with and now without the request on it."""
+    process.send_signal(signal.SIGSTOP)
+    client = Link(socket.create_connection(("127.0.0.1", port), WAIT))
+    client.sock.sendall(text)
+    process.send_signal(signal.SIGCONT)
+    return client
+
+
+def drive(process, port, origin, text, count):
+    """The same request `count` times, each answered by the origin before the next is sent: on one connection, or, when it
+    says close, each on its own."""
+    client, up, fresh = None, None, b"\r\nConnection: close\r\n" in text
     try:
-        client = Link(socket.create_connection(("127.0.0.1", port), WAIT))
         for _ in range(count):
-            client.sock.sendall(text)
+            if client and not fresh:
+                client.sock.sendall(text)
+            else:
+                client = connect_and_send(process, port, text)
             if not up:
                 up = Link(origin.accept()[0])
             up.message()
@@ -118,6 +136,8 @@ def drive(port, origin, text, count):
             head = client.message()
             if not head.startswith(b"HTTP/1.1 200"):
                 sys.exit(f"not the origin's answer: {head[:200]}")
+            if fresh:
+                client.end()
     finally:
         for link in (client, up):
             if link:
@@ -169,7 +189,7 @@ def run(weir, name, count, directory):
             process = subprocess.Popen(argv, cwd=directory, stdout=out, stderr=out, env=env)
         try:
             wait_port(port, process, log)
-            drive(port, origin, message, count)
+            drive(process, port, origin, message, count)
         finally:
             process.send_signal(signal.SIGTERM)
             try:
