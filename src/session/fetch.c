@@ -110,15 +110,6 @@ fetch_cancel(struct fetch *f)
 /* ------------------------------------------------------------------ the exchange */
 
 static void
-on_head(struct up_stream *s)
-{
-    struct fetch *f = s->user;
-
-    if (s->in_end)
-        finish(f, &(struct fetch_result){ .status = s->res.status, .fields = &s->res.fields });
-}
-
-static void
 on_body(struct up_stream *s)
 {
     struct fetch *f = s->user;
@@ -137,6 +128,13 @@ on_body(struct up_stream *s)
                       .status = s->res.status, .body = strbuf_slice(&f->got), .fields = &s->res.fields });
     else
         s->ops->consumed(s);
+}
+
+static void
+on_head(struct up_stream *s)
+{
+    if (s->in.len || s->in_end)
+        on_body(s);
 }
 
 /* The body is as large as the caller made it: it goes piece by piece. */

@@ -124,10 +124,11 @@ enum up_error {
 
 struct up_events {
     void (*on_interim)(struct up_stream *s, const struct http_response *r); /* 100, 102, 103 ...; not 101. At most 16 */
-    /* s->res is complete, in the owner's arena. May come before the request is ended: sending may go on, or stop (the
+    /* s->res is complete, in the owner's arena, and what came of the body along with it is in s->in, or was all
+     * (s->in_end): no on_body comes for that. May come before the request is ended: sending may go on, or stop (the
      * connection is not kept then). With 101 `upgraded` or release must follow. */
     void (*on_head)(struct up_stream *s);
-    void (*on_body)(struct up_stream *s); /* bytes in s->in, or s->in_end */
+    void (*on_body)(struct up_stream *s); /* more bytes in s->in, or s->in_end */
     void (*on_writable)(struct up_stream *s);
     void (*on_error)(struct up_stream *s, enum up_error error, const char *detail); /* only release may follow */
 };

@@ -330,22 +330,59 @@ take_interim(struct up_session *u, const struct http_response *r)
         u->s.events->on_interim(&u->s, r);
 }
 
+/* What has come of the body by now. */
+static enum reader_result
+decode_body(struct up_session *u, struct h1_error *err)
+{
+    struct up_stream *s = &u->s;
+    struct h1_body_target t = { .in = &s->in, .trailers = &s->trailers, .limits = &u->limits };
+    bool until_close = u->in.kind == BODY_UNTIL_CLOSE;
+    enum reader_result result = h1_reader_body(&u->in, u->c, &t, err);
+
+    /* The failed write was told of the reset, and reading is not told again: this end is none. */
+    if (result == READER_END && until_close && u->write_failed)
+        result = READER_BROKEN;
+    s->bytes_in = u->in.bytes;
+    s->in_end = result == READER_END;
+    if (s->in_end)
+        u->state = UP_DONE;
+    return result;
+}
+
+/* A body that cannot be gone on with. */
+static void
+fail_body(struct up_session *u, enum reader_result result, const struct h1_error *err)
+{
+    if (result == READER_BAD)
+        fail(u, UP_BAD_RESPONSE, err->text);
+    else if (result == READER_EOF || result == READER_BROKEN)
+        fail_lost(u, result);
+}
+
+/* What came of the body along with the head is looked at first: as long as nobody was told of an answer that is broken,
+ * there can be a better one. */
 static void
 take_final(struct up_session *u, const struct http_response *r)
 {
     struct up_stream *s = &u->s;
+    enum reader_result result;
+    struct h1_error err;
 
-    if (r->status == 101 && !u->asked_upgrade) {
-        fail(u, UP_BAD_RESPONSE, "101 to a request that asked for no upgrade");
-        return;
-    }
     s->res = *r;
-    h1_reader_begin_body(&u->in, r->body);
-    s->in_end = h1_reader_done(&u->in) && r->status != 101;
-    if (r->status == 101)
+    if (r->status == 101) {
+        if (!u->asked_upgrade) {
+            fail(u, UP_BAD_RESPONSE, "101 to a request that asked for no upgrade");
+            return;
+        }
         u->state = UP_SWITCH;
-    else
-        u->state = s->in_end ? UP_DONE : UP_BODY;
+    } else {
+        u->state = UP_BODY;
+        h1_reader_begin_body(&u->in, r->body);
+        result = decode_body(u, &err);
+        fail_body(u, result, &err);
+        if (u->state == UP_FAILED)
+            return;
+    }
     s->events->on_head(s);
     later(u);
 }
@@ -421,27 +458,14 @@ static void
 read_body(struct up_session *u)
 {
     struct up_stream *s = &u->s;
-    struct h1_body_target t = { .in = &s->in, .trailers = &s->trailers, .limits = &u->limits };
-    bool until_close = u->in.kind == BODY_UNTIL_CLOSE;
     size_t held = s->in.len;
     struct h1_error err;
-    enum reader_result result = h1_reader_body(&u->in, u->c, &t, &err);
+    enum reader_result result = decode_body(u, &err);
 
-    /* The failed write was told of the reset, and reading is not told again: this end is none. */
-    if (result == READER_END && until_close && u->write_failed)
-        result = READER_BROKEN;
-    s->bytes_in = u->in.bytes;
-    s->in_end = result == READER_END;
-    if (s->in_end)
-        u->state = UP_DONE;
     if (s->in.len > held || s->in_end)
         s->events->on_body(s);
-    if (!u->open || !u->c)
-        return;
-    if (result == READER_BAD)
-        fail(u, UP_BAD_RESPONSE, err.text);
-    else if (result == READER_EOF || result == READER_BROKEN)
-        fail_lost(u, result);
+    if (u->open && u->c)
+        fail_body(u, result, &err);
 }
 
 /* ------------------------------------------------------------------ the turn of a session */

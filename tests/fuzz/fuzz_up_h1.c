@@ -8,9 +8,10 @@
 static const struct h1_limits limits = { .request_line = 256, .field = 256, .head = 1024, .fields = 16 };
 
 struct play {
-    bool over, closed;
+    bool over, closed, headed;
     struct up_stream *s;
     struct strbuf log;
+    size_t head_at; /* in the log: the final head */
 };
 
 static struct play *play;
@@ -54,19 +55,6 @@ on_interim(struct up_stream *s, const struct http_response *r)
 }
 
 static void
-on_head(struct up_stream *s)
-{
-    note_head("head", &s->res);
-    if (s->res.status == 101) {
-        FUZZ_REQUIRE(!s->in_end);
-        s->ops->upgraded(s);
-    } else {
-        FUZZ_REQUIRE(s->res.status >= 200);
-        maybe_complete(s);
-    }
-}
-
-static void
 on_body(struct up_stream *s)
 {
     size_t n = s->in.len;
@@ -79,6 +67,24 @@ on_body(struct up_stream *s)
 }
 
 static void
+on_head(struct up_stream *s)
+{
+    play->head_at = play->log.n;
+    play->headed = true;
+    note_head("head", &s->res);
+    if (s->res.status == 101) {
+        FUZZ_REQUIRE(!s->in_end);
+        s->ops->upgraded(s);
+    } else {
+        FUZZ_REQUIRE(s->res.status >= 200);
+        if (s->in.len)
+            on_body(s);
+        else
+            maybe_complete(s);
+    }
+}
+
+static void
 on_writable(struct up_stream *s)
 {
 }
@@ -86,6 +92,9 @@ on_writable(struct up_stream *s)
 static void
 on_error(struct up_stream *s, enum up_error error, const char *detail)
 {
+    /* Whether the head was told of before depends on how much had come by then. */
+    if (play->headed)
+        play->log.n = play->head_at;
     strbuf_addf(&play->log, "\nerror %d %s\n", error, detail);
     release(s);
 }

@@ -115,6 +115,8 @@ static void
 on_head(struct up_stream *s)
 {
     strbuf_addf(&fx->log, "head %d;", s->res.status);
+    if (s->in.len || s->in_end)
+        on_up_body(s);
 }
 
 static void

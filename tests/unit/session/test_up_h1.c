@@ -61,16 +61,6 @@ on_interim(struct up_stream *s, const struct http_response *r)
 }
 
 static void
-on_head(struct up_stream *s)
-{
-    note("head %d;", s->res.status);
-    if (fx->release_at_head)
-        release();
-    else
-        maybe_done(s);
-}
-
-static void
 on_body(struct up_stream *s)
 {
     if (s->in.len > fx->most_held)
@@ -80,6 +70,18 @@ on_body(struct up_stream *s)
     iobuf_move(&fx->body, &s->in, s->in.len);
     s->ops->consumed(s);
     maybe_done(s);
+}
+
+static void
+on_head(struct up_stream *s)
+{
+    note("head %d;", s->res.status);
+    if (fx->release_at_head)
+        release();
+    else if (s->in.len)
+        on_body(s);
+    else
+        maybe_done(s);
 }
 
 static void
@@ -334,7 +336,7 @@ test_reset_is_no_end_of_a_body_until_close(void **state)
     send_text("never read");
     wire_sends(&fx->w, "HTTP/1.0 200 OK\r\n\r\npart");
     wire_reset(&fx->w);
-    expect_log("head 200;error reset;closed;");
+    expect_log("error reset;closed;");
 }
 
 static void
@@ -487,6 +489,8 @@ test_without_events_it_closes_after_one(void **state)
 
 /* ------------------------------------------------------------------ errors */
 
+#define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
 static void
 expect_error(const char *answer, bool fin, const char *log)
 {
@@ -509,17 +513,50 @@ test_errors(void **state)
     expect_error("", true, "error closed_early;");
     expect_error("HTTP/1.", true, "error reset;");
     expect_error("HTTP/1.1 100 Continue\r\n\r\n", true, "100;error reset;");
-    expect_error("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe", true, "head 200;error reset;");
-    expect_error("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe", true, "head 200;error reset;");
+    expect_error("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe", true, "error reset;");
+    expect_error("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe", true, "error reset;");
+    expect_error(CHUNKED "5\r\nhello\r\n0\r\n", true, "error reset;");
     expect_error("SSH-2.0-OpenSSH\r\n\r\n", false, "error bad_response;");
     expect_error("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", false, "error bad_response;");
-    expect_error("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", false, "head 200;error bad_response;");
+    expect_error(CHUNKED "xyz\r\n", false, "error bad_response;");
+    expect_error(CHUNKED "1\r\nab\r\n", false, "error bad_response;");
+    expect_error(CHUNKED "0\r\nContent-Length: 5\r\n\r\n", false, "error bad_response;");
     expect_error("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", false,
                  "error bad_response;");
     memset(large, 'x', sizeof(large) - 1);
     large[sizeof(large) - 1] = '\0';
     memcpy(large, "HTTP/1.1 200 OK\r\nA: ", 20);
     expect_error(large, false, "error head_too_large;");
+}
+
+/* Who was told of the head before is told of the end of it all. */
+static void
+test_errors_behind_the_head(void **state)
+{
+    static const struct {
+        const char *head, *rest, *error;
+    } cases[] = {
+        { CHUNKED, "xyz\r\n", "error bad_response;" },
+        { CHUNKED "5\r\nhel", "loX", "error bad_response;" },
+        { CHUNKED "5\r\nhello\r\n", "0\r\nHost: x\r\n\r\n", "error bad_response;" },
+        { CHUNKED "5\r\nhello\r\n", NULL, "error reset;" },
+        { "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe", NULL, "error reset;" },
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        strbuf_clear(&fx->log);
+        get("/");
+        wire_sends(&fx->w, cases[i].head);
+        expect_log("head 200;");
+        if (cases[i].rest)
+            wire_sends(&fx->w, cases[i].rest);
+        else
+            wire_fin(&fx->w);
+        expect_log(cases[i].error);
+        expect_log("closed;");
+        wire_close(&fx->w);
+        fx->u = up_h1_new(wire_open(&fx->w, fx->loop), &limits, &session_events, NULL);
+    }
 }
 
 static void
@@ -593,6 +630,7 @@ main(void)
         T(test_release_in_the_middle_closes),
         T(test_without_events_it_closes_after_one),
         T(test_errors),
+        T(test_errors_behind_the_head),
         T(test_reset),
         T(test_too_many_interim_answers),
         T(test_upgrade),
