@@ -1,7 +1,7 @@
 /*
  * uri: request targets (RFC 9112 3.2) and the one canonical form of a path that routing, policies, logs and the origin
  * share. Canonical: percent-encoded unreserved bytes decoded, other escapes in upper case, bytes that RFC 3986 does not
- * allow in a path encoded, dot segments removed, "//" merged. Refused: invalid escapes, control bytes even if encoded,
+ * allow in a path encoded, dot segments removed, "//" merged unless the rules keep them. Refused: invalid escapes, control bytes even if encoded,
  * `\`, bytes from 0x80 on that are not encoded, ".." above the root, dot segments with parameters ("..;", which some
  * origins take for ".."), and by default %2F and %5C.
  */
@@ -11,12 +11,14 @@
 #include "../base/arena.h"
 #include "message.h"
 
-/* What becomes of %2F and %5C. Decoding makes %2F a separator; %5C stays encoded, since a bare `\` is refused. */
+/* What becomes of %2F and %5C. Decoding makes %2F a separator; %5C stays encoded, since a bare `\` is refused. Beside
+ * one that stays encoded a dot segment is refused: an origin that decodes would leave the path that was routed. */
 enum uri_slashes { URI_SLASHES_REFUSE, URI_SLASHES_KEEP, URI_SLASHES_DECODE };
 
 struct uri_rules {
     enum uri_slashes encoded_slashes;
     bool keep_double_slashes;
+    bool refuse_parameters; /* `;`, also as %3B: some origins cut "/a;x/b" to "/a/b" */
 };
 
 /* Fills path, query, has_query (and, for absolute-form, scheme and authority; for CONNECT, authority) of r from

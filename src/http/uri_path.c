@@ -13,6 +13,7 @@ struct rewrite {
     char *out;
     size_t n;
     size_t segment; /* where the segment that is being written starts in out, behind its slash */
+    size_t part;    /* the same for an origin that decodes: behind the last slash or backslash, encoded or not */
     const struct uri_rules *rules;
 };
 
@@ -58,6 +59,8 @@ is_canonical(struct slice path, const struct uri_rules *rules)
     size_t i = skip_plain(path, rules->keep_double_slashes);
     char before = i ? path.p[i - 1] : 0;
 
+    if (rules->refuse_parameters && memchr(path.p, ';', path.n))
+        return false;
     for (; i < path.n; i++) {
         char c = path.p[i];
 
@@ -97,6 +100,8 @@ take_escape(struct rewrite *w, unsigned char *c, enum piece *piece)
         return "an encoded control byte in the path";
     if (*c == '/' || *c == '\\')
         return take_encoded_slash(w->rules, *c, piece);
+    if (*c == ';' && w->rules->refuse_parameters)
+        return "a parameter in the path";
     *piece = char_is((char)*c, CHAR_UNRESERVED) ? PIECE_LITERAL : PIECE_ESCAPED;
     return NULL;
 }
@@ -114,6 +119,8 @@ take(struct rewrite *w, unsigned char *c, enum piece *piece)
     }
     if (*c <= 0x20 || *c >= 0x7f || *c == '\\' || *c == '#')
         return "a byte that does not belong in a path";
+    if (*c == ';' && w->rules->refuse_parameters)
+        return "a parameter in the path";
     *piece = char_is((char)*c, CHAR_PATH) ? PIECE_LITERAL : PIECE_ESCAPED;
     return NULL;
 }
@@ -131,36 +138,72 @@ pop_segment(struct rewrite *w)
     return NULL;
 }
 
+/* How many dots the text at the end of out is, from `from` on: 1 or 2, else 0. *more: parameters follow them, also where
+ * the semicolon is encoded, since an origin behind one that decodes would see "..;". */
+static size_t
+dots_since(const struct rewrite *w, size_t from, bool *more)
+{
+    const char *s = w->out + from;
+    size_t n = w->n - from;
+    size_t dots = n == 0 || s[0] != '.' ? 0 : n == 1 || s[1] != '.' ? 1 : 2;
+    struct slice rest = slice_of(s + dots, n - dots);
+
+    *more = dots && (slice_starts(rest, SLICE(";")) || slice_starts(rest, SLICE("%3B")));
+    return *more || dots == n ? dots : 0;
+}
+
+/* At a slash or backslash that stays encoded: what an origin that decodes would take for a dot segment. */
+static const char *
+end_part(const struct rewrite *w)
+{
+    bool more;
+
+    return dots_since(w, w->part, &more) ? "a dot segment beside an encoded slash in the path" : NULL;
+}
+
 /* At the end of a segment, before its slash. *drop: the segment is gone, and so is that slash. */
 static const char *
 end_segment(struct rewrite *w, bool *drop)
 {
-    const char *s = w->out + w->segment;
-    size_t n = w->n - w->segment;
-    size_t dots = n == 0 || s[0] != '.' ? 0 : n == 1 || s[1] != '.' ? 1 : 2;
+    bool more;
+    size_t dots;
 
     *drop = false;
-    /* Also where the semicolon is encoded: an origin behind one that decodes would see "..;". */
-    if (dots && (slice_starts(slice_of(s + dots, n - dots), SLICE(";")) ||
-                 slice_starts(slice_of(s + dots, n - dots), SLICE("%3B"))))
+    if (w->part != w->segment)
+        return end_part(w);
+    dots = dots_since(w, w->segment, &more);
+    if (more)
         return "a dot segment with parameters in the path";
-    if (dots && n == dots) {
+    if (dots) {
         *drop = true;
         w->n = w->segment;
         return dots == 2 ? pop_segment(w) : NULL;
     }
-    *drop = n == 0 && !w->rules->keep_double_slashes;
+    *drop = w->n == w->segment && !w->rules->keep_double_slashes;
     return NULL;
 }
 
 static void
-put_escaped(struct rewrite *w, unsigned char c)
+put_byte(struct rewrite *w, unsigned char c)
 {
     static const char digits[] = "0123456789ABCDEF";
 
     w->out[w->n++] = '%';
     w->out[w->n++] = digits[c >> 4];
     w->out[w->n++] = digits[c & 15];
+}
+
+static const char *
+put_escaped(struct rewrite *w, unsigned char c)
+{
+    const char *wrong = NULL;
+
+    if (c == '/' || c == '\\')
+        wrong = end_part(w);
+    put_byte(w, c);
+    if (c == '/' || c == '\\')
+        w->part = w->n;
+    return wrong;
 }
 
 static const char *
@@ -173,13 +216,16 @@ put_slash(struct rewrite *w)
         w->out[w->n++] = '/';
         w->segment = w->n;
     }
+    w->part = w->segment;
     return wrong;
 }
 
 const char *
 uri_canonical_path(struct slice path, const struct uri_rules *rules, struct arena *arena, struct slice *out)
 {
-    struct rewrite w = { .in = path, .at = 1, .n = 1, .segment = 1, .rules = rules ? rules : &default_rules };
+    struct rewrite w = {
+        .in = path, .at = 1, .n = 1, .segment = 1, .part = 1, .rules = rules ? rules : &default_rules
+    };
     const char *wrong = NULL;
     enum piece piece = PIECE_LITERAL;
     unsigned char c;
@@ -199,7 +245,7 @@ uri_canonical_path(struct slice path, const struct uri_rules *rules, struct aren
         if (piece == PIECE_SLASH)
             wrong = put_slash(&w);
         else if (piece == PIECE_ESCAPED)
-            put_escaped(&w, c);
+            wrong = put_escaped(&w, c);
         else
             w.out[w.n++] = (char)c;
     }

@@ -46,8 +46,9 @@ static const struct exchange_services dry_services = {
 
 /* ---- the request ---- */
 
+/* A path that is refused is no error here: a client would get an answer too. */
 static int
-read_url(struct explanation *x, struct slice url, struct err *e)
+read_url(struct explanation *x, const struct generation *g, struct slice url, struct err *e)
 {
     struct http_request *r = &x->req;
     struct url u;
@@ -58,20 +59,20 @@ read_url(struct explanation *x, struct slice url, struct err *e)
             return err_set(e, ERR_INPUT, "`%.*s` is not a URL; expected http://HOST/PATH or /PATH", SLICE_FMT(url));
         r->scheme = u.tls ? SLICE("https") : SLICE("http");
     }
-    const char *wrong = uri_parse_target(r, &(struct uri_rules){ 0 }, &x->arena);
-    if (wrong)
-        return err_set(e, ERR_INPUT, "the path is refused: %s", wrong);
+    x->malformed = uri_parse_target(r, &g->uri, &x->arena);
+    if (x->malformed)
+        r->path = SLICE_NONE;
     if (!r->authority.n) {
         const struct field *host = fields_find(&r->fields, FIELD_HOST);
         r->authority = host ? host->value : SLICE("localhost");
     }
     fields_set_id(&r->fields, FIELD_HOST, r->authority);
-    wrong = uri_parse_authority(r, &x->arena);
+    const char *wrong = uri_parse_authority(r, &x->arena);
     return wrong ? err_set(e, ERR_INPUT, "the host is refused: %s", wrong) : 0;
 }
 
 static int
-read_request(struct explanation *x, const struct explain_request *in, struct err *e)
+read_request(struct explanation *x, const struct generation *g, const struct explain_request *in, struct err *e)
 {
     struct http_request *r = &x->req;
     if (!field_is_token(in->method))
@@ -86,7 +87,7 @@ read_request(struct explanation *x, const struct explain_request *in, struct err
             return err_set(e, ERR_INPUT, "`%.*s` is not a header field", SLICE_FMT(f->name));
         fields_add(&r->fields, arena_slice(&x->arena, f->name), arena_slice(&x->arena, f->value));
     }
-    return read_url(x, in->url, e);
+    return read_url(x, g, in->url, e);
 }
 
 /* ---- the walk: the same steps as the exchange's, with nothing to wait for ---- */
@@ -181,8 +182,8 @@ walk(struct explanation *x, struct generation *g)
 static void
 go(struct explanation *x, struct generation *g, const struct addr *peer)
 {
-    enum reason_id reason;
-    const char *wrong = choice_refuses_head(&x->req, &reason);
+    enum reason_id reason = REASON_BAD_REQUEST;
+    const char *wrong = x->malformed ? x->malformed : choice_refuses_head(&x->req, &reason);
     bool trusted = forward_receive(&x->px, g, peer);
 
     if (wrong)
@@ -217,7 +218,7 @@ explain(struct generation *g, const struct explain_request *in, struct explanati
     x->px.id = SLICE("00000000000000000000000000000000");
     decision_init(&x->px.log, &x->arena);
     fields_init(&x->res.fields, &x->arena);
-    if (read_request(x, in, e) != 0)
+    if (read_request(x, g, in, e) != 0)
         return -1;
     x->px.client_tls = x->req.scheme.n == 5;
     explained = g;

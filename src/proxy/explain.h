@@ -24,6 +24,7 @@ struct explanation {
     enum explain_outcome outcome;
     const struct route *route;         /* NULL: none */
     const struct reason *reason;       /* NULL: none */
+    const char *malformed;             /* what is wrong with the path; NULL: nothing */
     int status;                        /* 0: the origin's */
     struct slice upstream;             /* empty: none, or a random split (see px.variants) */
     struct arena arena;

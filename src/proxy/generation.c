@@ -18,6 +18,11 @@ build_main(struct generation *g)
     const struct weir_conf *root = conf_root(g->conf), *line;
 
     g->underscores = slice_eq(conf_get_str(root, "underscores"), SLICE("allow"));
+    g->uri = (struct uri_rules){
+        .encoded_slashes = (enum uri_slashes)conf_get_int(root, "encoded_slashes"),
+        .keep_double_slashes = !conf_get_int(root, "merge_slashes"),
+        .refuse_parameters = conf_get_int(root, "path_parameters") == 1,
+    };
     line = conf_find(root, "trusted_proxies");
     if (line) {
         g->trusted = arena_alloc(&g->arena, conf_args(line) * sizeof *g->trusted);

@@ -52,6 +52,7 @@ struct generation {
     struct cidr *trusted;
     unsigned n_trusted;
     bool underscores;               /* header names with '_' are kept */
+    struct uri_rules uri;           /* of every listener, route pattern, explanation and test: one form of a path */
     nsec_t drain_lag, drain_timeout;
 
     _Atomic unsigned holders[WORKER_MAX]; /* exchanges; each written by its own worker only */

@@ -110,6 +110,7 @@ build_one(struct generation *g, struct listener *l, const struct weir_conf *bloc
     l->at = conf_at(block);
     l->open = open_count(l->name);
     read_limits(l, block);
+    l->down.uri = g->uri;
     read_tls(l, block);
     for (const struct weir_conf *b = conf_find(block, "bind"); b; b = conf_next(b))
         n++;

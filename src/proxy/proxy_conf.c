@@ -23,6 +23,18 @@ const struct weir_directive proxy_rows[] = {
     { .name = "underscores", .in = "main", .args = WORDS("drop|allow"), .def = "drop",
       .help = "What happens to request header fields with an underscore in their name, which some origins take for a "
               "dash." },
+    { .name = "encoded_slashes", .in = "main", .args = WORDS("refuse|keep|decode"), .def = "refuse",
+      .help = "What becomes of %2F and %5C in a path: refuse (400), keep, or decode, by which %2F becomes a slash before "
+              "dot segments are removed. In main only, as are the next two: routes, policies, logs, explain and tests "
+              "know one form of each path, whatever listener it came through. An origin that decodes a kept one sees "
+              "another path than was routed." },
+    { .name = "merge_slashes", .in = "main", .args = ONE("on|off", WEIR_T_BOOL), .def = "on",
+      .help = "Whether several slashes in a row become one. When off, `//admin` matches no route for /admin, but many "
+              "origins take it for that." },
+    { .name = "path_parameters", .in = "main", .args = WORDS("keep|refuse"), .def = "keep",
+      .help = "What becomes of a semicolon in a path, also as %3B: keep, or refuse (400). Behind it Servlet containers "
+              "expect parameters, which they cut off before they look for a path: keep guards no /admin of theirs "
+              "against `/admin;x`. A dot segment with parameters (`/..;/`) is refused in any case." },
     { .name = "drain", .in = "main", .block = "drain", .def = "",
       .help = "How the daemon ends on SIGTERM, `weir drain` or POST /api/v1/drain." },
     { .name = "lag", .in = "drain", .args = TIME(0), .def = "2s",

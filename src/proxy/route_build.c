@@ -116,7 +116,7 @@ read_pattern(struct build *b, struct route *r, const struct weir_conf *line)
     }
     struct http_request probe = { .target = text };
     const char *wrong = memchr(text.p, '?', text.n) ? "a path without a query is expected"
-                                                    : uri_parse_target(&probe, &(struct uri_rules){ 0 }, &b->g->arena);
+                                                    : uri_parse_target(&probe, &b->g->uri, &b->g->arena);
     if (wrong) {
         conf_error(line, arg, "this path can never be requested: %s", wrong);
         return -1;

@@ -73,7 +73,9 @@ fuzz_random(struct fuzz_random *r, unsigned below)
 struct uri_rules
 fuzz_uri_rules(unsigned byte)
 {
-    return (struct uri_rules){ .encoded_slashes = (enum uri_slashes)(byte % 3), .keep_double_slashes = byte / 3 % 2 };
+    return (struct uri_rules){ .encoded_slashes = (enum uri_slashes)(byte % 3),
+                               .keep_double_slashes = byte / 3 % 2,
+                               .refuse_parameters = byte / 6 % 2 };
 }
 
 /* An escape that has to be one, in upper case. */
@@ -86,11 +88,35 @@ is_needed_escape(const char *p)
            !char_is((char)c, CHAR_UNRESERVED);
 }
 
+/* Between two slashes, encoded ones included: nothing that any origin would climb by. */
 static void
-require_segment(struct slice s)
+require_no_dots(struct slice s)
 {
     FUZZ_REQUIRE(!slice_eq(s, SLICE(".")) && !slice_eq(s, SLICE("..")));
     FUZZ_REQUIRE(!slice_starts(s, SLICE(".;")) && !slice_starts(s, SLICE("..;")));
+    FUZZ_REQUIRE(!slice_starts(s, SLICE(".%3B")) && !slice_starts(s, SLICE("..%3B")));
+}
+
+static bool
+is_encoded_slash(const char *p, const char *end)
+{
+    return end - p >= 3 && (memcmp(p, "%2F", 3) == 0 || memcmp(p, "%5C", 3) == 0);
+}
+
+static void
+require_segment(struct slice s, const struct uri_rules *rules)
+{
+    const char *end = s.p + s.n, *part = s.p;
+
+    for (const char *p = s.p; p < end; p++) {
+        if (!is_encoded_slash(p, end))
+            continue;
+        FUZZ_REQUIRE(rules->encoded_slashes != URI_SLASHES_REFUSE);
+        require_no_dots(slice_of(part, (size_t)(p - part)));
+        part = p + 3;
+    }
+    require_no_dots(slice_of(part, (size_t)(end - part)));
+    FUZZ_REQUIRE(!rules->refuse_parameters || (!memchr(s.p, ';', s.n) && !memmem(s.p, s.n, "%3B", 3)));
     for (size_t i = 0; i < s.n; i++) {
         if (s.p[i] != '%') {
             FUZZ_REQUIRE(char_is(s.p[i], CHAR_PATH));
@@ -111,7 +137,7 @@ fuzz_require_path(struct slice path, const struct uri_rules *rules)
         size_t n = (size_t)(slash - path.p);
 
         FUZZ_REQUIRE(n > 0 || rules->keep_double_slashes);
-        require_segment(slice_of(path.p, n));
+        require_segment(slice_of(path.p, n), rules);
         path = slice_from(path, n + 1);
     }
 }

@@ -170,7 +170,7 @@ def test_as_text(tmp_path):
 
 @pytest.mark.parametrize("words, code", [
     (["GET"], 2), ([], 2), (["GET", "/", "-H", "no colon"], 2), (["GET", "/", "--what"], 2), (["GET", "/", "more"], 2),
-    (["G(T", "/"], 1), (["GET", "ftp://x/"], 1), (["GET", "/%zz"], 1), (["GET", "/", "-H", "bad name: x"], 1),
+    (["G(T", "/"], 1), (["GET", "ftp://x/"], 1), (["GET", "/", "-H", "bad name: x"], 1),
 ])
 def test_wrong_words(tmp_path, words, code):
     (tmp_path / "g.conf").write_text(CONF)

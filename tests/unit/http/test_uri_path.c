@@ -107,7 +107,21 @@ test_encoded_slashes(void **state)
     static const struct uri_rules decode = { .encoded_slashes = URI_SLASHES_DECODE };
 
     canonical_is(*state, &keep, "/a%2fb%5cc", "/a%2Fb%5Cc");
-    canonical_is(*state, &keep, "/a/%2e%2e%2fb", "/a/..%2Fb");
+    canonical_is(*state, &keep, "/a/b..%2fb/..c%2f", "/a/b..%2Fb/..c%2F");
+    /* An origin that decodes would climb out of what was routed. */
+    canonical_is(*state, &keep, "/a/%2e%2e%2fb", NULL);
+    canonical_is(*state, &keep, "/a/..%5cb", NULL);
+    canonical_is(*state, &keep, "/a/b%2f..", NULL);
+    canonical_is(*state, &keep, "/a/b%2f../c", NULL);
+    canonical_is(*state, &keep, "/a/b%5c%2e%2e%5cc", NULL);
+    canonical_is(*state, &keep, "/a/.%2fb", NULL);
+    canonical_is(*state, &keep, "/a/b%2f..;x/c", NULL);
+    canonical_is(*state, &keep, "/a/b%2f.%3b", NULL);
+    canonical_is(*state, &decode, "/a/..%5cb", NULL);
+    canonical_is(*state, &decode, "/a/b%5c..", NULL);
+    canonical_is(*state, &decode, "/a%2f..%2f..%2fb", NULL);
+    canonical_is(*state, &decode, "/a%2f..;x%2fb", NULL);
+    canonical_is(*state, &decode, "/a%252f..%2fb", "/a%252f../b");
     canonical_is(*state, &decode, "/a%2Fb%5cc", "/a/b%5Cc");
     canonical_is(*state, &decode, "/a%2f..%2Fb", "/b");
     canonical_is(*state, &decode, "/a%2f%2fb", "/a/b");
@@ -125,6 +139,19 @@ test_double_slashes_kept(void **state)
     canonical_is(*state, &rules, "//..", "/");
     canonical_is(*state, &rules, "//../..", NULL);
     canonical_is(*state, &rules, "/%41//.", "/A//");
+}
+
+static void
+test_parameters_refused(void **state)
+{
+    static const struct uri_rules rules = { .refuse_parameters = true };
+
+    canonical_is(*state, &rules, "/a;x/b", NULL);
+    canonical_is(*state, &rules, "/a/b;", NULL);
+    canonical_is(*state, &rules, "/a%3bx/b", NULL);
+    canonical_is(*state, &rules, "/a-path/of-more/than-one/vector/then;x", NULL);
+    canonical_is(*state, &rules, "/a/b:=@", "/a/b:=@");
+    canonical_is(*state, &rules, "/a%253bx", "/a%253bx");
 }
 
 /* The bytes that decide, at every place of paths longer than a vector. */
@@ -183,6 +210,7 @@ main(void)
         arena_test(test_default_rules),
         arena_test(test_encoded_slashes),
         arena_test(test_double_slashes_kept),
+        arena_test(test_parameters_refused),
         arena_test(test_every_place),
         arena_test(test_growth),
         arena_test(test_a_canonical_path_is_not_copied),

@@ -122,7 +122,6 @@ what_is_no_request_is_said(void **state)
         { "GE T", "/", "A", "b", "not a method" },
         { "GET", "ftp://h/", "A", "b", "is not a URL" },
         { "GET", "nowhere", "A", "b", "is not a URL" },
-        { "GET", "/../..", "A", "b", "the path is refused" },
         { "GET", "/", "Host", "a b", "the host is refused" },
         { "GET", "/", "A b", "b", "not a header field" },
         { "GET", "/", "A", "b\r\nc", "not a header field" },
@@ -143,6 +142,60 @@ what_is_no_request_is_said(void **state)
         explanation_fini(&x);
         arena_fini(&a);
     }
+}
+
+/* ---- paths ---- */
+
+/* What a path is answered with, and by which route, under the rules of a configuration. */
+static void
+path_gives(const char *rules, const char *path, int status, const char *route)
+{
+    struct strbuf text;
+    strbuf_init(&text, 4096);
+    strbuf_addf(&text, "%s\nroute / { respond 200; }\nroute /admin/ { respond 403; }\n", rules);
+    build_good(text.p);
+    struct explanation *x = asked("GET", path, NULL, NULL);
+    if (x->status != status || !slice_eq(x->px.route_name, slice_str(route)))
+        fail_msg("%s with %s: %d by `%.*s`", path, rules, x->status, SLICE_FMT(x->px.route_name));
+    if (status == 400)
+        assert_string_equal(x->reason->code, "bad_request");
+    explanation_fini(x);
+    strbuf_fini(&text);
+}
+
+static void
+paths_by_the_rules_of_the_file(void **state)
+{
+    (void)state;
+    path_gives("", "/../..", 400, "");
+    path_gives("", "/x%2fy", 400, "");
+    path_gives("", "/x%5Cy", 400, "");
+    path_gives("", "//admin//x", 403, "/admin/");
+    path_gives("", "/admin;a/x", 200, "/");
+    path_gives("", "/x/..;/admin/x", 400, "");
+    path_gives("encoded_slashes keep;", "/admin%2fx", 200, "/");
+    path_gives("encoded_slashes keep;", "/x/..%2fadmin/x", 400, "");
+    path_gives("encoded_slashes decode;", "/admin%2fx", 403, "/admin/");
+    path_gives("encoded_slashes decode;", "/x/..%2fadmin/x", 403, "/admin/");
+    path_gives("merge_slashes off;", "//admin/x", 200, "/");
+    path_gives("merge_slashes off;", "/x//../../admin/x", 403, "/admin/");
+    path_gives("path_parameters refuse;", "/admin;a/x", 400, "");
+    path_gives("path_parameters refuse;", "/admin%3Ba/x", 400, "");
+    path_gives("path_parameters refuse;", "/admin/x?a;b", 403, "/admin/");
+}
+
+/* Patterns are read by the same rules. */
+static void
+patterns_by_the_rules_of_the_file(void **state)
+{
+    (void)state;
+    assert_int_equal(build("route /a%2fb { respond 200; }\n"), 1);
+    has(said.p, "an encoded slash or backslash in the path");
+    build_good("encoded_slashes decode;\nroute /a%2fb { respond 200; }\n"
+               "test t { request GET /a/b; expect route /a%2fb; }\n");
+    build_good("merge_slashes off;\nroute //a { respond 200; }\ntest t { request GET /a; expect status 404; }\n"
+               "test t { request GET //a; expect status 200; }\n"
+               "test t { request GET /%2f; expect reason bad_request; }\n");
 }
 
 /* ---- heads towards the origin ---- */
@@ -327,6 +380,8 @@ main(void)
         cmocka_unit_test(what_no_route_is_asked_for),
         cmocka_unit_test(answers_of_the_route),
         cmocka_unit_test(what_is_no_request_is_said),
+        cmocka_unit_test(paths_by_the_rules_of_the_file),
+        cmocka_unit_test(patterns_by_the_rules_of_the_file),
         cmocka_unit_test(hop_by_hop_fields_end_here),
         cmocka_unit_test(strangers_are_not_believed),
         cmocka_unit_test(own_proxies_are_believed_and_appended_to),
