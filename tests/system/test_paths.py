@@ -169,5 +169,5 @@ upstream o { endpoint @O@; }
     ("listener l { bind 127.0.0.1:1; merge_slashes off; }", "/", "merge_slashes"),
 ])
 def test_rules_that_cannot_be(check, rules, pattern, error):
-    done = check(f"{rules}\nroute "{pattern}" {{ respond 200 x; }}\n")
+    done = check(f'{rules}\nroute "{pattern}" {{ respond 200 x; }}\n')
     assert done.returncode == 1 and error in done.stderr
