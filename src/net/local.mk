@@ -3,6 +3,8 @@ src_net_libnet_a_SOURCES = \
 	src/net/addr.c src/net/addr.h \
 	src/net/conn.c src/net/conn.h \
 	src/net/listener.c src/net/listener.h \
+	src/net/proxy_intro.c src/net/proxy_intro.h \
+	src/net/proxy_protocol.c src/net/proxy_protocol.h \
 	src/net/resolver.c src/net/resolver.h \
 	src/net/tcp.c src/net/tcp.h \
 	src/net/tls.c src/net/tls.h src/net/tls_ctx.h \

@@ -24,12 +24,8 @@ build_main(struct generation *g)
         .refuse_parameters = conf_get_int(root, "path_parameters") == 1,
     };
     line = conf_find(root, "trusted_proxies");
-    if (line) {
-        g->trusted = arena_alloc(&g->arena, conf_args(line) * sizeof *g->trusted);
-        for (unsigned i = 0; i < conf_args(line); i++)
-            if (cidr_parse(conf_arg(line, i), &g->trusted[g->n_trusted]) == 0)
-                g->n_trusted++;
-    }
+    if (line)
+        g->trusted = cidrs_build(&g->arena, line, &g->n_trusted);
     line = conf_get(root, "drain");
     g->drain_lag = line ? conf_get_int(line, "lag") : 2 * NSEC_PER_SEC;
     g->drain_timeout = line ? conf_get_int(line, "timeout") : 30 * NSEC_PER_SEC;

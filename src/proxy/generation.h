@@ -31,6 +31,9 @@ struct listener {
     const struct weir_conf **binds; /* the line of each socket */
     unsigned n_sockets;
     unsigned max_connections;       /* over all addresses and workers */
+    bool proxy_protocol;            /* connections begin with a PROXY header */
+    struct cidr *introducers;       /* who may write one; unix peers may as well */
+    unsigned n_introducers;
     _Atomic unsigned *open;         /* how many there are; by the listener's name, outlives generations */
 };
 

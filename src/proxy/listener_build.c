@@ -5,6 +5,18 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
+struct cidr *
+cidrs_build(struct arena *arena, const struct weir_conf *line, unsigned *n)
+{
+    struct cidr *set = arena_alloc(arena, conf_args(line) * sizeof *set);
+
+    *n = 0;
+    for (unsigned i = 0; i < conf_args(line); i++)
+        if (cidr_parse(conf_arg(line, i), &set[*n]) == 0)
+            (*n)++;
+    return set;
+}
+
 static void
 read_limits(struct listener *l, const struct weir_conf *block)
 {
@@ -44,6 +56,31 @@ read_tls(struct listener *l, const struct weir_conf *block)
         conf_error(cert, -1, "this certificate has no `key` line of its own");
     else if (key)
         conf_error(key, -1, "this key has no `certificate` line of its own");
+}
+
+/* Who may say whose connection it is has to be said: with `proxy_trusted` here or, for all listeners, with
+ * `trusted_proxies`. A unix socket has the mode of its file for that. */
+static void
+read_introducers(struct generation *g, struct listener *l, const struct weir_conf *block)
+{
+    const struct weir_conf *on = conf_get(block, "proxy_protocol"), *list = conf_find(block, "proxy_trusted");
+    bool has_tcp = false;
+
+    l->proxy_protocol = conf_get_int(block, "proxy_protocol");
+    if (!l->proxy_protocol) {
+        if (list)
+            conf_error(list, -1, "`proxy_trusted` says who may send a PROXY header, and `proxy_protocol` is off here");
+        return;
+    }
+    for (const struct weir_conf *b = conf_find(block, "bind"); b; b = conf_next(b))
+        has_tcp |= !slice_starts(conf_arg(b, 0), SLICE("unix:"));
+    l->introducers = g->trusted;
+    l->n_introducers = g->n_trusted;
+    if (list) {
+        l->introducers = cidrs_build(&g->arena, list, &l->n_introducers);
+    } else if (has_tcp && l->n_introducers == 0) {
+        conf_error(on, -1, "who may send a PROXY header? name them with `proxy_trusted CIDR...;` beside it");
+    }
 }
 
 /* How many connections a listener has. Listeners are few and their names come back: none is ever given up. */
@@ -112,6 +149,7 @@ build_one(struct generation *g, struct listener *l, const struct weir_conf *bloc
     read_limits(l, block);
     l->down.uri = g->uri;
     read_tls(l, block);
+    read_introducers(g, l, block);
     for (const struct weir_conf *b = conf_find(block, "bind"); b; b = conf_next(b))
         n++;
     l->sockets = arena_zalloc(&g->arena, n * sizeof *l->sockets);

@@ -7,5 +7,7 @@
 
 void listeners_build(struct generation *g); /* errors go to the tree's diagnostics; binds nothing */
 void listeners_free(struct generation *g);
+/* The arguments of a line of CIDRs; *n of them. */
+struct cidr *cidrs_build(struct arena *arena, const struct weir_conf *line, unsigned *n);
 
 #endif

@@ -93,6 +93,12 @@ const struct weir_directive listener_rows[] = {
     { .name = "bind", .in = "listener", .args = ONE("ADDRESS", WEIR_T_ADDRESS),
       .flags = WEIR_D_REPEAT | WEIR_D_REQUIRED,
       .help = "An address to listen on: 0.0.0.0:8080, [::]:8080 or unix:/path." },
+    { .name = "proxy_protocol", .in = "listener", .args = ONE("on|off", WEIR_T_BOOL), .def = "off",
+      .help = "Each connection begins with a PROXY header, version 1 or 2, and has the client's address that this "
+              "announces." },
+    { .name = "proxy_trusted", .in = "listener", .args = MANY("CIDR", WEIR_T_CIDR),
+      .help = "Who may send PROXY headers here; connections of others are closed. Peers on unix sockets always may. "
+              "Default: trusted_proxies." },
     { .name = "tls", .in = "listener", .block = "tls", .help = "Clients speak TLS here." },
     { .name = "certificate", .in = "tls", .args = ONE("FILE", WEIR_T_PATH), .flags = WEIR_D_REQUIRED | WEIR_D_REPEAT,
       .help = "Certificate chain in PEM form; several, each with its key, are chosen by server name." },

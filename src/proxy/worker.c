@@ -70,6 +70,40 @@ current_handler(void *arg)
     return &((struct proxy_listener *)arg)->handler;
 }
 
+/* The client's address is settled. */
+static void
+serve(struct proxy_listener *l, int fd, const struct addr *peer, const struct addr *local)
+{
+    struct conn *c = conn_accepted(l->worker->worker->loop, fd, peer, local, l->tls);
+    if (c)
+        down_h1_start(l->worker->sessions, c, &l->source);
+}
+
+static void
+on_introduced(int fd, const struct addr *peer, const struct addr *local, void *arg)
+{
+    struct proxy_listener *l = arg;
+    if (fd >= 0)
+        serve(l, fd, peer, local);
+    on_session(SESSION_ENDED, l);
+}
+
+/* It counts as a connection from now on. */
+static void
+await_introduction(struct proxy_listener *l, int fd, const struct addr *peer, const struct addr *local)
+{
+    if (!addr_is_unix(local) && !cidr_match(l->conf->introducers, l->conf->n_introducers, peer)) {
+        char text[ADDR_TEXT_MAX];
+        addr_format(peer, text);
+        log_warning(text, "listener %s: this address may not send a PROXY header here (%s); closing its connection",
+                    l->conf->name, l->conf->at);
+        close(fd);
+        return;
+    }
+    on_session(SESSION_BEGUN, l);
+    proxy_intro_start(l->worker->intros, fd, peer, local, l->down.head_timeout, on_introduced, l);
+}
+
 static void
 on_accept(int fd, const struct addr *peer, const struct addr *local, void *arg)
 {
@@ -80,9 +114,10 @@ on_accept(int fd, const struct addr *peer, const struct addr *local, void *arg)
         close(fd);
         return;
     }
-    struct conn *c = conn_accepted(l->worker->worker->loop, fd, peer, local, l->tls);
-    if (c)
-        down_h1_start(l->worker->sessions, c, &l->source);
+    if (l->conf->proxy_protocol)
+        await_introduction(l, fd, peer, local);
+    else
+        serve(l, fd, peer, local);
 }
 
 /* ---- following a generation ---- */
@@ -259,6 +294,7 @@ on_abort_all(void *arg)
 {
     (void)arg;
     struct proxy_worker *w = worker_self()->user;
+    proxy_intros_abort(w->intros);
     down_sessions_abort(w->sessions);
 }
 
@@ -300,6 +336,7 @@ proxy_worker_start(struct worker *worker)
 {
     struct proxy_worker *w = xcalloc(1, sizeof *w);
     w->worker = worker;
+    w->intros = proxy_intros_new(worker->loop);
     w->sessions = down_sessions_new(worker->loop);
     w->pool = pool_new(worker->loop);
     worker->user = w;
@@ -311,6 +348,7 @@ proxy_worker_stop(struct worker *worker)
     struct proxy_worker *w = worker->user;
     for (struct proxy_listener *l = w->listeners; l; l = l->next)
         listener_leave(l);
+    proxy_intros_free(w->intros);
     down_sessions_abort(w->sessions);
     down_sessions_free(w->sessions);
     pool_free(w->pool);

@@ -6,12 +6,14 @@
 #define PROXY_WORKER_H
 
 #include "generation.h"
+#include "../net/proxy_intro.h"
 #include "../session/down_h1.h"
 #include "../upstream/pool.h"
 
 struct proxy_worker {
     struct worker *worker;
     struct generation *gen;           /* current; one of its workers_on */
+    struct proxy_intros *intros;      /* accepted connections whose PROXY header is awaited */
     struct down_sessions *sessions;
     struct pool *pool;
     struct proxy_listener *listeners; /* one per open address */

@@ -30,3 +30,8 @@ check_PROGRAMS += tests/unit/net/test_tls_conn
 tests_unit_net_test_tls_conn_SOURCES = tests/unit/net/test_tls_conn.c tests/unit/net/tls_lab.h
 tests_unit_net_test_tls_conn_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(OPENSSL_CFLAGS)
 tests_unit_net_test_tls_conn_LDADD = $(LIBS_2) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/net/test_proxy_protocol
+tests_unit_net_test_proxy_protocol_SOURCES = tests/unit/net/test_proxy_protocol.c
+tests_unit_net_test_proxy_protocol_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_net_test_proxy_protocol_LDADD = $(LIBS_2) $(CMOCKA_LIBS)
