@@ -151,6 +151,7 @@ refused_in_trailer(unsigned id)
     case FIELD_X_REQUEST_ID:
     case FIELD_X_API_KEY:
     case FIELD_CLIENT_CERT:
+    case FIELD_CLIENT_CERT_CHAIN:
     case FIELD_AUTHORIZATION:
     case FIELD_PROXY_AUTHORIZATION:
     case FIELD_PROXY_AUTHENTICATE:

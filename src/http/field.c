@@ -214,6 +214,14 @@ field_relied_on(enum field_id id)
     case FIELD_EXPECT:
     case FIELD_MAX_FORWARDS:
     case FIELD_CLIENT_CERT:
+    case FIELD_CLIENT_CERT_CHAIN:
+    case FIELD_CONTENT_ENCODING:
+    case FIELD_CONTENT_RANGE:
+    case FIELD_RANGE:
+    case FIELD_CACHE_CONTROL:
+    case FIELD_LOCATION:
+    case FIELD_ORIGIN:
+    case FIELD_X_API_KEY:
     case FIELD_PROXY_STATUS:
     case FIELD_RATELIMIT:
     case FIELD_RATELIMIT_POLICY:
@@ -236,6 +244,12 @@ nth_connection(const struct fields *f, unsigned n)
     return SLICE_NONE;
 }
 
+static bool
+is_forwarded(struct slice name)
+{
+    return name.n > 12 && strncasecmp(name.p, "X-Forwarded-", 12) == 0;
+}
+
 void
 fields_remove_hop_by_hop(struct fields *f)
 {
@@ -246,7 +260,7 @@ fields_remove_hop_by_hop(struct fields *f)
             enum field_id id = field_lookup(name);
 
             /* Connection itself goes below, once all that it names is known. */
-            if (id != FIELD_CONNECTION && !field_relied_on(id))
+            if (id != FIELD_CONNECTION && !field_relied_on(id) && !is_forwarded(name))
                 fields_remove_name(f, name);
         }
     }

@@ -30,7 +30,8 @@
     X(COOKIE, "Cookie") X(SET_COOKIE, "Set-Cookie") X(DATE, "Date") X(SERVER, "Server")                     \
     X(CONTENT_TYPE, "Content-Type") X(LOCATION, "Location") X(ALLOW, "Allow") X(RETRY_AFTER, "Retry-After") \
     X(WWW_AUTHENTICATE, "WWW-Authenticate") X(MAX_FORWARDS, "Max-Forwards")                                 \
-    X(HTTP2_SETTINGS, "HTTP2-Settings") X(CLIENT_CERT, "Client-Cert") X(USER_AGENT, "User-Agent")           \
+    X(HTTP2_SETTINGS, "HTTP2-Settings") X(CLIENT_CERT, "Client-Cert")                                       \
+    X(CLIENT_CERT_CHAIN, "Client-Cert-Chain") X(USER_AGENT, "User-Agent")                                   \
     X(RATELIMIT, "RateLimit") X(RATELIMIT_POLICY, "RateLimit-Policy") X(ACCEPT, "Accept")                   \
     X(ACCEPT_ENCODING, "Accept-Encoding") X(ACCEPT_LANGUAGE, "Accept-Language")                             \
     X(ACCEPT_RANGES, "Accept-Ranges") X(AGE, "Age") X(CACHE_CONTROL, "Cache-Control")                       \

@@ -16,8 +16,8 @@ struct choice {
     struct slice allow;        /* value of Allow; empty: none */
 };
 
-/* x->req as forward_clean left it. Sets x->route_name and adds the row of the decision. A Max-Forwards that goes on is
- * counted down. */
+/* x->req as forward_receive left it. Sets x->route_name and adds the row of the decision. A Max-Forwards that goes on
+ * is counted down. */
 void choose(const struct route_table *t, struct weir_exchange *x, struct choice *out);
 
 /* What is wrong with a head before it is cleaned: an expectation that cannot be met, a loop. NULL: nothing. */

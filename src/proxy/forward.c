@@ -9,13 +9,65 @@
 /* One more pass than any sane chain of gateways of this name has. */
 #define VIA_MAX 8
 
+/* What proxies say to the origins behind them, of their clients or of another path. */
+static bool
+is_of_proxies(enum field_id id)
+{
+    switch (id) {
+    case FIELD_FORWARDED:
+    case FIELD_X_FORWARDED_FOR:
+    case FIELD_X_FORWARDED_PROTO:
+    case FIELD_X_FORWARDED_HOST:
+    case FIELD_X_FORWARDED_PORT:
+    case FIELD_X_FORWARDED_PREFIX:
+    case FIELD_X_REAL_IP:
+    case FIELD_X_REQUEST_ID:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The same of names that no token stands for. */
+static bool
+is_name_of_proxies(struct slice name)
+{
+    static const char *const names[] = { "X-Original-URL", "X-Rewrite-URL", "X-Client-IP", "True-Client-IP" };
+
+    if (name.n > 12 && strncasecmp(name.p, "X-Forwarded-", 12) == 0)
+        return true;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (slice_ieq(name, slice_str(names[i])))
+            return true;
+    return false;
+}
+
+/* '_' and '-' are the same to many origins (`underscores allow` keeps these), and strangers speak for no proxy. */
+static bool
+is_dropped(const struct field *f, bool underscores, bool trusted)
+{
+    struct slice name = f->name;
+    char first;
+
+    if (f->id != FIELD_OTHER)
+        return !trusted && is_of_proxies(f->id);
+    if (!underscores && memchr(name.p, '_', name.n))
+        return true;
+    first = (char)(name.p[0] | 0x20);
+    return !trusted && name.n > 10 && (first == 'x' || first == 't') && is_name_of_proxies(name);
+}
+
 static void
-drop_underscores(struct fields *f)
+drop_names(struct fields *f, bool underscores, bool trusted)
 {
     unsigned kept = 0;
-    for (unsigned i = 0; i < f->n; i++)
-        if (f->v[i].id != FIELD_OTHER || !memchr(f->v[i].name.p, '_', f->v[i].name.n))
-            f->v[kept++] = f->v[i];
+    for (unsigned i = 0; i < f->n; i++) {
+        if (is_dropped(&f->v[i], underscores, trusted))
+            continue;
+        if (kept != i)
+            f->v[kept] = f->v[i];
+        kept++;
+    }
     f->n = kept;
 }
 
@@ -104,20 +156,23 @@ offers_h2c(struct slice upgrade)
     return false;
 }
 
-void
-forward_clean(struct http_request *r, bool underscores)
+static void
+clean(struct http_request *r, bool underscores, bool trusted)
 {
     if (offers_h2c(r->upgrade))
         r->upgrade = SLICE_NONE; /* the request goes on as HTTP/1.1 (RFC 9113 3.1) */
     bool trailers = takes_trailers(r);
     fields_remove_hop_by_hop(&r->fields);
-    if (trailers)
+    if (trailers) { /* it goes with Connection (RFC 9110 10.1.4), which an upgrade has of its own */
         fields_add_id(&r->fields, FIELD_TE, SLICE("trailers"));
+        if (!r->upgrade.n)
+            fields_add_id(&r->fields, FIELD_CONNECTION, SLICE("TE"));
+    }
     fields_remove(&r->fields, FIELD_EXPECT); /* weir answers it itself, once the origin is at hand */
-    fields_remove(&r->fields, FIELD_CLIENT_CERT);
+    fields_remove(&r->fields, FIELD_CLIENT_CERT); /* RFC 9440 4 */
+    fields_remove(&r->fields, FIELD_CLIENT_CERT_CHAIN);
     fields_remove(&r->fields, FIELD_CONTENT_LENGTH); /* framing is written anew from r->body */
-    if (!underscores)
-        drop_underscores(&r->fields);
+    drop_names(&r->fields, underscores, trusted);
 }
 
 /* What a proxy of ours says about the client that it serves. */
@@ -144,7 +199,7 @@ forward_receive(struct weir_exchange *x, const struct generation *g, const struc
     x->client = peer;
     if (trusted)
         believe(x, g, peer);
-    forward_clean(x->req, g->underscores);
+    clean(x->req, g->underscores, trusted);
     return trusted;
 }
 
@@ -227,7 +282,7 @@ set_forwarded(struct http_request *r, const struct addr *from, bool trusted)
     char *ip = arena_alloc(a, ADDR_TEXT_MAX);
     struct slice peer = slice_of(ip, addr_format_ip(from, ip));
     bool v6 = memchr(peer.p, ':', peer.n), unix_peer = from->u.sa.sa_family == AF_UNIX;
-    bool quote_host = memchr(r->authority.p ? r->authority.p : "", ':', r->authority.n);
+    bool quote_host = !field_is_token(r->authority); /* it has no quote and no backslash */
 
     append_member(f, trusted, FIELD_X_FORWARDED_FOR, unix_peer ? SLICE("unknown") : peer);
     struct slice element[] = {
@@ -250,11 +305,6 @@ set_forwarded(struct http_request *r, const struct addr *from, bool trusted)
         fields_remove(f, FIELD_X_FORWARDED_HOST);
         if (r->authority.n)
             fields_add_id(f, FIELD_X_FORWARDED_HOST, r->authority);
-    }
-    if (!trusted) {
-        fields_remove(f, FIELD_X_FORWARDED_PORT);
-        fields_remove(f, FIELD_X_FORWARDED_PREFIX);
-        fields_remove(f, FIELD_X_REAL_IP);
     }
 }
 
@@ -317,8 +367,7 @@ forward_trailers(const struct weir_exchange *x, bool underscores, struct fields 
         if (may_trail(x, trailers->v[i].name))
             trailers->v[kept++] = trailers->v[i];
     trailers->n = kept;
-    if (!underscores)
-        drop_underscores(trailers);
+    drop_names(trailers, underscores, false);
 }
 
 void
@@ -330,7 +379,7 @@ forward_response(struct http_response *r, struct slice id)
     if (upgrade.n)
         fields_add_id(f, FIELD_UPGRADE, upgrade); /* the one of those asked for that was chosen */
     fields_set_id(f, FIELD_X_REQUEST_ID, id);
-    fields_add_id(f, FIELD_VIA, SLICE("1.1 " VIA_NAME));
+    fields_add_id(f, FIELD_VIA, r->version == HTTP_1_0 ? SLICE("1.0 " VIA_NAME) : SLICE("1.1 " VIA_NAME));
 }
 
 void

@@ -12,12 +12,12 @@ struct generation;
 struct target;
 
 /* Before any policy looks: cleans the head, and settles who the client is (x->client, and what a trusted peer says of
- * client_tls, scheme and id; without that they stay as they were). Is the peer trusted? */
+ * client_tls, scheme and id; without that they stay as they were). Is the peer trusted?
+ * Drops hop-by-hop fields, those Connection names, names with underscores unless they are allowed, and of strangers
+ * what only proxies say (X-Forwarded-*, X-Real-IP, X-Original-URL ...). Nominated names can never drop a field that
+ * routing, framing or policies rely on. */
 bool forward_receive(struct weir_exchange *x, const struct generation *g, const struct addr *peer);
 struct slice forward_new_id(struct arena *arena);
-/* Drops hop-by-hop fields, those Connection names, and names with underscores unless they are allowed. Nominated names
- * can never drop a field that routing, framing or policies rely on. */
-void forward_clean(struct http_request *r, bool underscores);
 
 /* The Host for this endpoint (NULL: not known yet); before each attempt. */
 void forward_host(struct weir_exchange *x, const struct target *t, const struct endpoint_state *e);

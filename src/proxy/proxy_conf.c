@@ -19,7 +19,9 @@
 /* clang-format off */
 const struct weir_directive proxy_rows[] = {
     { .name = "trusted_proxies", .in = "main", .args = MANY("CIDR", WEIR_T_CIDR),
-      .help = "Clients whose X-Forwarded-*, Forwarded and X-Request-Id fields are believed. Default: none." },
+      .help = "Clients whose X-Forwarded-*, Forwarded and X-Request-Id fields are believed. Those of all others are "
+              "removed and set anew, and so are X-Real-IP, X-Client-IP, True-Client-IP, X-Original-URL and "
+              "X-Rewrite-URL removed. Default: none." },
     { .name = "underscores", .in = "main", .args = WORDS("drop|allow"), .def = "drop",
       .help = "What happens to request header fields with an underscore in their name, which some origins take for a "
               "dash." },

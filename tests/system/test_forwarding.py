@@ -13,6 +13,8 @@ route / { proxy o; }
 upstream o { endpoint @O@; }
 """
 TRUSTING = "trusted_proxies 127.0.0.0/8 10.0.0.0/8;\n" + PROXY
+OF_PROXIES = ["X-Forwarded-Server", "x-forwarded-ssl", "X-FORWARDED-BY", "X-Forwarded-Client-Cert", "X-Original-URL", "X-Rewrite-URL",
+              "X-Client-IP", "True-Client-IP"]
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -47,16 +49,42 @@ def test_hop_by_hop_fields_end_here(weir, origin):
     assert got.get("X-Kept") == "here"
 
 
-def test_connection_cannot_take_away_what_weir_or_policies_rely_on(weir, origin):
-    got = received(weir(PROXY, O=origin), origin, [("Connection", "X-Forwarded-For, Host, Authorization, X-Request-Id"),
-                                                   ("Authorization", "Bearer x")])
-    assert got.get("X-Forwarded-For") == "127.0.0.1" and got.get("Host") == "weir.test"
-    assert got.get("Authorization") == "Bearer x" and got.headers.has("X-Request-Id")
+RELIED_ON = ["Host", "Content-Length", "Content-Type", "Content-Encoding", "Authorization", "Cookie", "X-Forwarded-For", "X-Forwarded-Proto",
+             "X-Forwarded-Host", "Forwarded", "X-Request-Id", "Via", "traceparent", "tracestate", "Cache-Control", "Range", "Origin", "X-API-Key"]
+
+
+@pytest.mark.parametrize("spelling", [str, str.lower, str.upper])
+def test_connection_cannot_take_away_what_weir_or_policies_rely_on(weir, origin, spelling):
+    """Neither named one by one, nor all at once, nor among empty members and over several lines."""
+    w = weir(PROXY, O=origin)
+    sent = {"Authorization": "Bearer x", "Cookie": "a=b", "Content-Type": "text/x", "Content-Encoding": "x", "Cache-Control": "no-store",
+            "Range": "bytes=0-1", "Origin": "http://o", "X-API-Key": "k", "traceparent": TRACE, "tracestate": "a=b"}
+    named = [spelling(n) for n in RELIED_ON]
+    for connection in ([[n] for n in named] + [[", ".join(named)], ["close,, ," + named[0], ",".join(named[1:]) + ","]]):
+        origin.forget()
+        assert w.post("/x", b"body", [("Connection", v) for v in connection] + list(sent.items())).status == 200
+        got = origin.request("/x")
+        assert got.body == b"body"
+        for name in RELIED_ON:
+            assert got.headers.has(name), (connection, name)
+        assert got.get("X-Forwarded-For") == "127.0.0.1" and got.get("Host") == "weir.test" and not got.headers.has("Connection")
+
+
+def test_an_origin_cannot_take_away_what_the_client_relies_on(weir, origin):
+    names = ["Content-Length", "Content-Type", "Set-Cookie", "Date", "Via", "X-Request-Id", "Location", "WWW-Authenticate", "Content-Encoding"]
+    origin.raw("/r", b"HTTP/1.1 200 OK\r\nConnection: " + ", ".join(names).encode() + b", X-Hop\r\nX-Hop: 1\r\nContent-Length: 2\r\n"
+               b"Content-Type: a/b\r\nSet-Cookie: a=b\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nLocation: /\r\nWWW-Authenticate: Basic\r\n"
+               b"Content-Encoding: x\r\nProxy-Connection: keep-alive\r\nTrailer: X\r\nProxy-Authenticate: Basic\r\n\r\nok", close=False)
+    r = weir(PROXY, O=origin).get("/r")
+    assert r.body == b"ok" and all(r.headers.has(n) for n in names), r
+    assert not any(r.headers.has(n) for n in ("X-Hop", "Proxy-Connection", "Trailer", "Proxy-Authenticate", "Connection"))
 
 
 def test_te_trailers_goes_on(weir, origin):
     got = received(weir(PROXY, O=origin), origin, [("Connection", "TE"), ("TE", "trailers, gzip")])
-    assert got.get("TE") == "trailers"
+    assert got.get("TE") == "trailers" and got.get("Connection") == "TE"
+    got = received(weir(PROXY, O=origin), origin, [("TE", "gzip, deflate;q=0.5")])
+    assert not got.headers.has("TE") and not got.headers.has("Connection")
 
 
 def test_via_and_forwarding_fields(weir, origin):
@@ -71,14 +99,27 @@ def test_via_and_forwarding_fields(weir, origin):
 def test_strangers_are_not_believed(weir, origin):
     got = received(weir(PROXY, O=origin), origin, {
         "X-Forwarded-For": "1.2.3.4", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil", "X-Forwarded-Port": "1",
-        "X-Forwarded-Prefix": "/evil", "X-Real-IP": "1.2.3.4", "Forwarded": "for=1.2.3.4", "X-Request-Id": "mine"})
+        "X-Forwarded-Prefix": "/evil", "X-Real-IP": "1.2.3.4", "Forwarded": "for=1.2.3.4", "X-Request-Id": "mine",
+        **{name: "evil" for name in OF_PROXIES}})
     assert got.get("X-Forwarded-For") == "127.0.0.1"
     assert got.get("X-Forwarded-Proto") == "http"
     assert got.get("X-Forwarded-Host") == "weir.test"
     assert got.get("Forwarded") == "for=127.0.0.1;host=weir.test;proto=http"
     assert got.get("X-Request-Id") != "mine"
-    for name in ("X-Forwarded-Port", "X-Forwarded-Prefix", "X-Real-IP"):
-        assert not got.headers.has(name)
+    for name in ("X-Forwarded-Port", "X-Forwarded-Prefix", "X-Real-IP", *OF_PROXIES):
+        assert not got.headers.has(name), name
+
+
+def test_strangers_do_not_speak_for_proxies_to_policies_either(weir, origin):
+    w = weir('route / { match header X-Forwarded-Proto = https; respond 200 "secret"; }\n' + PROXY, O=origin)
+    assert b"secret" not in w.get("/x", {"X-Forwarded-Proto": "https"}).body
+
+
+def test_trusted_proxies_may_say_all_of_it(weir, origin):
+    sent = {"X-Forwarded-Port": "1", "X-Forwarded-Prefix": "/p", "X-Real-IP": "1.2.3.4", **{name: "good" for name in OF_PROXIES}}
+    got = received(weir(TRUSTING, O=origin), origin, sent)
+    for name, value in sent.items():
+        assert got.get(name) == value
 
 
 def test_trusted_proxies_are_appended_to(weir, origin):
@@ -165,6 +206,42 @@ def test_the_answer_passes_back(weir, origin):
     for name in ("X-Hop", "Keep-Alive"):
         assert not r.headers.has(name)
     assert r.id and r.get("Via") == "1.1 weir"
+
+
+def test_date(weir, origin):
+    """Added where it is missing (RFC 9110 6.6.1), else the origin's."""
+    w = weir(PROXY, O=origin)
+    origin.raw("/with", b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 0\r\n\r\n", close=False)
+    assert w.get("/with").get("Date") == "Sun, 06 Nov 1994 08:49:37 GMT"
+    assert re.fullmatch(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", w.get("/x").get("Date"))
+
+
+def test_via_names_the_version_that_was_received(weir, origin):
+    origin.raw("/old", b"HTTP/1.0 200 OK\r\nVia: 1.1 inner\r\nContent-Length: 0\r\n\r\n")
+    w = weir(PROXY, O=origin)
+    r = w.get("/old")
+    assert r.version == "HTTP/1.1" and r.headers.all("Via") == ["1.1 inner", "1.0 weir"]
+    assert received(w, origin, {"Via": "1.1 outer"}, version="HTTP/1.0").headers.all("Via") == ["1.1 outer", "1.0 weir"]
+
+
+@pytest.mark.parametrize("host,shown", [("weir.test:8080", '"weir.test:8080"'), ("[::1]", '"[::1]"'), ("[::1]:80", '"[::1]:80"'),
+                                        ("a-b_c.test", "a-b_c.test"), ("127.0.0.1", "127.0.0.1")])
+def test_forwarded_quotes_hosts(weir, origin, host, shown):
+    """RFC 7239 4: what is no token is quoted."""
+    got = received(weir(PROXY, O=origin), origin, host=host)
+    assert got.get("Forwarded") == f"for=127.0.0.1;host={shown};proto=http" and got.get("X-Forwarded-Host") == host
+
+
+@pytest.mark.parametrize("host", ["a;proto=https", "a,for=1.2.3.4", 'a";for="b', "a=b", "a(b)", "a'b", "a\\", "<a>", "a b"])
+def test_no_host_adds_to_forwarded(weir, origin, host):
+    w = weir(PROXY, O=origin)
+    with w.connect() as c:
+        if c.get("/x", host=host).status == 400:
+            assert origin.count() == 0
+            return
+    got = origin.request("/x")
+    assert got.get("Forwarded") in (f"for=127.0.0.1;host={host};proto=http", f'for=127.0.0.1;host="{host}";proto=http')
+    assert re.fullmatch(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", host) or '"' in got.get("Forwarded")
 
 
 def test_a_forwarding_loop_ends(weir):

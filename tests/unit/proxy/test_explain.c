@@ -214,15 +214,17 @@ hop_by_hop_fields_end_here(void **state)
 {
     static const char fields[] = "Connection: X-Mine, close, Cookie, X-Request-Id\nX-Mine: 1\nKeep-Alive: 5\n"
                                  "TE: trailers, deflate\nUpgrade: a\nProxy-Authorization: b\nTrailer: c\nCookie: k=v\n"
-                                 "X-Under_Score: 1\nClient-Cert: forged\nX-Stays: 1\n";
-    static const char *const gone[] = { "Connection", "X-Mine", "Keep-Alive", "Upgrade", "Proxy-Authorization",
-                                        "Trailer", "X-Under_Score", "Client-Cert" };
+                                 "X-Under_Score: 1\nClient-Cert: forged\nClient-Cert-Chain: too\nX-Stays: 1\n";
+    static const char *const gone[] = { "X-Mine",  "Keep-Alive",    "Upgrade",     "Proxy-Authorization",
+                                        "Trailer", "X-Under_Score", "Client-Cert", "Client-Cert-Chain" };
     (void)state;
     build_good(UP "route / { proxy up; }\n");
     for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
         assert_string_equal(header(gone[i], fields, NULL), "");
     assert_string_equal(header("Cookie", fields, NULL), "k=v"); /* cannot be nominated */
     assert_string_equal(header("TE", fields, NULL), "trailers");
+    assert_string_equal(header("Connection", fields, NULL), "TE");
+    assert_string_equal(header("Connection", "Connection: TE\nTE: deflate\n", NULL), "");
     assert_string_equal(header("X-Stays", fields, NULL), "1");
     build_good("underscores allow;\n" UP "route / { proxy up; }\n");
     assert_string_equal(header("X-Under_Score", fields, NULL), "1");
