@@ -148,7 +148,7 @@ state_fini(void *memory)
 {
     struct cb_state *s = memory;
     for (int i = 0; i < BREAKER_NAMES && s->gauges[i]; i++)
-        cb_host->metric_set(s->gauges[i], 0);
+        cb_host->metric_put(s->gauges[i]);
 }
 
 /* All generations and workers share one breaker for an upstream of this name. */

@@ -26,6 +26,9 @@ state_fini(void *memory)
 {
     struct jwks *j = memory;
     keyset_put(j->keys);
+    jwt_host->metric_put(j->age);
+    jwt_host->metric_put(j->good);
+    jwt_host->metric_put(j->bad);
     pthread_mutex_destroy(&j->lock);
     free(j->url);
 }

@@ -103,13 +103,27 @@ decide(struct weir_exchange *x, const struct limit_config *c, const struct gcra_
     return said;
 }
 
+static void
+count_eviction(const struct limit_config *c)
+{
+    static const char *const labels[] = { "policy" };
+    struct weir_metric *m = atomic_load_explicit(&c->state->evictions, memory_order_acquire), *none = NULL;
+    if (!m) {
+        m = limit_host->metric('c', "weir_rate_limit_evictions_total",
+                               "Buckets forgotten before they were full, for lack of entries.", labels, &c->scope, 1);
+        if (!atomic_compare_exchange_strong(&c->state->evictions, &none, m))
+            limit_host->metric_put(m); /* another worker's is kept: it is the same */
+    }
+    limit_host->metric_add(m, 1);
+}
+
 static enum weir_verdict
 decide_here(struct weir_exchange *x, const struct limit_config *c, const struct gcra *rate, struct weir_str key)
 {
     bool evicted;
     struct gcra_answer a = table_take(c->state->table, limit_host->hash(key), rate, limit_host->now(), &evicted);
     if (evicted)
-        limit_host->metric_add(c->state->evictions, 1);
+        count_eviction(c);
     return decide(x, c, &a);
 }
 

@@ -18,13 +18,15 @@ struct limit_state {
     struct table *table;      /* made once, while the first generation is built */
     atomic_bool degraded;     /* the store does not answer */
     _Atomic int64_t missed_at; /* when it was last missed; monotonic ns */
-    struct weir_metric *degraded_gauge, *evictions;
+    struct weir_metric *degraded_gauge;
+    struct weir_metric *_Atomic evictions; /* from the first one on: of ten thousand limits few have any */
 };
 
 struct limit_config {
     struct gcra rate;         /* as written */
     struct gcra share;        /* this process's part of it, where the store is away */
-    struct weir_str name;
+    struct weir_str scope; /* the limit's name */
+    struct weir_str name;  /* as it stands in headers */
     struct weir_str policy_header; /* "NAME";q=COUNT;w=SECONDS */
     struct weir_str header_start;  /* "NAME";r= */
 

@@ -147,8 +147,8 @@ state_fini(void *memory)
 {
     struct limit_state *s = memory;
     table_free(s->table);
-    if (s->degraded_gauge)
-        limit_host->metric_set(s->degraded_gauge, 0);
+    limit_host->metric_put(s->degraded_gauge);
+    limit_host->metric_put(atomic_load(&s->evictions));
 }
 
 static int
@@ -161,12 +161,8 @@ configure_state(struct limit_config *c, struct weir_policy *p, const struct weir
     struct weir_str key = text_of(p, "rate_limit:%.*s:%llu", (int)name.n, name.p, (unsigned long long)entries);
     c->hold = h->state_get(key.p, sizeof(struct limit_state), state_init, state_fini);
     c->state = h->state_data(c->hold);
-    if (!c->state->table) {
+    if (!c->state->table)
         c->state->table = table_new(entries);
-        c->state->evictions =
-            h->metric('c', "weir_rate_limit_evictions_total",
-                      "Buckets forgotten before they were full, for lack of entries.", labels, values, 1);
-    }
     if (c->store.n && !c->state->degraded_gauge)
         c->state->degraded_gauge =
             h->metric('g', "weir_store_degraded", "1 while a limit is decided without its store.", labels, values, 2);
@@ -184,6 +180,7 @@ limit_configure(struct weir_policy *p, const struct weir_conf *block, void **con
     struct weir_str name = limit_host->conf_get_str(block, "name");
     if (name.n == 0)
         name = limit_host->policy_scope(p);
+    c->scope = name;
     c->name = header_name(p, name);
     c->header_start = text_of(p, "\"%.*s\";r=", (int)c->name.n, c->name.p);
     int rc = configure_rate(c, p, block);

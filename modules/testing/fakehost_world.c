@@ -120,6 +120,11 @@ h_metric_set(struct weir_metric *m, double v)
     m->value = v;
 }
 
+static void
+h_metric_put(struct weir_metric *m)
+{
+}
+
 double
 fake_metric(const char *name)
 {
@@ -270,6 +275,7 @@ fake_fill_world(struct weir_host *h)
     h->metric = h_metric;
     h->metric_add = h_metric_add;
     h->metric_set = h_metric_set;
+    h->metric_put = h_metric_put;
     h->worker = h_worker;
     h->post = h_post;
     h->timer_after = h_timer_after;

@@ -29,6 +29,8 @@ conf_free(struct conf *c)
     conf_seal(c);
     table_fini(&c->names);
     table_fini(&c->index);
+    for (int i = 0; i < NAMED_MAX; i++)
+        name_map_fini(&c->named[i].by_arg);
     free(c->diags);
     arena_fini(&c->arena);
     free(c);
@@ -165,6 +167,32 @@ conf_find(const struct weir_conf *block, const char *name)
     for (line = block->first; line && line->name != interned; line = line->next)
         ;
     return line;
+}
+
+/* The map of that kind of lines, made when it is first asked for; NULL: there are no such lines. */
+static const struct name_map *
+named_map(struct conf *c, const char *name)
+{
+    const struct weir_conf *line = conf_find(c->root, name);
+    struct named *n = c->named;
+
+    if (!line)
+        return NULL;
+    while (n->name && n->name != line->name)
+        if (++n == c->named + NAMED_MAX)
+            return NULL;
+    if (!n->name)
+        for (n->name = line->name; line; line = conf_next(line))
+            name_map_put(&n->by_arg, conf_arg(line, 0), (void *)line);
+    return &n->by_arg;
+}
+
+const struct weir_conf *
+conf_find_named(struct conf *c, const char *name, struct slice arg)
+{
+    const struct name_map *m = named_map(c, name);
+
+    return m ? name_map_get(m, arg) : NULL;
 }
 
 const struct weir_conf *

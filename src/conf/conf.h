@@ -73,6 +73,9 @@ const struct weir_conf *conf_sibling(const struct weir_conf *line);
 const struct weir_conf *conf_parent(const struct weir_conf *line);
 const struct weir_conf *conf_find(const struct weir_conf *block, const char *name); /* first of that name; NULL: none */
 const struct weir_conf *conf_next(const struct weir_conf *line);      /* next of the same name in the same block */
+/* Of a checked tree: the last line of that name at the top whose first argument is `arg`, whatever their number; NULL:
+ * none. Thread that builds. */
+const struct weir_conf *conf_find_named(struct conf *c, const char *name, struct slice arg);
 const char *conf_name(const struct weir_conf *line);
 /* "gateway.conf:12", interned in the tree's arena: the first call for a line belongs to the thread that builds. */
 const char *conf_at(const struct weir_conf *line);

@@ -5,6 +5,7 @@
 #ifndef CONF_CONF_IMPL_H
 #define CONF_CONF_IMPL_H
 
+#include "../base/name_map.h"
 #include "conf.h"
 
 #include <sys/types.h>
@@ -226,12 +227,18 @@ void nearest_init(struct nearest *n, struct slice word);
 void nearest_try(struct nearest *n, const char *name);
 
 /* --- the whole --- */
+#define NAMED_MAX 4        /* kinds of lines that others name: upstream, store, policy */
+
 struct conf {
     struct arena arena;
     struct weir_conf *root;
     struct name *main;
     struct table names;
     struct table index;    /* groups of large blocks */
+    struct named {         /* lines at the top by their first argument: those that were asked for */
+        const struct name *name;
+        struct name_map by_arg;
+    } named[NAMED_MAX];
     struct reg *regs, **regs_end;
     struct source *sources, **sources_end;
     unsigned n_sources;

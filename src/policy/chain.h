@@ -21,11 +21,10 @@ struct policy_use {
 
 #define POLICY_MAX 64 /* policies of one route */
 
-/* Where a generation's policies find what their configuration names, and those configured so far. Zero all but the
- * first two; policy_scope_release gives back what it holds. */
+/* The policies of a generation configured so far. Zero all but the arena; policy_scope_release gives back what it
+ * holds. */
 struct policy_scope {
     struct arena *arena;          /* of the generation */
-    const struct weir_conf *root; /* to resolve upstream and store names, `apply NAME` bundles */
     struct weir_policy *policies; /* by line: a policy written in `host` is configured once and shared by its routes */
     struct policy_around { /* what holds at the top, and in the host that was asked about last */
         const struct weir_conf *block;

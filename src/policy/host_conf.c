@@ -127,26 +127,15 @@ host_policy_scope(const struct weir_policy *p)
 }
 
 static bool
-declared(const struct weir_policy *p, const char *directive, struct weir_str name)
-{
-    const struct weir_conf *b;
-
-    for (b = conf_find(p->root, directive); b; b = conf_next(b))
-        if (slice_eq(conf_arg(b, 0), slice_of_str(name)))
-            return true;
-    return false;
-}
-
-static bool
 host_upstream_exists(struct weir_policy *p, struct weir_str name)
 {
-    return declared(p, "upstream", name);
+    return conf_find_named(conf_of(p->line), "upstream", slice_of_str(name)) != NULL;
 }
 
 static bool
 host_store_exists(struct weir_policy *p, struct weir_str name)
 {
-    return declared(p, "store", name);
+    return conf_find_named(conf_of(p->line), "store", slice_of_str(name)) != NULL;
 }
 
 static void

@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <uthash.h>
 
 /* ---- clock, random, hash ---- */
 
@@ -55,30 +56,33 @@ static void __attribute__((format(printf, 3, 4))) host_log(int level, const char
 struct weir_metric {
     stats_id id;
     char kind;
-    struct weir_metric *next;
+    unsigned users;    /* under the lock */
+    UT_hash_handle hh; /* by id */
 };
 
-/* Handles of metrics; as many as there are series of modules, for the life of the process. */
+/* Handles of metrics; as many as modules ever had series at one time, for the life of the process: a series' number is
+ * used again, and its handle with it. */
 static struct {
     pthread_mutex_t lock;
     struct weir_metric *metrics;
 } handles = { PTHREAD_MUTEX_INITIALIZER, NULL };
 
 static struct weir_metric *
-handle_of(stats_id id, char kind)
+handle_of(struct stats_family *f, const struct slice *values, char kind)
 {
     struct weir_metric *m;
+    stats_id id;
 
     pthread_mutex_lock(&handles.lock);
-    for (m = handles.metrics; m && (m->id != id || m->kind != kind); m = m->next)
-        ;
+    id = stats_series(f, values);
+    HASH_FIND(hh, handles.metrics, &id, sizeof(id), m);
     if (!m) {
         m = xcalloc(1, sizeof(*m));
         m->id = id;
-        m->kind = kind;
-        m->next = handles.metrics;
-        handles.metrics = m;
+        HASH_ADD(hh, handles.metrics, id, sizeof(m->id), m);
     }
+    m->kind = kind;
+    m->users++;
     pthread_mutex_unlock(&handles.lock);
     return m;
 }
@@ -94,7 +98,7 @@ host_metric(char kind, const char *name, const char *help, const char *const *la
     for (unsigned i = 0; i < n; i++)
         v[i] = slice_of_str(values[i]);
     f = stats_family(name, kind == 'g' ? STATS_GAUGE : STATS_COUNTER, help, labels, n, NULL, 0);
-    return handle_of(stats_series(f, v), kind == 'g' ? 'g' : 'c');
+    return handle_of(f, v, kind == 'g' ? 'g' : 'c');
 }
 
 static void
@@ -111,6 +115,20 @@ host_metric_set(struct weir_metric *m, double v)
 {
     if (m->kind == 'g')
         stats_gauge_set(m->id, v);
+}
+
+static void
+host_metric_put(struct weir_metric *m)
+{
+    bool last;
+
+    if (!m)
+        return;
+    pthread_mutex_lock(&handles.lock);
+    last = m->users > 0 && --m->users == 0;
+    if (last && m->id)
+        stats_drop_series(m->id);
+    pthread_mutex_unlock(&handles.lock);
 }
 
 /* ---- threads ---- */
@@ -229,6 +247,7 @@ host_fill_world(struct weir_host *h)
     h->metric = host_metric;
     h->metric_add = host_metric_add;
     h->metric_set = host_metric_set;
+    h->metric_put = host_metric_put;
     h->worker = worker_self_id;
     h->post = worker_post;
     h->timer_after = host_timer_after;

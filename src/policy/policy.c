@@ -49,29 +49,21 @@ is_policy(const struct weir_conf *line)
     return row && (row->flags & WEIR_D_POLICY);
 }
 
-static const struct weir_conf *
-find_bundle(const struct weir_conf *root, struct slice name)
-{
-    const struct weir_conf *b;
-
-    for (b = conf_find(root, "policy"); b; b = conf_next(b))
-        if (slice_eq(conf_arg(b, 0), name))
-            return b;
-    return NULL;
-}
-
 static void
 collect_block(struct collection *c, const struct weir_conf *block, struct slice scope)
 {
-    const struct weir_conf *root = conf_root(conf_of(block)), *line, *bundle, *inner;
+    const struct weir_conf *line, *bundle, *inner;
 
     for (line = conf_first(block); line; line = conf_sibling(line)) {
         if (is_policy(line)) {
             collect_line(c, line, scope);
             continue;
         }
-        if (strcmp(conf_name(line), "apply") != 0 || !(bundle = find_bundle(root, conf_arg(line, 0))))
-            continue; /* apply_check has reported a missing one */
+        if (strcmp(conf_name(line), "apply") != 0)
+            continue;
+        bundle = conf_find_named(conf_of(block), "policy", conf_arg(line, 0));
+        if (!bundle)
+            continue; /* apply_check has reported it */
         for (inner = conf_first(bundle); inner; inner = conf_sibling(inner))
             if (is_policy(inner))
                 collect_line(c, inner, conf_arg(bundle, 0));
@@ -160,7 +152,6 @@ make(const struct policy_scope *s, const struct weir_conf *line, struct slice sc
     p->module = m;
     p->def = m->def;
     p->line = line;
-    p->root = s->root;
     p->arena = s->arena;
     p->name = slice_str(conf_row(line)->name);
     p->scope = arena_slice(s->arena, scope_name);

@@ -12,7 +12,7 @@ enum policy_mode { POLICY_ENFORCE, POLICY_SHADOW, POLICY_OFF };
 struct weir_policy {
     const struct module *module;
     const struct weir_module *def;
-    const struct weir_conf *line, *root;
+    const struct weir_conf *line;
     struct arena *arena; /* of the generation: everything the module allocates for this policy */
     struct slice name;   /* the directive: "jwt" */
     struct slice scope;

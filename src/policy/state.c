@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <uthash.h>
 
 #define STATE_KEEP (60 * NSEC_PER_SEC)
@@ -17,6 +18,7 @@ struct weir_state {
     nsec_t expires; /* while refs is 0 */
     void (*fini)(void *);
     void *data;
+    TAILQ_ENTRY(weir_state) unheld; /* while refs is 0 */
     UT_hash_handle hh;
     size_t key_len;
     char key[]; /* the size, then the caller's key: another size is another state */
@@ -24,17 +26,17 @@ struct weir_state {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct weir_state *states;
+TAILQ_HEAD(state_queue, weir_state);
+static struct state_queue unheld = TAILQ_HEAD_INITIALIZER(unheld); /* in the order in which they expire */
 
 /* Unlinks what is over; the lock is held. Returns a list of them, to be ended without it. */
 static struct weir_state *
 take_expired(nsec_t now)
 {
-    struct weir_state *s, *next, *expired = NULL;
+    struct weir_state *s, *expired = NULL;
 
-    HASH_ITER(hh, states, s, next)
-    {
-        if (s->refs || s->expires > now)
-            continue;
+    while ((s = TAILQ_FIRST(&unheld)) && s->expires <= now) {
+        TAILQ_REMOVE(&unheld, s, unheld);
         HASH_DEL(states, s);
         s->hh.next = expired;
         expired = s;
@@ -95,6 +97,8 @@ keyed_state_get(const char *key, size_t size, void (*init)(void *), void (*fini)
         if (init)
             init(s->data);
         HASH_ADD_KEYPTR(hh, states, s->key, s->key_len, s);
+    } else if (s->refs == 0) {
+        TAILQ_REMOVE(&unheld, s, unheld);
     }
     s->refs++;
     expired = take_expired(clock_now());
@@ -114,7 +118,7 @@ void
 keyed_state_hold(struct weir_state *s)
 {
     pthread_mutex_lock(&lock);
-    s->refs++;
+    s->refs++; /* there is at least one: the caller's */
     pthread_mutex_unlock(&lock);
 }
 
@@ -124,7 +128,9 @@ keyed_state_put(struct weir_state *s)
     if (!s)
         return;
     pthread_mutex_lock(&lock);
-    if (--s->refs == 0)
+    if (--s->refs == 0) {
         s->expires = clock_precise() + STATE_KEEP;
+        TAILQ_INSERT_TAIL(&unheld, s, unheld);
+    }
     pthread_mutex_unlock(&lock);
 }

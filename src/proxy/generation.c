@@ -71,8 +71,10 @@ build_targets(struct generation *g)
     g->targets = arena_alloc(&g->arena, count(g, "upstream") * sizeof *g->targets);
     for (const struct weir_conf *l = conf_find(conf_root(g->conf), "upstream"); l; l = conf_next(l)) {
         struct target *t = build_target(g, l);
-        if (t)
-            g->targets[g->n_targets++] = t;
+        if (!t)
+            continue;
+        g->targets[g->n_targets++] = t;
+        name_map_put(&g->targets_by_name, slice_str(t->cluster->name), t);
     }
 }
 
@@ -95,7 +97,7 @@ generation_build(struct conf *conf, uint64_t id)
     g->conf = conf;
     g->loaded_at = clock_wall();
     arena_init(&g->arena);
-    g->scope = (struct policy_scope){ .arena = &g->arena, .root = conf_root(conf) };
+    g->scope = (struct policy_scope){ .arena = &g->arena };
 
     build_main(g);
     build_targets(g);
@@ -115,6 +117,7 @@ generation_free(struct generation *g)
         store_free(g->stores[i]);
     listeners_free(g);
     route_table_free(g->routes);
+    name_map_fini(&g->targets_by_name);
     arena_fini(&g->arena);
     conf_free(g->conf);
     free(g);
@@ -123,10 +126,7 @@ generation_free(struct generation *g)
 struct target *
 generation_target(const struct generation *g, struct slice upstream)
 {
-    for (unsigned i = 0; i < g->n_targets; i++)
-        if (slice_eq(slice_str(g->targets[i]->cluster->name), upstream))
-            return g->targets[i];
-    return NULL;
+    return name_map_get(&g->targets_by_name, upstream);
 }
 
 struct store *

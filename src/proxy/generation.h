@@ -6,6 +6,7 @@
 #ifndef PROXY_GENERATION_H
 #define PROXY_GENERATION_H
 
+#include "../base/name_map.h"
 #include "../event/worker.h"
 #include "../http/h1.h"
 #include "../net/listener.h"
@@ -48,6 +49,7 @@ struct generation {
     unsigned n_listeners;
     struct target **targets;
     unsigned n_targets;
+    struct name_map targets_by_name;
     struct store **stores;
     unsigned n_stores;
     struct route_table *routes;

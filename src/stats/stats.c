@@ -45,9 +45,40 @@ stats_init(unsigned workers)
     return 0;
 }
 
+static struct series_owner *
+owner_get(struct stats_family *f, struct slice value)
+{
+    struct series_owner *o = name_map_get(&f->owners, value);
+
+    if (o)
+        return o;
+    o = xcalloc(1, sizeof(*o));
+    LIST_INIT(&o->series);
+    o->value = xstrndup(value.p, value.n);
+    o->n = value.n;
+    name_map_put(&f->owners, slice_of(o->value, o->n), o);
+    return o;
+}
+
+static void
+owner_leave(struct series *s)
+{
+    struct series_owner *o = s->owner;
+
+    if (!o)
+        return;
+    LIST_REMOVE(s, of_owner);
+    if (!LIST_EMPTY(&o->series))
+        return;
+    name_map_del(&s->family->owners, slice_of(o->value, o->n));
+    free(o->value);
+    free(o);
+}
+
 static void
 series_free(struct series *s)
 {
+    owner_leave(s);
     HASH_DEL(s->family->series, s);
     free(s->key);
     free(s);
@@ -63,6 +94,7 @@ family_free(struct stats_family *f)
         series_free(s);
     for (i = 0; i < f->n_labels; i++)
         free(f->label_names[i]);
+    name_map_fini(&f->owners);
     free(f->name);
     free(f->help);
     free(f);
@@ -222,6 +254,10 @@ series_new(struct stats_family *f, const struct slice *values, char *key, size_t
     point_values(s, values);
     series_settle(s);
     HASH_ADD_KEYPTR(hh, f->series, s->key, len, s);
+    if (f->n_labels) {
+        s->owner = owner_get(f, s->values[0]);
+        LIST_INSERT_HEAD(&s->owner->series, s, of_owner);
+    }
     reg.n_series++;
     return s;
 }
@@ -275,21 +311,42 @@ stats_series(struct stats_family *f, const struct slice *values)
     return id;
 }
 
-void
-stats_drop(struct stats_family *f, unsigned label, struct slice value)
+static void
+drop(struct series *s)
 {
+    if (s->other)
+        return;
+    shards_release(s->id);
+    series_free(s);
+    reg.n_series--;
+}
+
+void
+stats_drop(struct stats_family *f, struct slice value)
+{
+    struct series_owner *o;
     struct series *s, *next;
 
-    if (!f || label >= f->n_labels)
+    if (!f)
         return;
     stats_lock();
-    HASH_ITER(hh, f->series, s, next) {
-        if (s->other || !slice_eq(s->values[label], value))
-            continue;
-        shards_release(s->id);
-        series_free(s);
-        reg.n_series--;
+    o = name_map_get(&f->owners, value);
+    for (s = o ? LIST_FIRST(&o->series) : NULL; s; s = next) { /* the owner goes with its last one */
+        next = LIST_NEXT(s, of_owner);
+        drop(s);
     }
+    stats_unlock();
+}
+
+void
+stats_drop_series(stats_id id)
+{
+    struct series *s;
+
+    stats_lock();
+    s = reg.open ? series_of(id) : NULL;
+    if (s)
+        drop(s);
     stats_unlock();
 }
 

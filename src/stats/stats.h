@@ -37,10 +37,11 @@ struct stats_family *stats_family(const char *name, enum stats_kind kind, const 
 /* Finds or makes; the sink for a NULL family. Any thread (takes a lock): look a series up at load or once per worker,
  * not per request. */
 stats_id stats_series(struct stats_family *f, const struct slice *values);
-/* Removes series whose label number `label` has `value`: when a route or upstream is gone for good and nobody adds to
- * them any more. Their place is used again after a minute; somebody who still holds an id then does no worse than
- * miscount. */
-void stats_drop(struct stats_family *f, unsigned label, struct slice value);
+/* Removes the series whose first label has `value`: when a route or upstream is gone for good and nobody adds to them
+ * any more; costs nothing for those of others. Their place is used again after a minute; somebody who still holds an id
+ * then does no worse than miscount. */
+void stats_drop(struct stats_family *f, struct slice value);
+void stats_drop_series(stats_id id); /* this one */
 
 /* Hot path; the calling worker's shard. */
 void stats_add(stats_id id, uint64_t n);          /* counters */

@@ -4,6 +4,7 @@
 
 #include "../base/clock.h"
 #include "../base/hash.h"
+#include "../base/name_map.h"
 #include "stats.h"
 
 #include <sys/queue.h>
@@ -16,6 +17,13 @@
  * bits). */
 #define STATS_SLOTS_MAX (STATS_BUCKETS_MAX + 2)
 
+/* The series of a family with one first label: they come and go together (a route's, an upstream's). */
+struct series_owner {
+    LIST_HEAD(, series) series;
+    char *value; /* owned */
+    size_t n;
+};
+
 struct series {
     struct stats_family *family;
     char *key; /* lengths and bytes of all values; owned */
@@ -23,6 +31,8 @@ struct series {
     stats_id id;
     uint64_t base[STATS_SLOTS_MAX]; /* what was in the slots when they became this series' */
     bool other;
+    struct series_owner *owner; /* NULL without labels */
+    LIST_ENTRY(series) of_owner;
     UT_hash_handle hh;
 };
 
@@ -35,6 +45,7 @@ struct stats_family {
     unsigned n_buckets;
     struct series *series; /* uthash head, by key; owned */
     struct series *other;  /* the one that all folds into; in `series` too */
+    struct name_map owners; /* by value of the first label */
     STAILQ_ENTRY(stats_family) next;
 };
 STAILQ_HEAD(family_list, stats_family);

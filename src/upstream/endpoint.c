@@ -1,4 +1,5 @@
 #include "endpoint.h"
+#include "../base/name_map.h"
 #include "../base/xalloc.h"
 #include "../event/worker.h"
 #include "slots.h"
@@ -7,9 +8,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+struct siblings { /* the endpoints of one upstream; goes with the last */
+    LIST_HEAD(, endpoint_state) list;
+    char upstream[65];
+};
+
 static struct {
     pthread_mutex_t lock;
     struct endpoint_state *all; /* by key; holds no references: an endpoint leaves with its last one */
+    struct name_map siblings;   /* by upstream */
 } registry = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static const char *const outcome_names[ENDPOINT_OUTCOMES] = {
@@ -65,6 +72,37 @@ endpoint_new(const char *upstream, const struct addr *a, const char *address, co
     return e;
 }
 
+/* Both with the lock held. */
+static void
+enter_registry(struct endpoint_state *e)
+{
+    struct siblings *s = name_map_get(&registry.siblings, slice_str(e->upstream));
+
+    if (!s) {
+        s = xcalloc(1, sizeof(*s));
+        LIST_INIT(&s->list);
+        memcpy(s->upstream, e->upstream, sizeof(s->upstream));
+        name_map_put(&registry.siblings, slice_str(s->upstream), s);
+    }
+    LIST_INSERT_HEAD(&s->list, e, of_upstream);
+    HASH_ADD_KEYPTR(hh, registry.all, e->key, strlen(e->key), e);
+}
+
+static void
+leave_registry(struct endpoint_state *e)
+{
+    struct siblings *s = name_map_get(&registry.siblings, slice_str(e->upstream));
+
+    HASH_DEL(registry.all, e);
+    LIST_REMOVE(e, of_upstream);
+    if (!LIST_EMPTY(&s->list))
+        return;
+    name_map_del(&registry.siblings, slice_str(s->upstream));
+    free(s);
+    if (registry.siblings.n == 0)
+        name_map_fini(&registry.siblings);
+}
+
 struct endpoint_state *
 endpoint_get_as(const char *upstream, const struct addr *a, const char *authority)
 {
@@ -78,7 +116,7 @@ endpoint_get_as(const char *upstream, const struct addr *a, const char *authorit
     if (!e) {
         e = endpoint_new(upstream, a, address, authority);
         e->key = xstrdup(key);
-        HASH_ADD_KEYPTR(hh, registry.all, e->key, strlen(e->key), e);
+        enter_registry(e);
     }
     atomic_fetch_add(&e->refs, 1);
     pthread_mutex_unlock(&registry.lock);
@@ -109,7 +147,7 @@ endpoint_put(struct endpoint_state *e)
     }
     pthread_mutex_lock(&registry.lock);
     if (atomic_fetch_sub(&e->refs, 1) == 1)
-        HASH_DEL(registry.all, e);
+        leave_registry(e);
     else
         e = NULL;
     pthread_mutex_unlock(&registry.lock);
@@ -220,14 +258,16 @@ void
 endpoint_drop_series(const char *upstream)
 {
     struct stats_family *f = requests_family();
-    struct endpoint_state *e, *next;
+    struct siblings *s;
+    struct endpoint_state *e;
     unsigned i;
 
     if (f)
-        stats_drop(f, 0, slice_str(upstream));
+        stats_drop(f, slice_str(upstream));
     pthread_mutex_lock(&registry.lock);
-    HASH_ITER (hh, registry.all, e, next) {
-        for (i = 0; i < ENDPOINT_OUTCOMES && strcmp(e->upstream, upstream) == 0; i++)
+    s = name_map_get(&registry.siblings, slice_str(upstream));
+    for (e = s ? LIST_FIRST(&s->list) : NULL; e; e = LIST_NEXT(e, of_upstream)) {
+        for (i = 0; i < ENDPOINT_OUTCOMES; i++)
             atomic_store(&e->outcome[i], 0);
     }
     pthread_mutex_unlock(&registry.lock);

@@ -12,6 +12,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <uthash.h>
 #include <weir/types.h>
 
@@ -42,6 +43,7 @@ struct endpoint_state {
     _Atomic unsigned ejections;                  /* for growing ejection times */
     _Atomic stats_id outcome[ENDPOINT_OUTCOMES]; /* weir_upstream_requests_total by enum weir_result; 0: not made yet */
     char *key;                                   /* of the registry; owned */
+    LIST_ENTRY(endpoint_state) of_upstream;      /* of the registry */
     UT_hash_handle hh;
 };
 

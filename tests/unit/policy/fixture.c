@@ -149,10 +149,9 @@ fixture_parse_only(struct fixture *f, const char *text)
     f->conf = conf_new();
     conf_add_rows(f->conf, rows, "test", NULL);
     conf_add_rows(f->conf, policy_rows, "policy", NULL);
-    f->scope = (struct policy_scope){ .arena = &f->arena, .root = conf_root(f->conf) };
+    f->scope = (struct policy_scope){ .arena = &f->arena };
     if (conf_parse_text(f->conf, "test.conf", slice_str(text)) != 0)
         return false;
-    f->scope.root = conf_root(f->conf);
     return modules_use(f->conf) == 0 && conf_check(f->conf) == 0;
 }
 

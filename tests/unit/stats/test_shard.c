@@ -143,7 +143,7 @@ a_place_is_used_again_after_its_time(void **state)
     f = stats_family("h", STATS_HISTOGRAM, "H.", labels, 1, buckets, 3);
     a = stats_series(f, (struct slice[]){ SLICE("a") });
     stats_observe(a, 5);
-    stats_drop(f, 0, SLICE("a"));
+    stats_drop(f, SLICE("a"));
     b = stats_series(f, (struct slice[]){ SLICE("b") });
     assert_int_not_equal(a, b);
     shards_reuse_after = 0;
@@ -171,7 +171,7 @@ a_dropped_gauge_leaves_no_value_behind(void **state)
     a = stats_series(f, (struct slice[]){ SLICE("a") });
     stats_gauge_set(a, 5);
     stats_gauge_add(a, 3);
-    stats_drop(f, 0, SLICE("a"));
+    stats_drop(f, SLICE("a"));
     shards_reuse_after = 0;
     b = stats_series(f, (struct slice[]){ SLICE("b") });
     shards_reuse_after = minute;

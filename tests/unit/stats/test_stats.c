@@ -76,7 +76,7 @@ a_declaration_that_does_not_fit_is_refused(void **state)
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_null(stats_family(bad[i], STATS_COUNTER, "B.", NULL, 0, NULL, 0));
     assert_int_equal(stats_series(NULL, NULL), 0);
-    stats_drop(NULL, 0, SLICE("x"));
+    stats_drop(NULL, SLICE("x"));
     stats_fini();
 }
 
@@ -144,9 +144,8 @@ dropping_makes_room_under_the_cap(void **state)
     series("a", "404");
     other = series("b", "200");
     stats_add(other, 1);
-    stats_drop(requests(), 0, SLICE("a"));
-    stats_drop(requests(), 0, SLICE("other")); /* stays: it is nobody's */
-    stats_drop(requests(), 7, SLICE("a"));
+    stats_drop(requests(), SLICE("a"));
+    stats_drop(requests(), SLICE("other")); /* stays: it is nobody's */
     again = series("c", "200");
     assert_int_not_equal(again, other);
     strbuf_init(&out, 10000);
@@ -159,7 +158,7 @@ dropping_makes_room_under_the_cap(void **state)
 }
 
 static void
-dropping_by_another_label(void **state)
+dropping_one_series(void **state)
 {
     stats_id kept, gone;
 
@@ -168,7 +167,8 @@ dropping_by_another_label(void **state)
     gone = series("a", "404");
     stats_add(kept, 1);
     stats_add(gone, 1);
-    stats_drop(requests(), 1, SLICE("404"));
+    stats_drop_series(gone);
+    stats_drop_series(0); /* the sink is nobody's */
     assert_int_equal(stats_counter_value(gone), 0);
     assert_int_equal(series("a", "200"), kept);
     assert_int_equal(stats_counter_value(kept), 1);
@@ -208,7 +208,7 @@ main(void)
         cmocka_unit_test(label_names_and_values_are_copied),
         cmocka_unit_test(past_the_cap_all_fold_into_other),
         cmocka_unit_test(dropping_makes_room_under_the_cap),
-        cmocka_unit_test(dropping_by_another_label),
+        cmocka_unit_test(dropping_one_series),
         cmocka_unit_test(the_sink_and_the_time_before_init_are_harmless),
     };
 
