@@ -2,6 +2,8 @@
 #include "regex.h"
 
 #include <pcre2.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 /* How much a subject may make a pattern backtrack. The depth is the interpreter's alone, the stack is JIT's. */
@@ -10,9 +12,14 @@
 #define STACK_FIRST 32768
 #define STACK_MAX (512 * 1024) /* enough for a head's longest field under (a|b)* */
 
+/* JIT comes with the first use: it costs more than all the rest of a load, and of ten thousand patterns few see
+ * traffic. Nobody matches before, so that all attempts are bounded alike. */
 struct regex {
     pcre2_code *code;
+    _Atomic bool ready;
 };
+
+static pthread_mutex_t jit_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static _Thread_local struct {
     pcre2_match_data *data;
@@ -39,10 +46,9 @@ regex_new(struct slice pattern, struct arena *arena, char *error, size_t error_r
         snprintf(error, error_room, "%s (at character %zu)", text, (size_t)offset + 1);
         return NULL;
     }
-    /* Without JIT (a hardened kernel may forbid it) the interpreter serves. */
-    pcre2_jit_compile(re, PCRE2_JIT_COMPLETE);
     struct regex *r = arena_alloc(arena, sizeof *r);
     r->code = re;
+    atomic_init(&r->ready, false);
     arena_on_fini(arena, regex_free, r);
     return r;
 }
@@ -64,9 +70,23 @@ thread_init(void)
     return true;
 }
 
-int
-regex_test(const struct regex *r, struct slice subject)
+static void
+get_ready(struct regex *r)
 {
+    pthread_mutex_lock(&jit_lock);
+    if (!atomic_load_explicit(&r->ready, memory_order_relaxed)) {
+        /* Without JIT (a hardened kernel may forbid it) the interpreter serves. */
+        pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE);
+        atomic_store_explicit(&r->ready, true, memory_order_release);
+    }
+    pthread_mutex_unlock(&jit_lock);
+}
+
+int
+regex_test(struct regex *r, struct slice subject)
+{
+    if (!atomic_load_explicit(&r->ready, memory_order_acquire))
+        get_ready(r);
     if (!own.data && !thread_init())
         return -1;
     int rc = pcre2_match(r->code, (PCRE2_SPTR)(subject.p ? subject.p : ""), subject.n, 0, 0, own.data, own.context);

@@ -15,7 +15,7 @@ struct regex;
 struct regex *regex_new(struct slice pattern, struct arena *arena, char *error, size_t error_room);
 /* 1: it matches; 0: it does not; -1: the limits ended the attempt, nobody knows. Any thread; each has memory of its own
  * until regex_thread_fini. */
-int regex_test(const struct regex *r, struct slice subject);
+int regex_test(struct regex *r, struct slice subject);
 void regex_thread_fini(void);
 
 #endif

@@ -60,6 +60,8 @@ struct route_table *route_table_new(struct arena *arena);
 /* hosts: patterns of the enclosing `host` block; none: a route for every host. Warns on the line of a route that can
  * never match. */
 void route_table_add(struct route_table *t, struct route *r, const struct slice *hosts, unsigned n_hosts);
+/* When all are there, before anything is found. */
+void route_table_finish(struct route_table *t);
 /* Fewest work per request: also the regexes' memory is per thread. */
 void route_table_free(struct route_table *t);
 

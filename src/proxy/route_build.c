@@ -337,5 +337,6 @@ route_build_all(struct generation *g)
             build_route(&b, l, NULL, 0);
     }
     free(b.names.v);
+    route_table_finish(b.table);
     return b.table;
 }

@@ -4,8 +4,10 @@
  * routes.
  */
 #include "../base/hash.h"
+#include "../base/name_map.h"
 #include "../base/xalloc.h"
 #include "regex.h"
+#include "regex_filter.h"
 #include "route.h"
 
 #include <stdlib.h>
@@ -42,8 +44,10 @@ struct route_set {
     struct map trie;
     struct node root; /* "/": dir matches everything */
     uint32_t nodes;
-    struct pattern **regexes;
+    struct pattern **regexes; /* in file order */
     unsigned n_regexes, regex_room;
+    struct name_map regex_texts;
+    struct regex_filter *filter; /* of many regexes; NULL: each is tried */
 };
 
 struct route_table {
@@ -56,6 +60,7 @@ struct route_table {
 };
 
 #define TRIE_DEPTH_MAX 64
+#define FILTER_FROM 4 /* regexes in a set; fewer are tried as fast as they are filtered */
 
 static uint64_t
 map_hash(uint32_t parent, struct slice key)
@@ -124,6 +129,8 @@ set_fini(struct route_set *s)
     if (s->root.dir)
         free(s->root.dir->routes);
     free(s->regexes);
+    name_map_fini(&s->regex_texts);
+    regex_filter_free(s->filter);
     free(s->exact.v);
     free(s->trie.v);
 }
@@ -204,14 +211,16 @@ prefix_pattern(struct route_table *t, struct route_set *s, const struct route *r
 static struct pattern *
 regex_pattern(struct route_table *t, struct route_set *s, const struct route *r)
 {
-    for (unsigned i = 0; i < s->n_regexes; i++)
-        if (slice_eq(s->regexes[i]->text, r->pattern))
-            return s->regexes[i];
+    struct pattern *p = name_map_get(&s->regex_texts, r->pattern);
+    if (p)
+        return p;
     if (s->n_regexes == s->regex_room) {
         s->regex_room = s->regex_room ? s->regex_room * 2 : 8;
         s->regexes = xrealloc(s->regexes, s->regex_room * sizeof *s->regexes);
     }
-    return s->regexes[s->n_regexes++] = pattern_new(t, r);
+    s->regexes[s->n_regexes++] = p = pattern_new(t, r);
+    name_map_put(&s->regex_texts, p->text, p);
+    return p;
 }
 
 static struct pattern *
@@ -302,6 +311,29 @@ route_table_add(struct route_table *t, struct route *r, const struct slice *host
         set_add(t, &t->any, r);
     for (unsigned i = 0; i < n_hosts; i++)
         set_add(t, set_for_host(t, hosts[i]), r);
+}
+
+static void
+set_finish(struct route_table *t, struct route_set *s)
+{
+    if (s->n_regexes < FILTER_FROM)
+        return;
+    struct slice *texts = xcalloc(s->n_regexes, sizeof *texts);
+    for (unsigned i = 0; i < s->n_regexes; i++)
+        texts[i] = s->regexes[i]->text;
+    s->filter = regex_filter_new(texts, s->n_regexes, t->arena);
+    free(texts);
+}
+
+void
+route_table_finish(struct route_table *t)
+{
+    const struct map *maps[] = { &t->hosts, &t->suffixes };
+    for (int k = 0; k < 2; k++)
+        for (size_t i = 0; i < maps[k]->room; i++)
+            if (maps[k]->v[i].value)
+                set_finish(t, maps[k]->v[i].value);
+    set_finish(t, &t->any);
 }
 
 unsigned
@@ -403,16 +435,25 @@ try_prefixes(const struct route_set *s, struct weir_exchange *x, struct route_ma
 }
 
 static bool
+try_regexes(const struct route_set *s, struct weir_exchange *x, struct route_match *out)
+{
+    uint32_t candidates[REGEX_CANDIDATES_MAX];
+    int n = s->filter ? regex_filter_find(s->filter, x->req->path, candidates) : -1;
+    unsigned tries = n < 0 ? s->n_regexes : (unsigned)n;
+    for (unsigned i = 0; i < tries; i++) {
+        const struct pattern *p = s->regexes[n < 0 ? i : candidates[i]];
+        if (regex_test(p->routes[0]->regex, x->req->path) > 0 && try_pattern(p, x, out))
+            return true;
+    }
+    return false;
+}
+
+static bool
 try_set(const struct route_set *s, struct weir_exchange *x, struct route_match *out)
 {
     if (try_pattern(map_get(&s->exact, 0, x->req->path), x, out))
         return true;
-    for (unsigned i = 0; i < s->n_regexes; i++) {
-        const struct pattern *p = s->regexes[i];
-        if (regex_test(p->routes[0]->regex, x->req->path) > 0 && try_pattern(p, x, out))
-            return true;
-    }
-    return try_prefixes(s, x, out);
+    return (s->n_regexes && try_regexes(s, x, out)) || try_prefixes(s, x, out);
 }
 
 static const struct route_set *
