@@ -97,12 +97,12 @@ add_key(struct keyset *s, struct key new, const char *kid, const char **error)
 }
 
 int
-keyset_add_pkey(struct keyset *s, EVP_PKEY *pkey, uint32_t wanted, const char *kid, const char **error)
+keyset_add_pkey(struct keyset *s, EVP_PKEY *pkey, uint32_t mask, const char *kid, const char **error)
 {
     uint32_t can = algs_of_pkey(pkey);
-    uint32_t mask = wanted ? can & wanted : can;
-    if (mask != 0)
-        return add_key(s, (struct key){ .pkey = pkey, .algs = mask }, kid, error);
+    uint32_t fits = mask ? can & mask : can;
+    if (fits != 0)
+        return add_key(s, (struct key){ .pkey = pkey, .algs = fits }, kid, error);
     if (can != 0)
         *error = "the key is of another kind than its algorithm";
     else

@@ -39,11 +39,11 @@ void keyset_put(struct keyset *s); /* NULL is allowed */
  * one key that can be used. */
 struct keyset *keyset_parse(const char *text, size_t n, bool secrets, const char **error);
 
-/* Adds one key; kid may be NULL. algs == 0: all that the key can do. 0, or -1 with *error (static text). */
-int keyset_add_pem(struct keyset *s, const char *text, size_t n, uint32_t algs, const char *kid, const char **error);
-int keyset_add_pkey(struct keyset *s, EVP_PKEY *pkey, uint32_t algs, const char *kid,
+/* Adds one key; kid may be NULL. mask == 0: all that the key can do. 0, or -1 with *error (static text). */
+int keyset_add_pem(struct keyset *s, const char *text, size_t n, uint32_t mask, const char *kid, const char **error);
+int keyset_add_pkey(struct keyset *s, EVP_PKEY *pkey, uint32_t mask, const char *kid,
                     const char **error); /* takes pkey over */
-int keyset_add_secret(struct keyset *s, const char *text, size_t n, uint32_t algs, const char *kid, const char **error);
+int keyset_add_secret(struct keyset *s, const char *text, size_t n, uint32_t mask, const char *kid, const char **error);
 
 enum keys_match {
     KEYS_FOUND,

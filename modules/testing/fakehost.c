@@ -117,7 +117,7 @@ void
 fake_release(void *config)
 {
     struct weir_policy **place = &policies;
-    while (*place && (*place)->config != config)
+    while ((*place)->config != config) /* it is there: nobody else makes policies */
         place = &(*place)->next;
     struct weir_policy *p = *place;
     *place = p->next;

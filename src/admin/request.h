@@ -26,7 +26,7 @@ extern const struct admin_services *admin_services;
 void answer_text(struct admin_request *r, int status, const char *type, struct slice body);
 void answer_json(struct admin_request *r, int status, json_t *value); /* takes value over */
 /* problem+json with a reason of admin's own: "not_found", "bad_body", "conflict" ... */
-void answer_problem(struct admin_request *r, int status, const char *reason, const char *detail);
+void answer_problem(struct admin_request *r, int status, const char *code, const char *detail);
 void answer_not_allowed(struct admin_request *r, const char *allow);
 
 /* Takes a request whose head and body are complete to its answer. router.c */

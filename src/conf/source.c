@@ -155,10 +155,11 @@ struct slice
 source_line(const struct place *at, uint32_t *column)
 {
     struct slice text = at->src->text;
-    const char *p = text.p + at->off, *start, *end;
+    const char *p, *start, *end;
 
     if (at->off > text.n || !text.p)
         return SLICE_NONE;
+    p = text.p + at->off;
     start = at->off ? memrchr(text.p, '\n', at->off) : NULL;
     start = start ? start + 1 : text.p;
     end = memchr(p, '\n', text.n - at->off);

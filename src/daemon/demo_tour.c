@@ -2,6 +2,7 @@
 #include "demo.h"
 
 #include "client.h"
+#include "../base/parse.h"
 
 #include <math.h>
 #include <poll.h>
@@ -101,6 +102,14 @@ show_tokens(const struct demo *d)
     return stated(has_reason(&scope, 403, "jwt_claim_refused"), "a token without the scope is refused", shown) && good;
 }
 
+/* 0: the answer has no Retry-After that is one. */
+static int
+retry_seconds(const struct answer *a)
+{
+    uint64_t n = 0;
+    return parse_u64(slice_str(a->retry_after), 3600, &n) == 0 ? (int)n : 0;
+}
+
 static bool
 show_limit(const struct demo *d)
 {
@@ -110,7 +119,7 @@ show_limit(const struct demo *d)
         passed += ask(d, "/limited", NULL).status == 200;
     struct answer a = ask(d, "/limited", NULL);
     snprintf(shown, sizeof shown, "200 x %d, then %d, Retry-After: %s", passed, a.status, a.retry_after);
-    return stated(passed == 3 && has_reason(&a, 429, "rate_limited") && atoi(a.retry_after) > 0,
+    return stated(passed == 3 && has_reason(&a, 429, "rate_limited") && retry_seconds(&a) > 0,
                   "a burst of 3 passes, the 4th is limited", shown);
 }
 
@@ -125,7 +134,7 @@ show_breaker(const struct demo *d)
     snprintf(shown, sizeof shown, "500 x %d, then %d, Retry-After: %s", failed, a.status, a.retry_after);
     bool good = stated(failed == 5 && has_reason(&a, 503, "breaker_open"), "5 failures open the breaker", shown);
 
-    int wait = atoi(a.retry_after);
+    int wait = retry_seconds(&a);
     poll(NULL, 0, (wait > 0 && wait < 10 ? wait : 1) * 1000 + 50); /* as the answer told a client to */
     a = ask(d, "/flaky", NULL);
     struct answer again = ask(d, "/flaky", NULL);

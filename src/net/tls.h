@@ -24,6 +24,6 @@ void tls_server_put(struct tls_server *t);
 /* Verification on: ca NULL is the system's store. verify false only where the operator said so. */
 struct tls_client *tls_client_new(const char *ca, bool verify, struct err *e);
 void tls_client_hold(const struct tls_client *t);
-void tls_client_put(const struct tls_client *t);
+void tls_client_put(const struct tls_client *shared);
 
 #endif

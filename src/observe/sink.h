@@ -28,8 +28,8 @@ struct sink {
 
 enum sink_result { SINK_TAKEN, SINK_PARTLY, SINK_LOCKED, SINK_BUSY, SINK_FAILED };
 
-/* fd 1 or 2. 0 or -1 with *e. */
-int sink_open_std(struct sink *s, int fd, struct err *e);
+/* std 1 or 2. 0 or -1 with *e. */
+int sink_open_std(struct sink *s, int std, struct err *e);
 int sink_open_file(struct sink *s, const char *path, struct err *e);
 void sink_close(struct sink *s);
 /* Opens its path anew, when it has one and (`always` or the file there is another one). 0 or -1 with *e: the old one is

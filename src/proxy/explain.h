@@ -31,7 +31,7 @@ struct explanation {
 };
 
 /* 0, or -1 with *e: the URL or a header is no such thing. explanation_fini in both cases. */
-int explain(struct generation *g, const struct explain_request *r, struct explanation *out, struct err *e);
+int explain(struct generation *g, const struct explain_request *in, struct explanation *x, struct err *e);
 void explanation_fini(struct explanation *x);
 
 /* ---- test blocks ---- */

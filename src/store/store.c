@@ -20,7 +20,7 @@ struct store {                 /* in the generation's arena */
 /* clang-format on */
 
 static void check_url(const struct weir_conf *line, void *diag);
-static void check_store(const struct weir_conf *line, void *diag);
+static void check_store(const struct weir_conf *block, void *diag);
 
 /* clang-format off */
 const struct weir_directive store_rows[] = {
