@@ -62,8 +62,10 @@ take_body(struct http_response *r, enum http_method method, bool framed)
         /* 304 may tell a length. With 1xx and 204 it is against RFC 9110 8.6, and a body might well follow. */
         if (r->status != 304 && announced)
             r->keep_alive = false;
+        r->body_withheld = announced;
         r->body = (struct body_framing){ .kind = BODY_NONE };
     } else if (method == METHOD_HEAD) {
+        r->body_withheld = announced;
         r->body = (struct body_framing){ .kind = BODY_NONE };
     } else if (!framed) {
         r->body.kind = BODY_UNTIL_CLOSE;

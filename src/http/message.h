@@ -65,6 +65,7 @@ struct http_response {
     struct fields fields;
     struct body_framing body;  /* of the answer to a HEAD: BODY_NONE, whatever Content-Length says */
     bool keep_alive;           /* the origin will keep this connection */
+    bool body_withheld;        /* the head tells of a body that must not come (HEAD, 304) */
     nsec_t keep_alive_timeout; /* of a Keep-Alive: timeout=N field; 0: none */
 };
 

@@ -67,6 +67,7 @@ attempt_fail(struct exchange *x, enum weir_result result, enum reason_id reason,
     x->failure.reason = reason;
     x->failure.detail = detail ? arena_slice(x->px.arena, slice_str(detail)) : SLICE_NONE;
     x->failure.stale = false;
+    x->failure.text = NULL;
     return STEP_ATTEMPT_FAILED;
 }
 
@@ -165,6 +166,7 @@ step_attempt(struct exchange *x)
         return STEP_REFUSE;
     x->attempts++;
     x->attempt_started = clock_now();
+    x->failure.stale = false;
     if (chain_attempt(&x->px, t->chain) == CHAIN_REFUSED) {
         x->attempts--;
         return exchange_refused_by_policy(x);
@@ -264,6 +266,8 @@ on_error(struct up_stream *us, enum up_error error, const char *detail)
     enum step next = attempt_fail(x, bad ? WEIR_RESULT_BAD_RESPONSE : WEIR_RESULT_RESET,
                                   bad ? REASON_UPSTREAM_BAD_RESPONSE : REASON_UPSTREAM_RESET, detail);
     x->failure.stale = stale;
+    if (error == UP_HEAD_TOO_LARGE)
+        x->failure.text = "the head of the upstream's answer is larger than the limits allow";
     exchange_run(x, next);
 }
 
@@ -275,7 +279,7 @@ ask_retry(struct exchange *x, int status)
     struct retry_facts f = {
         .method = x->ds->req.method,
         .wrote = x->us && x->us->wrote,
-        .stale = !status && x->failure.stale,
+        .stale = x->failure.stale,
         .stale_used = x->retried_stale,
         .responded = x->head_sent,
         .body_replayable = !x->replay_lost,
@@ -343,8 +347,8 @@ step_attempt_failed(struct exchange *x)
     attempt_record(x, VERDICT_ERROR, reason_get(reason)->code)->detail = x->failure.detail;
     if (attempt_again(x, x->failure.result, 0))
         return STEP_ATTEMPT;
-    const char *text = NULL;
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    const char *text = x->failure.text;
+    for (size_t i = 0; i < sizeof words / sizeof *words && !text; i++)
         if (words[i].reason == reason)
             text = words[i].text;
     return exchange_refuse(x, reason, text);

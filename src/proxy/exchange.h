@@ -61,7 +61,8 @@ struct exchange {
         enum weir_result result;
         enum reason_id reason;
         struct slice detail;
-        bool stale;                   /* a reused connection closed before any byte of a response */
+        bool stale;       /* a reused connection was given up before the request was looked at */
+        const char *text; /* for the client; NULL: what its reason says */
     } failure;
 
     /* request body */

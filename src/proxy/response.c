@@ -82,6 +82,13 @@ may_switch(const struct exchange *x)
     return offer.n && x->body_sent && was_offered(offer, &x->us->res);
 }
 
+/* Some origins end an idle connection with a 408, which may cross the next request on its way (RFC 9110 15.5.9). */
+static bool
+gave_up_waiting(const struct exchange *x)
+{
+    return x->us->res.status == 408 && x->us->reused && !x->us->res.keep_alive && x->body_sent;
+}
+
 enum step
 step_response(struct exchange *x)
 {
@@ -91,9 +98,11 @@ step_response(struct exchange *x)
 
     if (r->status == 101 && !may_switch(x))
         return bad_upgrade(x);
+    x->failure.stale = gave_up_waiting(x);
     attempt_record(x, error ? VERDICT_ERROR : VERDICT_PASS, error ? "error_status" : NULL);
-    if (retry_on_status(&x->target->cluster->retry, r->status) && attempt_again(x, result, r->status))
-        return STEP_ATTEMPT;
+    if (x->failure.stale || retry_on_status(&x->target->cluster->retry, r->status))
+        if (attempt_again(x, result, r->status))
+            return STEP_ATTEMPT;
     attempt_settle(x, result, r->status);
 
     struct body_framing body = framing_for_client(x, r);

@@ -123,7 +123,8 @@ enum up_error {
 };
 
 struct up_events {
-    void (*on_interim)(struct up_stream *s, const struct http_response *r); /* 100, 102, 103 ...; not 101. At most 16 */
+    /* 100, 102, 103 ...; not 101. At most 16, and together not larger than one head may be. */
+    void (*on_interim)(struct up_stream *s, const struct http_response *r);
     /* s->res is complete, in the owner's arena, and what came of the body along with it is in s->in, or was all
      * (s->in_end): no on_body comes for that. May come before the request is ended: sending may go on, or stop (the
      * connection is not kept then). With 101 `upgraded` or release must follow. */

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 
 #define INTERIM_MAX 16
+/* How long a connection is left alone after an answer whose body was told of and must not come, so that a body that
+ * comes nevertheless is not taken for the next answer. */
+#define REST (100 * NSEC_PER_MSEC)
 /* Steps before a session whose both sides are never dry lets the others of its worker have a turn. */
 #define STEPS_MAX 8
 
@@ -32,7 +35,7 @@ struct up_session {
     struct arena *arena; /* of the stream's owner */
     struct task task;
     struct timer yield;
-    nsec_t idle_until;
+    nsec_t idle_until, rest_until;
     unsigned served, interims;
     enum up_state state;
     enum http_method method; /* of the request */
@@ -144,6 +147,12 @@ nsec_t
 up_h1_idle_until(const struct up_session *u)
 {
     return u->idle_until;
+}
+
+nsec_t
+up_h1_rest_until(const struct up_session *u)
+{
+    return u->rest_until;
 }
 
 unsigned
@@ -259,6 +268,7 @@ op_release(struct up_stream *s)
         u->state = UP_IDLE;
         if (s->res.keep_alive_timeout)
             u->idle_until = clock_now() + s->res.keep_alive_timeout;
+        u->rest_until = s->res.body_withheld ? clock_now() + REST : 0;
     } else {
         u->state = UP_FAILED;
         close_conn(u);
@@ -321,10 +331,11 @@ fail_lost(struct up_session *u, enum reader_result result)
     fail(u, u->s.responded ? UP_RESET : UP_CLOSED_EARLY, detail);
 }
 
+/* All of them lie in the arena until the stream ends: together they may be as large as one head. */
 static void
 take_interim(struct up_session *u, const struct http_response *r)
 {
-    if (++u->interims > INTERIM_MAX)
+    if (++u->interims > INTERIM_MAX || u->in.bytes > u->limits.head)
         fail(u, UP_BAD_RESPONSE, "too many interim responses");
     else if (u->s.events->on_interim)
         u->s.events->on_interim(&u->s, r);
@@ -421,7 +432,9 @@ try_head(struct up_session *u)
     u->s.bytes_in = u->in.bytes;
     if (result == H1_DONE)
         take_head(u, head);
-    else if (err.reason == REASON_HEADERS_TOO_LARGE || err.reason == REASON_URI_TOO_LONG)
+    else if (err.reason == REASON_URI_TOO_LONG)
+        fail(u, UP_HEAD_TOO_LARGE, "a status line longer than the limit");
+    else if (err.reason == REASON_HEADERS_TOO_LARGE)
         fail(u, UP_HEAD_TOO_LARGE, err.text);
     else
         fail(u, UP_BAD_RESPONSE, err.text);

@@ -25,6 +25,8 @@ struct up_session *up_h1_new(struct conn *c, const struct h1_limits *limits, con
 struct up_stream *up_h1_open(struct up_session *u, struct arena *arena, size_t in_cap);
 void up_h1_close(struct up_session *u); /* an idle one; on_closed is not called */
 struct conn *up_h1_conn(const struct up_session *u);
+/* Not to be used again before: 0, or while something may come that is nobody's. */
+nsec_t up_h1_rest_until(const struct up_session *u);
 nsec_t up_h1_idle_until(
     const struct up_session *u); /* of the origin's Keep-Alive: timeout, on the monotonic clock; 0: not given */
 unsigned up_h1_served(const struct up_session *u);

@@ -192,13 +192,16 @@ struct pool_conn *
 pool_idle_take(struct pool_host *h, const struct cluster *c)
 {
     nsec_t now = clock_now();
-    struct pool_conn *pc;
+    struct pool_conn *pc, *older;
 
-    while ((pc = TAILQ_FIRST(&h->idle))) {
+    for (pc = TAILQ_FIRST(&h->idle); pc; pc = older) {
+        older = TAILQ_NEXT(pc, of_host);
         if (pc->idle_until <= now) {
             idle_drop(pc); /* h stays: the caller has a use of it */
             continue;
         }
+        if (pc->rest_until > now)
+            continue;
         idle_unlink(pc);
         pc->state = POOL_LEASED;
         pc->idle_for = c->keepalive_idle;
@@ -229,6 +232,7 @@ idle_put(struct pool_conn *pc)
 
     pc->state = POOL_IDLE;
     pc->idle_until = idle_end(pc, clock_now());
+    pc->rest_until = up_h1_rest_until(pc->session);
     TAILQ_INSERT_HEAD(&pc->host->idle, pc, of_host);
     TAILQ_INSERT_HEAD(&up->idle, pc, of_upstream);
     up->n_idle++;

@@ -18,7 +18,7 @@ struct pool_conn {
     struct conn *conn;          /* CONNECTING; NULL else: the session has it */
     struct up_session *session; /* LEASED, IDLE */
     struct lease *lease;        /* CONNECTING: who waits */
-    nsec_t idle_for, idle_until;
+    nsec_t idle_for, idle_until, rest_until;
     TAILQ_ENTRY(pool_conn) of_host, of_upstream; /* IDLE */
 };
 TAILQ_HEAD(pool_conns, pool_conn);

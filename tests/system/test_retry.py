@@ -1,5 +1,7 @@
 """Upstream: what is tried again, and what never is."""
+import random
 import threading
+import time
 
 import pytest
 
@@ -173,6 +175,111 @@ def test_a_post_on_a_stale_connection_is_not_repeated(weir, origin):
     assert w.post("/s").status == 200
     r = w.post("/s", b"pay")
     assert (r.status, r.reason) == (502, "upstream_reset")
+
+
+ONE = "workers 1;\nroute / { proxy o; }\nupstream o { endpoint @O@; keepalive 8 idle=60s; }"
+
+
+@pytest.mark.parametrize("end", ["fin", "reset", "late fin", "late reset"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
+def test_a_connection_that_ends_while_the_request_is_on_its_way(weir, origin, method, end):
+    """Idempotent requests go on a fresh one; a POST that may have arrived is an error, and at no origin twice."""
+    w = weir(ONE, O=origin)
+    seen = []
+
+    def script(conn, r):
+        seen.append(r.method)
+        if len(seen) == 1:
+            conn.answer(200)
+            return True
+        if len(seen) == 2:
+            if end.startswith("late"):
+                time.sleep(0.01)
+            if end.endswith("reset"):
+                conn.reset()
+            return False
+        conn.answer(200, b"fresh")
+        return True
+    origin.on("/s", script)
+    assert w.get("/s").status == 200
+    r = w.request(method, "/s", (), b"body" if method in ("PUT", "POST") else None)
+    if method == "POST":
+        assert (r.status, r.reason) == (502, "upstream_reset") and seen == ["GET", "POST"]
+    else:
+        assert (r.status, r.body) == (200, b"fresh") and seen == ["GET", method, method]
+        assert any(d["reason"] == "stale_connection" for d in w.logged(r)["why"])
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_408_that_crosses_the_request(weir, origin, method):
+    """Some origins end an idle connection with words; they are no answer to what they did not read."""
+    w = weir(ONE, O=origin)
+    seen = []
+
+    def script(conn, r):
+        seen.append(r.method)
+        if len(seen) == 2:
+            conn.answer(408, b"", [("Connection", "close")])
+            return False
+        conn.answer(200)
+        return True
+    origin.on("/s", script)
+    assert w.get("/s").status == 200
+    assert w.request(method, "/s", (), b"pay" if method == "POST" else None).status == (408 if method == "POST" else 200)
+    assert len(seen) == (2 if method == "POST" else 3)
+
+
+def test_a_408_to_the_first_request_of_a_connection_is_its_answer(weir, origin):
+    origin.on("/s", lambda conn, _: conn.answer(408, b"", [("Connection", "close")]) or False)
+    w = weir(ONE, O=origin)
+    assert w.get("/s").status == 408 and origin.count() == 1
+
+
+def test_a_408_before_the_request_is_nobodys(weir, origin):
+    """The connection is idle when it comes: it goes, and nobody sees the words, not even a POST."""
+    w = weir(ONE, O=origin)
+    go, gone = threading.Event(), threading.Event()
+
+    def script(conn, r):
+        conn.answer(200)
+        if len(origin.requests) == 1:
+            go.wait(20)
+            conn.answer(408, b"", [("Connection", "close")])
+            conn.until_closed()
+            gone.set()
+            return False
+        return True
+    origin.on("/s", script)
+    with w.connect() as c:
+        assert c.get("/s").status == 200
+        go.set()
+        assert gone.wait(20)
+        assert c.request("POST", "/s", (), b"pay").status == 200
+    assert origin.connections == 2
+
+
+def test_an_origin_that_closes_after_each_answer(weir, origin):
+    """At any moment after it, without having said so: no GET is ever an error, and no POST arrives twice."""
+    w = weir(ONE, O=origin)
+    dice = random.Random(7)
+    delays = [dice.choice([0, 0, 0.0003, 0.001, 0.002, 0.005]) for _ in range(400)]
+    posts = []
+
+    def script(conn, r):
+        conn.answer(200, r.body)
+        if r.method == "POST":
+            posts.append(r.body)
+        time.sleep(delays.pop() if delays else 0)
+        if len(delays) % 3 == 0:
+            conn.reset()
+        return False
+    origin.on("/s", script)
+    with w.connect() as c:
+        for _ in range(100):
+            assert c.get("/s").status == 200
+            time.sleep(dice.choice([0, 0, 0.001, 0.002]))
+        statuses = [c.request("POST", "/s", (), b"%d" % n).status for n in range(50)]
+    assert set(statuses) <= {200, 502} and len(posts) == len(set(posts))
 
 
 def test_idle_connections_that_the_origin_closed_are_noticed(weir, origin):
