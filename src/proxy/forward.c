@@ -161,12 +161,12 @@ clean(struct http_request *r, bool underscores, bool trusted)
 {
     if (offers_h2c(r->upgrade))
         r->upgrade = SLICE_NONE; /* the request goes on as HTTP/1.1 (RFC 9113 3.1) */
-    bool trailers = takes_trailers(r);
+    /* It goes with Connection (RFC 9110 10.1.4), which belongs to the upgrade where there is one. */
+    bool trailers = takes_trailers(r) && !r->upgrade.n;
     fields_remove_hop_by_hop(&r->fields);
-    if (trailers) { /* it goes with Connection (RFC 9110 10.1.4), which an upgrade has of its own */
+    if (trailers) {
         fields_add_id(&r->fields, FIELD_TE, SLICE("trailers"));
-        if (!r->upgrade.n)
-            fields_add_id(&r->fields, FIELD_CONNECTION, SLICE("TE"));
+        fields_add_id(&r->fields, FIELD_CONNECTION, SLICE("TE"));
     }
     fields_remove(&r->fields, FIELD_EXPECT); /* weir answers it itself, once the origin is at hand */
     fields_remove(&r->fields, FIELD_CLIENT_CERT); /* RFC 9440 4 */

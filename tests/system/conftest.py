@@ -5,6 +5,9 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
+pytest.register_assert_rewrite("corpus.judge")
+
+import corpus.summary  # noqa: E402
 from harness import Blackhole, Certificate, EcKey, EdKey, Origin, Redis, RsaKey, Secret, Weir, run_weir  # noqa: E402
 from harness.daemon import BINARY  # noqa: E402
 
@@ -13,6 +16,10 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "load: needs minutes of processor time under a sanitizer")
     if not os.access(BINARY, os.X_OK):
         raise pytest.UsageError(f"{BINARY} is missing: run ./runtests.sh, or say WEIR_BIN=/path/to/weir")
+
+
+def pytest_terminal_summary(terminalreporter):
+    corpus.summary.write(terminalreporter)
 
 
 def pytest_make_parametrize_id(val):

@@ -1,0 +1,181 @@
+"""Unusual, and right: it must keep working."""
+from .case import CHUNKED, GET, POST, Seen, answered, family, served
+
+TE = "Transfer-Encoding: chunked\r\n"
+
+
+def chunks(name, data, body=b"hello", **seen):
+    return served(name, CHUNKED + data, Seen("POST", "/x", body, "chunked", **seen))
+
+
+def fields(name, lines, *has, **how):
+    """A request with these lines; `has` is what the origin gets of them."""
+    return served(name, GET + lines + "\r\n\r\n", Seen("GET", "/x", has=has), **how)
+
+
+def target(name, text, seen=None):
+    return served(name, f"GET {text} HTTP/1.1\r\nHost: h\r\n\r\n", Seen("GET", seen or text))
+
+
+def host(name, value, version="HTTP/1.1"):
+    return served(name, f"GET /x {version}\r\nHost: {value}\r\n\r\n", Seen("GET", "/x", has=(("Host", value),)),
+                  closed=version == "HTTP/1.0")
+
+
+CASES = [
+    *family(
+        "chunks that must work",
+        chunks("empty extension", "5;\r\nhello\r\n0\r\n\r\n"),
+        chunks("extension name", "5;a\r\nhello\r\n0\r\n\r\n"),
+        chunks("extension value", "5;a=b;c=d\r\nhello\r\n0;e=f\r\n\r\n"),
+        chunks("quoted extension value", '5;a="b c;d"\r\nhello\r\n0\r\n\r\n'),
+        chunks("quoted pair in an extension", '5;a="\\"\\\\"\r\nhello\r\n0\r\n\r\n'),
+        chunks("CR LF in quotes is data elsewhere", '5;a="\tb"\r\nhello\r\n0\r\n\r\n'),
+        chunks("white space around an extension", "5; a = b \r\nhello\r\n0\r\n\r\n"),
+        chunks("extension of 256 bytes", "5;" + "a" * 256 + "\r\nhello\r\n0\r\n\r\n"),
+        chunks("upper case hex", "A\r\nhellohello\r\n0\r\n\r\n", b"hellohello"),
+        chunks("lower case hex", "a\r\nhellohello\r\n0\r\n\r\n", b"hellohello"),
+        chunks("leading zeros", "0005\r\nhello\r\n00\r\n\r\n"),
+        chunks("16 digits", "0000000000000005\r\nhello\r\n0000000000000000\r\n\r\n"),
+        chunks("of one byte each", "".join(f"1\r\n{c}\r\n" for c in "hello") + "0\r\n\r\n"),
+        chunks("that look like chunks", "a\r\n5\r\nhello\r\n\r\n0\r\n\r\n", b"5\r\nhello\r\n"),
+        chunks("that look like the last one", "7\r\n0\r\n\r\nhi\r\n0\r\n\r\n", b"0\r\n\r\nhi"),
+        chunks("none", "0\r\n\r\n", b""),
+        chunks("every byte there is", "100\r\n" + "".join(map(chr, range(256))) + "\r\n0\r\n\r\n", bytes(range(256))),
+        chunks("200 kB", ("2000\r\n" + "x" * 8192 + "\r\n") * 25 + "0\r\n\r\n", b"x" * 8192 * 25),
+        chunks("trailers", "5\r\nhello\r\n0\r\nX-Sum: 1\r\nX-Other: a b\r\n\r\n",
+               trailers=(("X-Sum", "1"), ("X-Other", "a b"))),
+        chunks("empty trailer value", "5\r\nhello\r\n0\r\nX-Sum:\r\n\r\n", trailers=(("X-Sum", ""),)),
+        chunks("trailer with an underscore is dropped", "5\r\nhello\r\n0\r\nX_Sum: 1\r\n\r\n"),
+        served("Transfer-Encoding in capitals", POST + "TRANSFER-ENCODING: CHUNKED\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+               Seen("POST", "/x", b"hello", "chunked")),
+        served("white space around chunked", POST + "Transfer-Encoding: \t chunked \t\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+               Seen("POST", "/x", b"hello", "chunked")),
+        served("10 bytes where 10 are allowed", POST.replace("/x", "/small/x") + TE +
+               "\r\n5\r\nhello\r\n5\r\nhello\r\n0\r\n\r\n",
+               Seen("POST", "/small/x", b"hellohello", "chunked")),
+    ),
+    *family(
+        "lengths that must work",
+        served("0", POST + "Content-Length: 0\r\n\r\n", Seen("POST", "/x", framing="length")),
+        served("leading zeros", POST + "Content-Length: 0005\r\n\r\nhello", Seen("POST", "/x", b"hello")),
+        served("white space around", POST + "Content-Length: \t5 \t\r\n\r\nhello", Seen("POST", "/x", b"hello")),
+        served("no space", POST + "Content-Length:5\r\n\r\nhello", Seen("POST", "/x", b"hello")),
+        served("none with POST", POST + "\r\n", Seen("POST", "/x")),
+        served("DELETE with a body", "DELETE /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
+               Seen("DELETE", "/x", b"hello")),
+        served("GET with a body", GET + "Content-Length: 5\r\n\r\nhello", Seen("GET", "/x", b"hello")),
+        served("GET with chunks", GET + TE + "\r\n5\r\nhello\r\n0\r\n\r\n", Seen("GET", "/x", b"hello", "chunked")),
+        served("exactly what a route takes", POST.replace("/x", "/small/x") + "Content-Length: 10\r\n\r\nhellohello",
+               Seen("POST", "/small/x", b"hellohello")),
+        served("every byte there is", (POST + "Content-Length: 256\r\n\r\n").encode() + bytes(range(256)),
+               Seen("POST", "/x", bytes(range(256)))),
+    ),
+    *family(
+        "fields that must work",
+        fields("empty value", "X:", ("X", "")),
+        fields("blank value", "X: \t ", ("X", "")),
+        fields("white space around a value", "X:\t a b \t", ("X", "a b")),
+        fields("tab inside", "X: a\tb", ("X", "a\tb")),
+        fields("high bytes", "X: \xe9\xff\x80", ("X", "\xe9\xff\x80")),
+        fields("UTF-8", "X: " + "ü".encode().decode("latin-1"), ("X", "ü".encode().decode("latin-1"))),
+        fields("every token character in a name", "!#$%&'*+-.^`|~0aZ: y", ("!#$%&'*+-.^`|~0aZ", "y")),
+        fields("every visible character in a value", "X: " + "".join(map(chr, range(33, 127))),
+               ("X", "".join(map(chr, range(33, 127))))),
+        fields("colons in a value", "X: a:b: c", ("X", "a:b: c")),
+        fields("names in odd case", "aCCEPT: */*", ("Accept", "*/*")),
+        fields("one letter", "a: b", ("a", "b")),
+        fields("digits for a name", "7: 8", ("7", "8")),
+        fields("name of 1,000 bytes", "a" * 1000 + ": b", ("a" * 1000, "b")),
+        fields("value of 8,000 bytes", "X: " + "a" * 8000, ("X", "a" * 8000)),
+        fields("99 of them with Host", "\r\n".join(f"X-{i}: y" for i in range(98)), ("X-97", "y")),
+        served("repeated", GET + "X: 1\r\nX: 2\r\n\r\n", Seen("GET", "/x")),
+        fields("several cookies in a line", "Cookie: a=b; c=d", ("Cookie", "a=b; c=d")),
+        fields("Connection in capitals", "CONNECTION: KEEP-ALIVE"),
+        fields("Connection with empty members", "Connection: , keep-alive, ,"),
+        fields("close among others", "Connection: foo, close, bar", closed=True),
+        fields("Range", "Range: bytes=0-10", ("Range", "bytes=0-10")),
+        fields("Max-Forwards with GET", "Max-Forwards: 0", ("Max-Forwards", "0")),
+        fields("length-like names", "X-Content-Length: 7", ("X-Content-Length", "7")),
+    ),
+    *family(
+        "hosts that must work",
+        host("port", "h:8080"),
+        host("capitals", "EXAMPLE.Test"),
+        host("full stop at the end", "example.test."),
+        host("IPv4", "127.0.0.1:80"),
+        host("IPv6", "[::1]"),
+        host("IPv6 with a port", "[2001:db8::1]:8080"),
+        host("hyphen and digits", "a-1.b2"),
+        host("underscore", "_dmarc.a_b.test"),
+        host("253 bytes", ".".join(["a" * 60] * 4) + ".bcdefghi"),
+        host("HTTP/1.0", "h", "HTTP/1.0"),
+    ),
+    *family(
+        "targets that must work",
+        target("root", "/"),
+        target("query", "/x?a=b&c=d"),
+        target("empty query", "/x?"),
+        target("question mark in the query", "/x?a?b"),
+        target("brackets in the query", "/x?a[0]=1&b={c}|d"),
+        target("sub-delims in the path", "/a!$&'()*+,;=:@b"),
+        target("parameters in the path", "/a;v=1/b;w"),
+        target("escaped space", "/a%20b"),
+        target("escaped percent sign", "/100%25"),
+        target("UTF-8 escapes", "/%E2%82%AC"),
+        target("three dots", "/.../x"),
+        target("dot files", "/.well-known/x"),
+        target("full stop in a name", "/a..b/c."),
+        target("slash at the end", "/x/"),
+        target("8,000 bytes", "/" + "a" * 8000),
+        served("absolute-form", "GET http://a.test:81/x?y HTTP/1.1\r\nHost: a.test:81\r\n\r\n",
+               Seen("GET", "/x?y", has=(("Host", "a.test:81"),))),
+        served("absolute-form in capitals", "GET HTTP://A.test/x HTTP/1.1\r\nHost: a.test\r\n\r\n",
+               Seen("GET", "/x", has=(("Host", "A.test"),))),
+        answered("OPTIONS *", "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", 204),
+        answered("OPTIONS * in absolute-form", "OPTIONS http://h HTTP/1.1\r\nHost: h\r\n\r\n", 204),
+        answered("Max-Forwards: 0 with OPTIONS", "OPTIONS /x HTTP/1.1\r\nHost: h\r\nMax-Forwards: 0\r\n\r\n", 204),
+        served("Max-Forwards: 5 with OPTIONS", "OPTIONS /x HTTP/1.1\r\nHost: h\r\nMax-Forwards: 5\r\n\r\n",
+               Seen("OPTIONS", "/x", has=(("Max-Forwards", "4"),))),
+    ),
+    *family(
+        "methods that must work",
+        served("PATCH", "PATCH /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
+               Seen("PATCH", "/x", b"hello")),
+        served("PROPFIND", "PROPFIND /x HTTP/1.1\r\nHost: h\r\n\r\n", Seen("PROPFIND", "/x")),
+        served("HEAD", "HEAD /x HTTP/1.1\r\nHost: h\r\n\r\n", Seen("HEAD", "/x"), methods=("HEAD",)),
+        served("one letter", "X /x HTTP/1.1\r\nHost: h\r\n\r\n", Seen("X", "/x")),
+        served("every token character", "!#$%&'*+-.^_`|~0aZ /x HTTP/1.1\r\nHost: h\r\n\r\n",
+               Seen("!#$%&'*+-.^_`|~0aZ", "/x")),
+        served("1,000 letters", "A" * 1000 + " /x HTTP/1.1\r\nHost: h\r\n\r\n", Seen("A" * 1000, "/x")),
+    ),
+    *family(
+        "connections that must work",
+        served("empty line before a request", "\r\n" + GET + "\r\n", Seen("GET", "/x")),
+        served("empty line between requests", GET + "\r\n\r\n" + GET + "\r\n", Seen("GET", "/x"), Seen("GET", "/x")),
+        served("empty line behind a body", POST + "Content-Length: 5\r\n\r\nhello\r\n" + GET + "\r\n",
+               Seen("POST", "/x", b"hello"), Seen("GET", "/x")),
+        served("1.0 with keep-alive", "GET /x HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\n\r\n", Seen("GET", "/x"),
+               closed=None,
+               has=(("Connection", "keep-alive"),)),
+        served("1.0 and 1.1 in one pipeline", "GET /x HTTP/1.0\r\nHost: h\r\nConnection: Keep-Alive\r\n\r\n" + GET +
+               "\r\n", Seen("GET", "/x"), Seen("GET", "/x")),
+        served("pipeline of 20", "".join(f"GET /{i} HTTP/1.1\r\nHost: h\r\n\r\n" for i in range(20)),
+               *[Seen("GET", f"/{i}") for i in range(20)]),
+        served("pipeline of answers of both", GET + "\r\nGET /admin/x HTTP/1.1\r\nHost: h\r\n\r\n" +
+               GET.replace("/x", "/y") + "\r\n",
+               Seen("GET", "/x"), Seen("GET", "/y"), statuses=(200, 403, 200)),
+        served("pipeline behind HEAD", "HEAD /x HTTP/1.1\r\nHost: h\r\n\r\n" + GET.replace("/x", "/y") + "\r\n",
+               Seen("HEAD", "/x"), Seen("GET", "/y"),
+               methods=("HEAD", "GET")),
+        served("Expect: 100-continue", [POST + "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n", "hello"],
+               Seen("POST", "/x", b"hello"),
+               statuses=(100, 200)),
+        served("Expect in capitals", [POST + "Expect: 100-CONTINUE\r\nContent-Length: 5\r\n\r\n", "hello"],
+               Seen("POST", "/x", b"hello"),
+               statuses=(100, 200)),
+        served("Expect with chunks", [POST + "Expect: 100-continue\r\n" + TE + "\r\n", "5\r\nhello\r\n0\r\n\r\n"],
+               Seen("POST", "/x", b"hello", "chunked"),
+               statuses=(100, 200)),
+    ),
+]

@@ -1,0 +1,42 @@
+"""The corpus of malformed, smuggling and unusual traffic (corpus/README.md): one test for each case."""
+import pytest
+
+from corpus import CASES
+from corpus.judge import Judge
+from corpus.recorder import Recorder
+from harness import Port, Weir
+
+CONF = """
+workers 1;
+route /small/ { max_body 10; proxy o; }
+route /admin/ { respond 403 "no\n"; }
+route /flush/ { respond 200 ok; }
+route / { proxy o; }
+upstream o { endpoint @O@; }
+listener main { bind @LISTEN@; }
+listener flush { bind @FLUSH@; limits { request_line 64k; head 128k; } }
+"""
+
+
+@pytest.fixture(scope="module")
+def judge():
+    """One daemon and one origin for all cases, so that what one of them leaves behind is in the way of the others."""
+    origin, flush = Recorder(), Port()
+    weir = Weir(CONF, O=origin, FLUSH=flush)
+    try:
+        yield Judge(weir, origin, flush.address)
+    finally:
+        try:
+            weir.close()
+        finally:
+            origin.close()
+            flush.close()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+def test_case(judge, case):
+    judge.judge(case)
+
+
+def test_names_are_unique():
+    assert len({c.id for c in CASES}) == len(CASES)
