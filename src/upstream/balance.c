@@ -24,6 +24,9 @@ view_set(struct view *v, struct endpoint_set *set)
     v->candidates = set ? xcalloc(set->n + 1, sizeof(*v->candidates)) : NULL;
     v->set = set;
     v->counted_at = 0;
+    roster_fini(&v->roster);
+    if (set && set->n >= ROSTER_FROM)
+        roster_init(&v->roster, set->n);
     if (old)
         endpoint_set_put(old);
 }
@@ -61,9 +64,8 @@ choose_round_robin(struct view *v, unsigned n)
     return best;
 }
 
-/* < 0: a is less busy than b for its weight, > 0: busier. */
-static inline int
-compare_busy(const struct endpoint_state *a, const struct endpoint_state *b)
+int
+balance_compare_busy(const struct endpoint_state *a, const struct endpoint_state *b)
 {
     uint64_t busy_a = (uint64_t)atomic_load_explicit(&a->active, memory_order_relaxed) * weight_of(b);
     uint64_t busy_b = (uint64_t)atomic_load_explicit(&b->active, memory_order_relaxed) * weight_of(a);
@@ -81,10 +83,10 @@ choose_least_request(struct view *v, unsigned n)
     if (n > BALANCE_EXACT_MAX) {
         unsigned one = (unsigned)random_below(n), other = (unsigned)random_below(n - 1);
         other += other >= one; /* never the same twice */
-        return v->candidates[compare_busy(candidate(v, other), candidate(v, one)) < 0 ? other : one];
+        return v->candidates[balance_compare_busy(candidate(v, other), candidate(v, one)) < 0 ? other : one];
     }
     for (i = 1; i < n; i++) {
-        int busier = compare_busy(candidate(v, i), candidate(v, 0));
+        int busier = balance_compare_busy(candidate(v, i), candidate(v, 0));
 
         if (busier < 0)
             equals = 0;
@@ -116,23 +118,26 @@ choose_random(struct view *v, unsigned n)
 /*
  * Rendezvous: every endpoint draws a lot from the key and its own address, the best lot wins. Whoever is missing takes
  * only its own keys along, and brings only those back. -ln(u)/w is exponential with rate w, and of such the smallest is
- * w's with probability w / (sum of all).
+ * w's with probability w / (sum of all). As -ln(u) >= 1 - u, most need no logarithm to have lost.
  */
-static unsigned
-choose_hash(struct view *v, unsigned n, uint64_t hash)
+unsigned
+balance_lots_winner(const struct endpoint_set *set, const uint32_t *places, unsigned n, uint64_t hash)
 {
-    unsigned i, best = v->candidates[0];
+    uint64_t key = hash_mix(balance_hash_class(hash), 0);
+    unsigned i, best = places[0];
     double best_lot = INFINITY;
 
     for (i = 0; i < n; i++) {
-        unsigned at = v->candidates[i];
-        const struct endpoint_entry *entry = &v->set->entries[at];
-        double u = ((double)(hash_mix(hash, entry->hash) >> 11) + 0.5) / (double)(1ULL << 53);
-        double lot = -log(u) / weight_of(entry->e);
+        const struct endpoint_entry *entry = &set->entries[places[i]];
+        double u = ((double)(hash_mix(key, entry->hash) >> 11) + 0.5) / (double)(1ULL << 53);
+        double weight = weight_of(entry->e), lot;
 
+        if (1 - u >= best_lot * weight)
+            continue;
+        lot = -log(u) / weight;
         if (lot < best_lot) {
             best_lot = lot;
-            best = at;
+            best = places[i];
         }
     }
     return best;
@@ -142,7 +147,7 @@ unsigned
 balance_choose(enum balance b, struct view *v, unsigned n, uint64_t hash)
 {
     if (b == BALANCE_HASH)
-        return choose_hash(v, n, hash);
+        return balance_lots_winner(v->set, v->candidates, n, hash);
     if (n == 1)
         return v->candidates[0];
     switch (b) {

@@ -330,16 +330,63 @@ candidates(struct cluster *c, struct view *v, const struct pick *p)
     return n ? n : gather(v, p, TIER_EJECTED, now);
 }
 
+/* The roster of a large view, as it is now; NULL: a small one. */
+static struct roster *
+roster_of(struct cluster *c, struct view *v)
+{
+    struct roster *r = v && v->set && v->set->n >= ROSTER_FROM ? &v->roster : NULL;
+    nsec_t now = clock_now(), until;
+    unsigned i;
+
+    if (!r || roster_fresh(r, now))
+        return r;
+    r->changes = endpoint_changes(); /* before what is derived */
+    r->valid_until = INT64_MAX;
+    for (i = 0; i < v->set->n; i++) {
+        until = atomic_load(&v->set->entries[i].e->ejected_until);
+        if (until > now && until < r->valid_until)
+            r->valid_until = until;
+    }
+    v->counted_at = 0;
+    r->n = candidates(c, v, &(struct pick){ 0 });
+    memcpy(r->members, v->candidates, r->n * sizeof(*r->members));
+    roster_make(r, v->set, c->balance);
+    return r;
+}
+
+#define ROSTER_DRAWS 4 /* for one that was not tried yet */
+
+/* A place in the set that may be used now; false: none. */
+static bool
+choose(struct cluster *c, struct view *v, const struct pick *p, unsigned *at)
+{
+    struct roster *r = roster_of(c, v);
+    unsigned i, n;
+
+    if (r && r->n == 0)
+        return false;
+    /* Keys of one that was tried go where they would if it were not there: that is for the long way to say. */
+    for (i = 0; r && i < ROSTER_DRAWS && (c->balance != BALANCE_HASH || p->n_tried == 0); i++) {
+        *at = roster_choose(r, v->set, c->balance, p->hash);
+        if (!was_tried(p, v->set->entries[*at].e))
+            return true;
+    }
+    n = candidates(c, v, p);
+    if (n)
+        *at = balance_choose(c->balance, v, n, p->hash);
+    return n > 0;
+}
+
 struct endpoint_state *
 cluster_pick(struct cluster *c, struct pick *p)
 {
     struct view *v = cluster_view(c->priv);
-    unsigned n = candidates(c, v, p);
     struct endpoint_state *e;
+    unsigned at;
 
-    if (n == 0)
+    if (!choose(c, v, p, &at))
         return NULL;
-    e = v->set->entries[balance_choose(c->balance, v, n, p->hash)].e;
+    e = v->set->entries[at].e;
     endpoint_hold(e);
     if (p->n_tried < sizeof(p->tried) / sizeof(p->tried[0]) && !was_tried(p, e))
         p->tried[p->n_tried++] = e;
@@ -350,8 +397,10 @@ bool
 cluster_healthy(struct cluster *c)
 {
     static const struct pick none;
+    struct view *v = cluster_view(c->priv);
+    const struct roster *r = roster_of(c, v);
 
-    return candidates(c, cluster_view(c->priv), &none) > 0;
+    return r ? r->n > 0 : candidates(c, v, &none) > 0;
 }
 
 bool

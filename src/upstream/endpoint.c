@@ -157,6 +157,20 @@ endpoint_put(struct endpoint_state *e)
     }
 }
 
+static _Atomic unsigned changes;
+
+void
+endpoint_changed(void)
+{
+    atomic_fetch_add_explicit(&changes, 1, memory_order_release);
+}
+
+unsigned
+endpoint_changes(void)
+{
+    return atomic_load_explicit(&changes, memory_order_acquire);
+}
+
 const char *
 endpoint_state_name(const struct endpoint_state *e, nsec_t now)
 {
@@ -181,6 +195,7 @@ endpoint_file_weight(struct endpoint_state *e, unsigned weight)
     atomic_store(&e->weight_file, (int)weight);
     atomic_store(&e->weight_override, -1);
     atomic_store(&e->weight, weight);
+    endpoint_changed();
 }
 
 static void
@@ -225,6 +240,7 @@ endpoint_order(struct endpoint_state *e, const char *state, int weight)
         atomic_store(&e->admin, admin);
     if (admin == ENDPOINT_UP) /* the operator knows better than the past */
         atomic_store(&e->ejected_until, 0);
+    endpoint_changed();
     if (admin == ENDPOINT_DOWN)
         close_idle(e);
     return 0;

@@ -64,6 +64,11 @@ endpoint_usable(const struct endpoint_state *e, nsec_t now)
            atomic_load_explicit(&e->weight, memory_order_relaxed) > 0;
 }
 
+/* Admin state, health, ejection or weight of some endpoint has changed: after the change, any thread. What was derived
+ * from them is good as long as the number is the same that was read before. */
+void endpoint_changed(void);
+unsigned endpoint_changes(void);
+
 const char *endpoint_state_name(const struct endpoint_state *e, nsec_t now); /* up down drain ejected */
 
 /* What the file says of it, when that goes live: a value other than the last one ends an override. */

@@ -17,25 +17,55 @@ endpoint_set_new(unsigned room)
     return s;
 }
 
+#define INDEX_FROM 17 /* endpoints; fewer are compared one by one */
+
+static struct endpoint_state *
+find(const struct endpoint_set *s, const struct addr *a)
+{
+    char text[ADDR_TEXT_MAX];
+    unsigned i;
+
+    if (s->n >= INDEX_FROM) {
+        addr_format(a, text);
+        return name_map_get(&s->by_address, slice_str(text));
+    }
+    for (i = 0; i < s->n; i++) {
+        if (addr_equal(&s->entries[i].e->addr, a))
+            return s->entries[i].e;
+    }
+    return NULL;
+}
+
+static void
+index_entry(struct endpoint_set *s, struct endpoint_state *e)
+{
+    unsigned i;
+
+    if (s->n == INDEX_FROM) {
+        for (i = 0; i < s->n; i++)
+            name_map_put(&s->by_address, slice_str(s->entries[i].e->address), s->entries[i].e);
+    } else if (s->n > INDEX_FROM) {
+        name_map_put(&s->by_address, slice_str(e->address), e);
+    }
+}
+
 bool
 endpoint_set_add(struct endpoint_set *s, const char *upstream, const struct addr *a, const char *authority,
                  unsigned weight)
 {
     struct endpoint_entry *entry;
-    unsigned i;
 
-    for (i = 0; i < s->n; i++) {
-        if (addr_equal(&s->entries[i].e->addr, a))
-            return false;
-    }
-    if (s->n == s->room)
+    if (s->n == s->room || find(s, a))
         return false;
     entry = &s->entries[s->n++];
     entry->e = endpoint_get_as(upstream, a, authority);
     entry->hash = hash_stable(slice_str(entry->e->address));
     entry->weight = weight;
-    if (atomic_load(&entry->e->weight_file) < 0) /* live nowhere: nobody minds */
+    index_entry(s, entry->e);
+    if (atomic_load(&entry->e->weight_file) < 0) { /* live nowhere: nobody minds */
         atomic_store(&entry->e->weight, weight);
+        endpoint_changed();
+    }
     return true;
 }
 
@@ -54,19 +84,14 @@ endpoint_set_put(struct endpoint_set *s)
         return;
     for (i = 0; i < s->n; i++)
         endpoint_put(s->entries[i].e);
+    name_map_fini(&s->by_address);
     free(s);
 }
 
 bool
 endpoint_set_has(const struct endpoint_set *s, const struct endpoint_state *e)
 {
-    unsigned i;
-
-    for (i = 0; s && i < s->n; i++) {
-        if (s->entries[i].e == e)
-            return true;
-    }
-    return false;
+    return s && find(s, &e->addr) == e;
 }
 
 bool

@@ -2,6 +2,7 @@
 #ifndef UPSTREAM_ENDPOINT_SET_H
 #define UPSTREAM_ENDPOINT_SET_H
 
+#include "../base/name_map.h"
 #include "endpoint.h"
 
 struct endpoint_entry {
@@ -13,10 +14,11 @@ struct endpoint_entry {
 struct endpoint_set {
     _Atomic unsigned refs;
     unsigned n, room;
+    struct name_map by_address; /* of a large set */
     struct endpoint_entry entries[];
 };
 
-#define ENDPOINT_SET_MAX 4096
+#define ENDPOINT_SET_MAX 65000
 
 struct endpoint_set *endpoint_set_new(unsigned room); /* one reference */
 /* While it is being built. false: it is there already (then the first one's weight and name hold), or no room. */

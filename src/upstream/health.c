@@ -88,6 +88,7 @@ take_result(struct probe *p, bool pass, int status, const char *error)
 
     if (health_feed(&p->count, p->conf, pass, &healthy)) {
         atomic_store(&p->e->healthy, healthy);
+        endpoint_changed();
         snprintf(subject, sizeof(subject), "upstream %s %s", p->e->upstream, p->e->address);
         if (healthy)
             log_notice(subject, "healthy");
@@ -186,7 +187,7 @@ probe_take(struct probe **list, struct endpoint_state *e)
 void
 health_sync(struct cluster_state *st, const struct endpoint_set *set, struct health_conf *h)
 {
-    struct probe *old = st->probes, *p;
+    struct probe *old = st->probes, *p, **end = &st->probes; /* in the order of the set, where they are found at once */
     unsigned i;
 
     st->probes = NULL;
@@ -194,12 +195,14 @@ health_sync(struct cluster_state *st, const struct endpoint_set *set, struct hea
         struct endpoint_state *e = set->entries[i].e;
 
         if (!h) {
-            atomic_store(&e->healthy, true);
+            if (!atomic_exchange(&e->healthy, true))
+                endpoint_changed();
             continue;
         }
         p = probe_take(&old, e);
-        p->next = st->probes;
-        st->probes = p;
+        p->next = NULL;
+        *end = p;
+        end = &p->next;
         if (!p->conf || p->conf->identity != h->identity)
             probe_begin(p, h);
     }

@@ -11,6 +11,7 @@ src_upstream_libupstream_a_SOURCES = \
 	src/upstream/outlier.c src/upstream/outlier.h \
 	src/upstream/pool.c src/upstream/pool.h src/upstream/pool_private.h \
 	src/upstream/retry_budget.c \
+	src/upstream/roster.c src/upstream/roster.h \
 	src/upstream/slots.c src/upstream/slots.h \
 	src/upstream/upstream_conf.c src/upstream/upstream_conf.h
 src_upstream_libupstream_a_CFLAGS = $(AM_CFLAGS)

@@ -66,6 +66,7 @@ eject(struct cluster_private *p, const struct endpoint_set *set, struct endpoint
         lasts = outlier_eject_time(&p->outlier, now, atomic_load(&e->ejected_until), &ejections);
         atomic_store(&e->ejections, ejections);
         atomic_store(&e->ejected_until, now + lasts);
+        endpoint_changed();
     }
     atomic_store(&e->consecutive, 0);
     pthread_mutex_unlock(&p->state->lock);

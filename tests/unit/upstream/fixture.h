@@ -61,7 +61,7 @@ fixture_close(struct fixture *f)
 static inline struct cluster *
 fixture_cluster(struct fixture *f, const char *body)
 {
-    char text[4096];
+    char text[8192];
     struct strbuf out;
 
     snprintf(text, sizeof(text), "upstream u {\n%s\n}\n", body);
