@@ -25,7 +25,7 @@ TESTS += tests/layers.sh
 
 # clang-tidy and cppcheck, with the flags of this build.
 ANALYSE_FLAGS = $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS) $(EVENT_CFLAGS) $(OPENSSL_CFLAGS) $(JANSSON_CFLAGS) \
-	$(JWT_CFLAGS) $(HIREDIS_CFLAGS) $(CARES_CFLAGS) $(PCRE2_CFLAGS) $(SYSTEMD_CFLAGS) $(CMOCKA_CFLAGS)
+	$(JWT_CFLAGS) $(HIREDIS_CFLAGS) $(CARES_CFLAGS) $(PCRE2_CFLAGS) $(CMOCKA_CFLAGS)
 analyse: config.h $(BUILT_SOURCES)
 	@CC="$(CC)" $(top_srcdir)/tests/analyse.sh $(top_srcdir) $(ANALYSE_FLAGS)
 .PHONY: analyse

@@ -5,8 +5,8 @@ src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/demo_token.c src/daemon/demo_tour.c src/daemon/command_explain.c src/daemon/command_help.c src/daemon/command_run.c \
 	src/daemon/daemon_conf.c src/daemon/daemon_conf.h src/daemon/gateway.c src/daemon/gateway.h src/daemon/load.c src/daemon/load.h \
 	src/daemon/notify.c src/daemon/notify.h src/daemon/offline.c src/daemon/offline.h src/daemon/reference.c src/daemon/reference.h
-src_daemon_libdaemon_a_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS) $(JANSSON_CFLAGS)
+src_daemon_libdaemon_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 
 sbin_PROGRAMS += weir
 weir_SOURCES = src/daemon/main.c
-weir_LDADD = $(LIBS_7) $(SYSTEMD_LIBS)
+weir_LDADD = $(LIBS_7)

@@ -1,37 +1,71 @@
-#include "config.h"
-
 #include "notify.h"
 
-#ifdef HAVE_SYSTEMD
+#include "../base/parse.h"
 #include "../event/watchdog.h"
 
-#include <systemd/sd-daemon.h>
-
 #include <inttypes.h>
-#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
 static struct timer watchdog;
 static nsec_t watchdog_every;
 static bool told_ready;
 
+void
+notify_systemd(const char *text)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un sa = { .sun_family = AF_UNIX };
+    size_t n = path ? strlen(path) : 0;
+    int fd;
+
+    if (n < 2 || n >= sizeof sa.sun_path || (path[0] != '/' && path[0] != '@'))
+        return;
+    memcpy(sa.sun_path, path, n);
+    if (path[0] == '@')
+        sa.sun_path[0] = '\0'; /* an abstract address */
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&sa,
+           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
+    close(fd);
+}
+
 static void
 on_watchdog(struct timer *t)
 {
     if (!watchdog_stuck()) /* a worker that is stuck is as bad as this loop being it: systemd shall restart */
-        sd_notify(0, "WATCHDOG=1");
+        notify_systemd("WATCHDOG=1");
     timer_after(t, watchdog_every);
+}
+
+/* How often systemd wants to hear of this process; 0: never. */
+static nsec_t
+asked_interval(void)
+{
+    const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+    uint64_t every, for_whom = (uint64_t)getpid();
+
+    if (!usec || parse_u64(slice_str(usec), INT64_MAX / 1000, &every) != 0)
+        return 0;
+    if (pid && (parse_u64(slice_str(pid), INT32_MAX, &for_whom) != 0 || for_whom != (uint64_t)getpid()))
+        return 0;
+    return (nsec_t)every * 1000;
 }
 
 void
 notify_start(struct loop *l)
 {
-    uint64_t usec = 0;
     timer_init(&watchdog, l, on_watchdog);
-    if (sd_watchdog_enabled(0, &usec) > 0) {
-        watchdog_every = (nsec_t)usec * 1000 / 2;
+    watchdog_every = asked_interval() / 2;
+    if (watchdog_every)
         timer_after(&watchdog, watchdog_every);
-    }
 }
 
 void
@@ -40,27 +74,31 @@ notify_ready(void)
     if (told_ready)
         return;
     told_ready = true;
-    sd_notify(0, "READY=1\nSTATUS=serving");
+    notify_systemd("READY=1\nSTATUS=serving");
 }
 
 void
 notify_reloading(void)
 {
+    char text[80];
     struct timespec ts;
+
     clock_gettime(CLOCK_MONOTONIC, &ts);
-    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000);
+    snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+             (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000);
+    notify_systemd(text);
 }
 
 void
 notify_reloaded(void)
 {
-    sd_notify(0, "READY=1");
+    notify_systemd("READY=1");
 }
 
 void
 notify_stopping(void)
 {
-    sd_notify(0, "STOPPING=1\nSTATUS=draining");
+    notify_systemd("STOPPING=1\nSTATUS=draining");
 }
 
 void
@@ -68,33 +106,3 @@ notify_fini(void)
 {
     timer_fini(&watchdog);
 }
-
-#else
-
-void
-notify_start(struct loop *l)
-{
-    (void)l;
-}
-void
-notify_ready(void)
-{
-}
-void
-notify_reloading(void)
-{
-}
-void
-notify_reloaded(void)
-{
-}
-void
-notify_stopping(void)
-{
-}
-void
-notify_fini(void)
-{
-}
-
-#endif

@@ -1,4 +1,7 @@
-/* notify: what systemd is told (sd_notify). Does nothing when weir was built without it or runs without it. */
+/*
+ * notify: what systemd is told, by the protocol of sd_notify(3): a datagram to $NOTIFY_SOCKET. Does nothing where
+ * nobody listens.
+ */
 #ifndef DAEMON_NOTIFY_H
 #define DAEMON_NOTIFY_H
 
@@ -10,5 +13,8 @@ void notify_reloading(void);
 void notify_reloaded(void);
 void notify_stopping(void);
 void notify_fini(void);
+
+/* To systemd itself, lines of NAME=VALUE. */
+void notify_systemd(const char *text);
 
 #endif

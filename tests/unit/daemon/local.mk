@@ -2,7 +2,7 @@
 check_PROGRAMS += tests/unit/daemon/test_client tests/unit/daemon/test_load
 tests_unit_daemon_test_client_SOURCES = tests/unit/daemon/test_client.c $(PROXY_TEST_RIG)
 tests_unit_daemon_test_client_CFLAGS = $(PROXY_TEST_CFLAGS)
-tests_unit_daemon_test_client_LDADD = $(LIBS_7) $(SYSTEMD_LIBS) $(CMOCKA_LIBS)
+tests_unit_daemon_test_client_LDADD = $(LIBS_7) $(CMOCKA_LIBS)
 tests_unit_daemon_test_load_SOURCES = tests/unit/daemon/test_load.c $(PROXY_TEST_RIG)
 tests_unit_daemon_test_load_CFLAGS = $(PROXY_TEST_CFLAGS)
-tests_unit_daemon_test_load_LDADD = $(LIBS_7) $(SYSTEMD_LIBS) $(CMOCKA_LIBS)
+tests_unit_daemon_test_load_LDADD = $(LIBS_7) $(CMOCKA_LIBS)
