@@ -32,6 +32,7 @@ class Case:
     methods: tuple = ()      # of the requests, where a response depends on it
     partial: bool = False    # the origin may have got the beginning of a request, on a connection that then ended
     answer: bytes = None     # what the origin answers the first of `seen` with
+    extra: bytes = b""       # and what comes along with the last byte of that, though nobody asked for it
     hangs_up: bool = False   # and ends the connection then
     body: bytes = None       # of the last response
     has: tuple = ()          # (name, value) of fields of the last response
@@ -73,9 +74,10 @@ def served(name, sends, *seen, **how):
     return Case(name, how.pop("outcome", "served"), pieces(sends), seen=seen, **how)
 
 
-def response(name, answer, status, method="GET", outcome=None, sends=None, **how):
-    """The origin answers `GET /r` with these bytes."""
-    answer = answer if isinstance(answer, bytes) else answer.encode("latin-1")
+def response(name, answer, status, method="GET", outcome=None, sends=None, extra="", **how):
+    """The origin answers `GET /r` with these bytes. extra: bytes behind them that belong to no answer. They come at
+    once with the last of them, for what comes when the next request was sent already passes for its answer."""
+    answer, extra = answer.encode("latin-1"), extra.encode("latin-1")
     sends = pieces(sends or f"{method} /r HTTP/1.1\r\nHost: h\r\n\r\n")
     statuses = status if isinstance(status, tuple) else (status,)
     how = {"closed": False, "seen": (Seen(method, "/r"),), "methods": (method,), **how}

@@ -130,12 +130,13 @@ class Run:
         has the head."""
         case = self.case
         head = case.answer.find(b"\r\n\r\n") + 4
+        target, last = case.seen[0].target, case.answer[-1:] + case.extra
         if self.whole:
-            origin.answer(case.seen[0].target, [case.answer], case.hangs_up)
+            origin.answer(target, [case.answer + case.extra], case.hangs_up)
         elif case.broken:
-            origin.answer(case.seen[0].target, cuts(case.answer[:head]), case.hangs_up, cuts(case.answer[head:]))
+            origin.answer(target, cuts(case.answer[:head]), case.hangs_up, cuts(case.answer[head:]))
         else:
-            origin.answer(case.seen[0].target, cuts(case.answer), case.hangs_up)
+            origin.answer(target, [*cuts(case.answer[:-1]), last], case.hangs_up)
 
     def converse(self, client, origin):
         case = self.case
