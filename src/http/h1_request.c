@@ -16,9 +16,10 @@ parse_request_line(struct http_request *r, const char **p, const char *end, cons
 
     while (s < end && char_is(*s, CHAR_TOKEN))
         s++;
-    r->method_text = slice_of(start, (size_t)(s - start));
     if (s == start || s == end || *s != ' ')
         return bad(err, "a method that is not a token and one space");
+    /* Not before it is known to be one: whoever logs "HEAD" has also answered as HEAD is answered. */
+    r->method_text = slice_of(start, (size_t)(s - start));
     r->method = method_lookup(r->method_text);
     start = ++s;
     s = scan_target(start, end);

@@ -99,7 +99,8 @@ put_plain(char *p, const unsigned char *s, size_t n)
 static char *
 put_text(char *p, struct slice text)
 {
-    const unsigned char *s = (const unsigned char *)text.p, *end = s + text.n;
+    /* What is empty may be nowhere, and to that nothing may be added. */
+    const unsigned char *s = (const unsigned char *)(text.p ? text.p : ""), *end = s + text.n;
     size_t n;
 
     *p++ = '"';

@@ -370,6 +370,23 @@ test_every_cut_is_refused(void **state)
     }
 }
 
+/* What is not followed by a space is no method: neither logged as one nor answered as HEAD is. */
+static void
+test_a_method_is_known_when_it_ends(void **state)
+{
+    static const char *const lines[] = { "HEAD\t/ HTTP/1.1\r\n\r\n", "HEAD\r\n\r\n", "HEAD" };
+    struct h1_error err;
+    struct http_request r;
+
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+        assert_int_equal(parse_with(&r, lines[i], strlen(lines[i]), &test_limits, *state, &err), H1_ERROR);
+        slice_is(r.method_text, "", "method");
+    }
+    assert_int_equal(parse_with(&r, "HEAD  / HTTP/1.1\r\n\r\n", 20, &test_limits, *state, &err), H1_ERROR);
+    slice_is(r.method_text, "HEAD", "method");
+    assert_int_equal(r.method, METHOD_HEAD);
+}
+
 /* Any single byte changed: the parser must answer, and what it accepts must hold its own promises. */
 static void
 test_every_byte_changed(void **state)
@@ -417,6 +434,7 @@ main(void)
         arena_test(test_expectations),
         arena_test(test_limits_are_exact),
         arena_test(test_every_cut_is_refused),
+        arena_test(test_a_method_is_known_when_it_ends),
         arena_test(test_every_byte_changed),
     };
 
