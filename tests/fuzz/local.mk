@@ -3,7 +3,8 @@
 FUZZ_TARGETS = tests/fuzz/fuzz_request tests/fuzz/fuzz_response tests/fuzz/fuzz_chunked tests/fuzz/fuzz_uri \
 	tests/fuzz/fuzz_find \
 	tests/fuzz/fuzz_conf tests/fuzz/fuzz_template tests/fuzz/fuzz_reply tests/fuzz/fuzz_token tests/fuzz/fuzz_jwks \
-	tests/fuzz/fuzz_canary_cookie tests/fuzz/fuzz_down_h1 tests/fuzz/fuzz_up_h1
+	tests/fuzz/fuzz_canary_cookie tests/fuzz/fuzz_down_h1 tests/fuzz/fuzz_up_h1 tests/fuzz/fuzz_proxy_header \
+	tests/fuzz/fuzz_proxy
 FUZZ_LIB = tests/fuzz/libfuzz.a
 tests_fuzz_libfuzz_a_SOURCES = tests/fuzz/fuzz.c tests/fuzz/fuzz.h tests/fuzz/wire.c tests/fuzz/wire.h
 tests_fuzz_libfuzz_a_CFLAGS = $(AM_CFLAGS)
@@ -64,6 +65,14 @@ tests_fuzz_fuzz_down_h1_LDADD = $(FUZZ_LIB) $(LIBS_3)
 tests_fuzz_fuzz_up_h1_SOURCES = tests/fuzz/fuzz_up_h1.c
 tests_fuzz_fuzz_up_h1_LDFLAGS = $(LDFLAGS_FUZZ)
 tests_fuzz_fuzz_up_h1_LDADD = $(FUZZ_LIB) $(LIBS_3)
+tests_fuzz_fuzz_proxy_header_SOURCES = tests/fuzz/fuzz_proxy_header.c
+tests_fuzz_fuzz_proxy_header_LDFLAGS = $(LDFLAGS_FUZZ)
+tests_fuzz_fuzz_proxy_header_LDADD = $(FUZZ_LIB) $(LIBS_2)
+tests_fuzz_fuzz_proxy_SOURCES = tests/fuzz/fuzz_proxy.c tests/fuzz/gateway.c tests/fuzz/gateway.h tests/fuzz/strict.c \
+	tests/fuzz/strict.h
+tests_fuzz_fuzz_proxy_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_proxy_LDFLAGS = $(LDFLAGS_FUZZ)
+tests_fuzz_fuzz_proxy_LDADD = $(FUZZ_LIB) $(LIBS_5)
 
 # FUZZ_SECONDS for each target; FUZZ="request uri" for some of them. New inputs are kept in tests/fuzz/work of the build
 # directory.

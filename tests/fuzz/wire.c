@@ -47,20 +47,29 @@ wire_turns(struct wire *w, int n)
         drain(w->fd);
 }
 
-void
-wire_open(struct wire *w)
+int
+wire_open_fd(struct wire *w)
 {
-    struct addr a;
     int fds[2];
 
     if (!loop)
         start_loop();
     FUZZ_REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
-    FUZZ_REQUIRE(addr_parse(SLICE("192.0.2.7:5311"), &a, NULL) == 0);
     clock_update();
     w->loop = loop;
     w->fd = fds[0];
-    w->c = conn_accepted(loop, fds[1], &a, &a, NULL);
+    w->c = NULL;
+    return fds[1];
+}
+
+void
+wire_open(struct wire *w)
+{
+    int fd = wire_open_fd(w);
+    struct addr a;
+
+    FUZZ_REQUIRE(addr_parse(SLICE("192.0.2.7:5311"), &a, NULL) == 0);
+    w->c = conn_accepted(w->loop, fd, &a, &a, NULL);
     FUZZ_REQUIRE(w->c);
 }
 

@@ -24,6 +24,7 @@ struct wire_cuts {
 };
 
 void wire_open(struct wire *w);
+int wire_open_fd(struct wire *w); /* instead of a connection: its descriptor, for the caller */
 /* Sends all of s and the end of the stream, then turns until *over, which has to come. */
 void wire_play(struct wire *w, struct slice s, const struct wire_cuts *cuts, const bool *over);
 void wire_turns(struct wire *w, int n);
