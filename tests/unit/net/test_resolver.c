@@ -212,12 +212,34 @@ names_are_absolute(void **state)
     resolver_watch_free(w);
 }
 
+/* A hosts file of our own, until hosts_fini. */
+static void
+hosts_init(char *path, const char *text)
+{
+    int fd = mkstemp(path);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    setenv("CARES_HOSTS", path, 1);
+}
+
+static void
+hosts_fini(const char *path)
+{
+    unsetenv("CARES_HOSTS");
+    unlink(path);
+}
+
 static void
 localhost_needs_no_dns(void **state)
 {
+    char path[] = "/tmp/test_resolver.XXXXXX";
     struct seen s = { 0 };
-    struct resolver_watch *w = resolver_watch_new(resolver, SLICE("localhost"), 9001, on_change, &s);
+    struct resolver_watch *w;
 
+    hosts_init(path, "127.0.0.1 localhost\n");
+    w = resolver_watch_new(resolver, SLICE("localhost"), 9001, on_change, &s);
     lab_run(loop, called, &s);
     assert_true(s.n >= 1);
     for (unsigned i = 0; i < s.n; i++)
@@ -225,28 +247,24 @@ localhost_needs_no_dns(void **state)
     assert_addr(&s.addrs[0], "127.0.0.1:9001");
     assert_int_equal(fake_dns_queries(dns), 0);
     resolver_watch_free(w);
+    hosts_fini(path);
 }
 
 static void
 the_hosts_file_goes_first(void **state)
 {
     char path[] = "/tmp/test_resolver.XXXXXX";
-    int fd = mkstemp(path);
-    static const char text[] = "192.0.2.7 svc.test\n";
     struct seen s = { 0 };
     struct resolver_watch *w;
 
-    assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
-    close(fd);
-    setenv("CARES_HOSTS", path, 1);
+    hosts_init(path, "192.0.2.7 svc.test\n");
     fake_dns_set(dns, (struct fake_answer){ .ttl = 5, .ipv4 = { "10.0.0.1" } });
     w = watch(&s);
     lab_run(loop, called, &s);
     assert_int_equal(s.n, 1);
     assert_addr(&s.addrs[0], "192.0.2.7:8080");
     resolver_watch_free(w);
-    unsetenv("CARES_HOSTS");
-    unlink(path);
+    hosts_fini(path);
 }
 
 static void
