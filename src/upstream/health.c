@@ -40,6 +40,7 @@ health_conf_put(struct health_conf *h)
         tls_client_put(h->tls);
     free(h->path);
     free(h->host);
+    free(h->host_header);
     free(h);
 }
 
@@ -126,6 +127,7 @@ probe_run(struct probe *p)
     memset(&req, 0, sizeof(req));
     req.to = p->e->addr;
     req.url = slice_of(url, (size_t)n < sizeof(url) ? (size_t)n : sizeof(url) - 1);
+    req.host = slice_str(h->host_header);
     req.tls = h->tls;
     req.timeout = h->timeout;
     req.max_body = BODY_MAX;

@@ -24,6 +24,7 @@ struct tls_client;
 struct health_conf { /* immutable, counted: the configuration and probes hold it */
     _Atomic unsigned refs;
     char *path, *host;            /* host: Host and SNI; "" for the endpoint's own */
+    char *host_header;            /* Host, whatever the address; "" for `host` */
     const struct tls_client *tls; /* NULL: plain; a reference */
     nsec_t interval, timeout;
     unsigned healthy, unhealthy; /* results in a row that turn it */

@@ -49,7 +49,8 @@ const struct weir_directive upstream_rows[] = {
     { .name = "panic", .in = "upstream", .args = ARGS({ "SHARE", WEIR_T_PERCENT }),
       .help = "When fewer than this share of the endpoints is usable, requests go to all of them. Missing: never." },
     { .name = "host_header", .in = "upstream", .args = ARGS({ "endpoint|VALUE", WEIR_T_TEMPLATE }),
-      .help = "The Host that the origin gets: the endpoint as written, or VALUE. Missing: the client's." },
+      .help = "The Host that the origin gets: the endpoint as written, or VALUE. Missing: the client's. Probes of "
+              "health_check use a VALUE without variables too." },
 
     { .name = "tls", .in = "upstream", .block = "upstream-tls", .help = "Speak TLS to the endpoints." },
     { .name = "ca", .in = "upstream-tls", .args = ARGS({ "FILE", WEIR_T_PATH }),
@@ -427,6 +428,17 @@ upstream_conf_endpoints(const struct weir_conf *block, struct endpoint_line **li
     return 0;
 }
 
+/* The Host of requests, if it is the same for all of them: probes have no variables. */
+static char *
+probe_host(const struct cluster *c)
+{
+    struct slice value = c->host_header_line ? conf_arg(c->host_header_line, 0) : SLICE_NONE;
+
+    if (value.n && memmem(value.p, value.n, "${", 2))
+        value = SLICE_NONE;
+    return xstrndup(value.p ? value.p : "", value.n);
+}
+
 struct health_conf *
 upstream_conf_health(const struct weir_conf *block, const struct cluster *c)
 {
@@ -441,6 +453,7 @@ upstream_conf_health(const struct weir_conf *block, const struct cluster *c)
     path = conf_get_str(check, "path");
     h->path = xstrndup(path.p, path.n);
     h->host = xstrndup(c->server_name.p ? c->server_name.p : "", c->server_name.n);
+    h->host_header = probe_host(c);
     h->interval = conf_get_int(check, "interval");
     h->timeout = conf_get_int(check, "timeout");
     h->healthy = (unsigned)conf_get_int(check, "healthy");
@@ -450,6 +463,7 @@ upstream_conf_health(const struct weir_conf *block, const struct cluster *c)
         h->tls = c->tls;
     }
     h->identity = hash_mix(hash_stable(path), c->tls_identity);
+    h->identity = hash_mix(h->identity, hash_stable(slice_str(h->host_header)));
     h->identity = hash_mix(h->identity, hash_mix((uint64_t)h->interval, (uint64_t)h->timeout));
     h->identity = hash_mix(h->identity, (uint64_t)h->healthy << 32 | h->unhealthy);
     expect = conf_get(check, "expect");

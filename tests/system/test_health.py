@@ -1,6 +1,8 @@
 """Upstream: active checks, passive ejection, panic."""
 import re
 
+import pytest
+
 from harness import eventually
 
 CHECKED = """
@@ -65,6 +67,23 @@ def test_expect(weir, make_origin):
     a.on("/healthz", lambda conn, _: conn.answer(404))
     w = weir(CHECKED, A=a, B=b, MORE="expect 400-404;", UP="")
     assert healthy(w, a) and not healthy(w, b)
+
+
+@pytest.mark.parametrize("setting,expected", [("", "ENDPOINT"), ("host_header endpoint;", "ENDPOINT"), ("host_header in.test;", "in.test"),
+                                              ('host_header "${request.header.x}.test";', "ENDPOINT")])
+def test_probes_say_the_host_that_requests_do(weir, make_origin, setting, expected):
+    """Where it is the same for all of them."""
+    a, b = make_origin("a"), make_origin("b")
+    weir(CHECKED, A=a, B=b, MORE="", UP=setting)
+    for o in (a, b):
+        assert o.request("/healthz").get("Host") == expected.replace("ENDPOINT", str(o))
+
+
+def test_probes_follow_a_new_host(weir, make_origin):
+    a, b = make_origin("a"), make_origin("b")
+    w = weir(CHECKED, A=a, B=b, MORE="", UP="host_header one.test;")
+    w.reload(CHECKED, A=a, B=b, MORE="", UP="host_header two.test;")
+    eventually(lambda: a.requests[-1].get("Host") == "two.test", "a probe with the new host")
 
 
 def test_an_origin_that_is_not_there(weir, make_origin):
