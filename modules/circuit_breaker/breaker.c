@@ -139,6 +139,7 @@ go_half_open(struct breaker *b, int64_t now)
 {
     b->half_open_until = now + BREAKER_HALF_OPEN_NS;
     b->probes_out = 0;
+    b->abandoned = 0;
     memset(&b->probed, 0, sizeof(b->probed));
     set_state(b, HALF_OPEN);
 }
@@ -167,6 +168,15 @@ time_passes(struct breaker *b, const struct breaker_rules *r, int64_t now)
     }
 }
 
+/* Clients that leave at once must not lead one another to an origin that is just getting well. */
+static bool
+has_place(struct breaker *b, const struct breaker_rules *r, int64_t now)
+{
+    if (b->abandoned && now >= b->held_until)
+        b->abandoned = 0;
+    return b->probes_out + b->probed.calls + b->abandoned < r->probes;
+}
+
 static struct breaker_verdict
 admit_slow(struct breaker *b, const struct breaker_rules *r, int64_t now)
 {
@@ -178,7 +188,7 @@ admit_slow(struct breaker *b, const struct breaker_rules *r, int64_t now)
     } else if (WORD_STATE(w) == OPEN) {
         v.name = BREAKER_OPEN;
         v.retry_after_ns = b->open_until - now;
-    } else if (b->probes_out + b->probed.calls < r->probes) {
+    } else if (has_place(b, r, now)) {
         b->probes_out++;
         v.admitted = true;
         v.ticket = ticket_of(w, TICKET_PROBE);
@@ -215,8 +225,10 @@ record_probe(struct breaker *b, const struct breaker_rules *r, int64_t now, enum
 {
     if (b->probes_out > 0)
         b->probes_out--;
-    if (result == BREAKER_ABANDONED)
-        return; /* its place is free for another probe */
+    if (result == BREAKER_ABANDONED && b->abandoned++ == 0)
+        b->held_until = now + BREAKER_HOLD_NS;
+    if (result == BREAKER_ABANDONED || result == BREAKER_UNSENT)
+        return; /* its place is, or will be, free for another probe */
     count_add(&b->probed, result == BREAKER_FAILED, slow);
     /* As soon as the outcome is certain: the failed ones are too many even if all others succeed, or all are back. */
     struct breaker_count sure = { .calls = r->probes, .failures = b->probed.failures, .slow = b->probed.slow };
@@ -229,7 +241,7 @@ record_probe(struct breaker *b, const struct breaker_rules *r, int64_t now, enum
 static void
 record_call(struct breaker *b, const struct breaker_rules *r, int64_t now, enum breaker_result result, bool slow)
 {
-    if (result == BREAKER_ABANDONED)
+    if (result == BREAKER_ABANDONED || result == BREAKER_UNSENT)
         return;
     window_advance(b, r, now);
     bool failed = result == BREAKER_FAILED;

@@ -13,6 +13,7 @@
 
 #define BREAKER_BUCKETS 10
 #define BREAKER_HALF_OPEN_NS (10 * INT64_C(1000000000)) /* half-open lasts at most this long */
+#define BREAKER_HOLD_NS INT64_C(1000000000)             /* until the place of an abandoned probe is free again */
 
 enum breaker_name {
     BREAKER_CLOSED,
@@ -23,7 +24,12 @@ enum breaker_name {
     BREAKER_NAMES
 };
 enum breaker_order { BREAKER_AUTO, BREAKER_FORCE_OPEN, BREAKER_FORCE_CLOSED };
-enum breaker_result { BREAKER_OK, BREAKER_FAILED, BREAKER_ABANDONED /* says nothing: the client left */ };
+enum breaker_result {
+    BREAKER_OK,
+    BREAKER_FAILED,
+    BREAKER_UNSENT,   /* it never was a call */
+    BREAKER_ABANDONED /* the client left: it says nothing, but the origin had its work */
+};
 
 /* Of the current generation; not kept by the breaker. */
 struct breaker_rules {
@@ -53,6 +59,8 @@ struct breaker {
     int64_t open_for;          /* length of the present open time, doubled at each reopening */
     int64_t half_open_until;
     uint32_t probes_out;       /* admitted and not yet answered */
+    uint32_t abandoned;        /* since held_until was set: their places stay taken until then */
+    int64_t held_until;
     struct breaker_count probed;
 
     void (*changed)(struct breaker *b); /* after each change of state or order, under the lock; may be NULL */

@@ -91,7 +91,7 @@ cb_outcome(struct weir_exchange *x, void *config, const struct weir_outcome *o)
     *slot = NULL;
     enum breaker_result result = BREAKER_OK;
     if (o->result == WEIR_RESULT_CANCELLED)
-        result = BREAKER_ABANDONED;
+        result = o->delivered ? BREAKER_ABANDONED : BREAKER_UNSENT;
     else if (cb_is_failure(&c->failures, o->result, o->status))
         result = BREAKER_FAILED;
     if (breaker_record(&c->state->breaker, &c->rules, cb_host->now(), ticket, result, o->duration_ns))

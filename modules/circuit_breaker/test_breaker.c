@@ -123,6 +123,7 @@ test_abandoned_calls_say_nothing(void **state)
     struct breaker b;
     breaker_init(&b);
     calls(&b, &rules, 100 * S, BREAKER_ABANDONED, 100);
+    calls(&b, &rules, 100 * S, BREAKER_UNSENT, 100);
     assert_int_equal(breaker_read(&b, &rules, 100 * S).total.calls, 0);
 }
 
@@ -145,8 +146,8 @@ test_half_open_admits_exactly_the_probes(void **state)
     assert_false(v.admitted);
     assert_int_equal(v.name, BREAKER_HALF_OPEN);
 
-    /* One that says nothing gives its place to another; one that is back does not. */
-    breaker_record(&b, &rules, t + 6 * S, tickets[0], BREAKER_ABANDONED, 0);
+    /* One that was never sent gives its place to another; one that is back does not. */
+    breaker_record(&b, &rules, t + 6 * S, tickets[0], BREAKER_UNSENT, 0);
     v = breaker_admit(&b, &rules, t + 6 * S);
     assert_true(v.admitted);
     assert_false(breaker_record(&b, &rules, t + 6 * S, v.ticket, BREAKER_OK, 0));
@@ -155,6 +156,30 @@ test_half_open_admits_exactly_the_probes(void **state)
     assert_true(breaker_record(&b, &rules, t + 6 * S, tickets[2], BREAKER_OK, 0));
     assert_int_equal(breaker_state(&b), BREAKER_CLOSED);
     assert_int_equal(breaker_read(&b, &rules, t + 6 * S).total.calls, 0);
+}
+
+/* However many leave, the origin gets no more than `probes` of them in a second. */
+static void
+test_abandoned_probes_keep_their_places_for_a_while(void **state)
+{
+    struct breaker b;
+    breaker_init(&b);
+    int64_t t = open_it(&b, 100 * S) + 5 * S;
+    int admitted = 0;
+    for (int i = 0; i < 50; i++) {
+        struct breaker_verdict v = breaker_admit(&b, &rules, t + i);
+        admitted += v.admitted;
+        if (v.admitted)
+            breaker_record(&b, &rules, t + i, v.ticket, BREAKER_ABANDONED, 0);
+    }
+    assert_int_equal(admitted, 3);
+    assert_false(breaker_admit(&b, &rules, t + BREAKER_HOLD_NS - 1).admitted);
+    for (int i = 0; i < 3; i++) {
+        struct breaker_verdict v = breaker_admit(&b, &rules, t + BREAKER_HOLD_NS);
+        assert_true(v.admitted);
+        breaker_record(&b, &rules, t + BREAKER_HOLD_NS, v.ticket, BREAKER_OK, 0);
+    }
+    assert_int_equal(breaker_state(&b), BREAKER_CLOSED);
 }
 
 static void
@@ -296,12 +321,12 @@ hammer(void *arg)
             ;
         atomic_fetch_add(&probes_total, 1);
         atomic_fetch_sub(&probes_now, 1);
-        breaker_record(&shared, &rules, 200 * S, v.ticket, BREAKER_ABANDONED, 0);
+        breaker_record(&shared, &rules, 200 * S, v.ticket, BREAKER_UNSENT, 0);
     }
     return NULL;
 }
 
-/* Abandoned probes come and go, but never more than three at once. */
+/* Probes come and go, but never more than three at once. */
 static void
 test_threads_share_the_probes(void **state)
 {
@@ -328,6 +353,7 @@ main(void)
         cmocka_unit_test(test_slow_calls_open_it),
         cmocka_unit_test(test_abandoned_calls_say_nothing),
         cmocka_unit_test(test_half_open_admits_exactly_the_probes),
+        cmocka_unit_test(test_abandoned_probes_keep_their_places_for_a_while),
         cmocka_unit_test(test_open_time_doubles_up_to_max_and_resets),
         cmocka_unit_test(test_half_open_ends_after_ten_seconds),
         cmocka_unit_test(test_results_of_another_state_are_stale),

@@ -36,6 +36,7 @@ attempt_settle(struct exchange *x, enum weir_result result, int status)
         .duration_ns = x->upstream_duration,
         .upstream = str_of_slice(slice_str(c->name)),
         .endpoint = str_of_slice(x->px.endpoint_address),
+        .delivered = x->us && x->us->wrote && !x->failure.stale,
     };
     chain_outcome(&x->px, x->target->chain, &o);
     if (x->endpoint)

@@ -1,5 +1,6 @@
 """circuit_breaker: when it opens, what it lets through, how it closes."""
 import threading
+import time
 
 import pytest
 
@@ -143,6 +144,39 @@ def test_no_more_probes_than_configured_at_a_time(weir, switch):
     eventually(lambda: state(w) == "closed", "a closed breaker")
     for c in clients:
         c.close()
+
+
+def test_clients_that_leave_do_not_lead_one_another_to_a_half_open_origin(weir, switch):
+    w = weir(conf("min_requests 1; failure_rate 50%; open 100ms; probes 2;"), O=switch)
+    fail(w, switch, 1)
+    eventually(lambda: w.upstream("o")["breaker"]["retry_after_ms"] == 0, "the end of the open time")
+    began = time.monotonic()
+    for n in range(50):
+        with w.connect() as c:
+            c.write("GET", "/hold")
+            eventually(lambda: switch.count("/hold") + w.log.count(lambda r: r["reason"] == "breaker_open") > n, "a request that was dealt with")
+    assert 2 <= switch.count("/hold") <= 2 * (1 + int(time.monotonic() - began))
+    switch.release(100)
+    switch.status = 200
+    eventually(lambda: w.get("/x").status == 200 and state(w) == "closed", "a closed breaker")
+
+
+def test_a_stale_connection_is_no_probe(weir, switch):
+    """The one place is there for the request on the fresh connection."""
+    w = weir("workers 1;\n" + conf("min_requests 1; failure_rate 50%; open 100ms; probes 1;", "keepalive 8 idle=60s;"), O=switch)
+    seen = []
+
+    def script(conn, r):
+        seen.append(r)
+        if len(seen) == 2:
+            return False
+        conn.answer(500 if len(seen) == 1 else 200)
+        return True
+    switch.on("/x", script)
+    assert w.get("/x").status == 500
+    eventually(lambda: w.upstream("o")["breaker"]["retry_after_ms"] == 0, "the end of the open time")
+    assert w.get("/x").status == 200
+    assert state(w) == "closed" and len(seen) == 3
 
 
 def test_retries_ask_the_breaker_each_time(weir, switch):

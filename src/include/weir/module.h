@@ -9,7 +9,7 @@
  *
  * Errors. A function that can fail says so; the others cannot.
  *
- * Change history: ABI 1.0 is the first.
+ * Change history: ABI 1.0 is the first. 1.1: weir_outcome has `delivered`.
  */
 #ifndef WEIR_MODULE_H
 #define WEIR_MODULE_H
@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 #define WEIR_ABI_MAJOR 1
-#define WEIR_ABI_MINOR 0
+#define WEIR_ABI_MINOR 1
 
 /* One request and its response, as this policy sees it. Valid in phases only; a module that keeps one across a
  * suspension drops it in `cancel` or when its phase is called again. */

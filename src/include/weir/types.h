@@ -116,6 +116,7 @@ struct weir_outcome {
     int status;                /* of the origin's response; 0: none came */
     int64_t duration_ns;       /* from the start of the attempt to the response head, or to its failure */
     struct weir_str upstream, endpoint;
+    int delivered; /* the origin may have seen the request. Since 1.1 */
 };
 
 #ifdef __cplusplus
