@@ -218,7 +218,8 @@ CASES = [
         response("unknown status", "HTTP/1.1 299 Odd\r\nContent-Length: 5\r\n\r\nhello", 299, body=b"hello"),
         response("status 999", "HTTP/1.1 999 No\r\nContent-Length: 5\r\n\r\nhello", 999, body=b"hello"),
         response("hop-by-hop fields go no further", OK +
-                 "Connection: X-A\r\nX-A: b\r\nKeep-Alive: timeout=9\r\nProxy-Connection: x\r\nContent-Length: 0\r\n\r\n",
+                 "Connection: X-A\r\nX-A: b\r\nKeep-Alive: timeout=9\r\nProxy-Connection: x\r\n"
+                 "Content-Length: 0\r\n\r\n",
                  200,
                  lacks=("X-A", "Keep-Alive", "Proxy-Connection", "Connection")),
         response("304 with a length", "HTTP/1.1 304 No\r\nContent-Length: 5\r\n\r\n", 304,

@@ -126,8 +126,8 @@ class Run:
         self.bad_gateway = False
 
     def prepare(self, origin):
-        """What the origin will answer. What goes wrong behind a head is held back in the second delivery until the client
-        has the head."""
+        """What the origin will answer. In the second delivery, what goes wrong behind a head is held back until the
+        client has the head."""
         case = self.case
         head = case.answer.find(b"\r\n\r\n") + 4
         target, last = case.seen[0].target, case.answer[-1:] + case.extra
