@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Counts the instructions of the worker per request, under callgrind, and compares them with instructions.txt.
 
-One connection, one request at a time, and an origin in the same thread as the client: every request is the same walk through
-the event loop, however busy the machine. What a request costs is the difference of two run lengths, so start-up cancels out.
-Fails when a figure rises by more than 3 %; says so when one falls by more, for then the figure is to be lowered (--update).
+One connection, one request at a time, and an origin in the same thread as the client: every request is the same walk
+through the event loop, however busy the machine. What a request costs is the difference of two run lengths, so start-up
+cancels out. Fails when a figure rises by more than 3 %; says so when one falls by more, for then the figure is to be
+lowered (--update).
 
     instructions.py --weir build/root/sbin/weir [--scenario NAME]... [--update] [--keep DIR]
 
@@ -33,25 +34,34 @@ SHORT, LONG = 200, 1000
 WAIT = 60  # seconds for anything: valgrind on a busy machine
 
 BODY = b'{"order":"' + b"7" * 98 + b'"}'
-ANSWER = (b"HTTP/1.1 200 OK\r\nServer: origin\r\nDate: Sat, 01 Aug 2026 10:00:00 GMT\r\nContent-Type: application/json\r\n"
-          b"Content-Length: %d\r\nConnection: keep-alive\r\n\r\n" % len(BODY)) + BODY
+ANSWER = (
+    b"HTTP/1.1 200 OK\r\nServer: origin\r\nDate: Sat, 01 Aug 2026 10:00:00 GMT\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\nConnection: keep-alive\r\n\r\n" % len(BODY)
+) + BODY
 SMALL = "Host: 127.0.0.1:8080\r\n"
-BROWSER = ("Host: bench.example\r\n"
-           "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n"
-           "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8\r\n"
-           "Accept-Language: en-US,en;q=0.5\r\n"
-           "Accept-Encoding: gzip, deflate, br, zstd\r\n"
-           "Referer: http://bench.example/orders/list?page=2&sort=date\r\n"
-           "Cookie: session=0123456789abcdef0123456789abcdef; theme=dark; consent=all; _ga=GA1.1.1234567890.1234567890\r\n"
-           "Upgrade-Insecure-Requests: 1\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Site: same-origin\r\n")
+BROWSER = (
+    "Host: bench.example\r\n"
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n"
+    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8\r\n"
+    "Accept-Language: en-US,en;q=0.5\r\n"
+    "Accept-Encoding: gzip, deflate, br, zstd\r\n"
+    "Referer: http://bench.example/orders/list?page=2&sort=date\r\n"
+    "Cookie: session=0123456789abcdef0123456789abcdef; theme=dark; consent=all; _ga=GA1.1.1234567890.1234567890\r\n"
+    "Upgrade-Insecure-Requests: 1\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\n"
+    "Sec-Fetch-Site: same-origin\r\n"
+)
 SECRET = "0123456789abcdef0123456789abcdef"
 
 
 def token():
     def b64(b):
         return base64.urlsafe_b64encode(b).rstrip(b"=")
-    text = b64(b'{"alg":"HS256","typ":"JWT"}') + b"." + b64(json.dumps({"iss": "bench", "aud": "bench", "sub": "ada",
-                                                                          "exp": 4102444800}).encode())
+
+    text = (
+        b64(b'{"alg":"HS256","typ":"JWT"}')
+        + b"."
+        + b64(json.dumps({"iss": "bench", "aud": "bench", "sub": "ada", "exp": 4102444800}).encode())
+    )
     return (text + b"." + b64(hmac.new(SECRET.encode(), text, hashlib.sha256).digest())).decode()
 
 
@@ -67,7 +77,8 @@ SCENARIOS = {
     "post_10k": (PLAIN, request(SMALL, body=b"x" * 10240)),
     "new_connection": (PLAIN, request(SMALL + "Connection: close\r\n")),
     "log_on": ("access_log access.log; upstream origin { ORIGIN } route / { proxy origin; }", request(BROWSER)),
-    "four_policies": (f"""access_log access.log;
+    "four_policies": (
+        f"""access_log access.log;
         use jwt rate_limit circuit_breaker canary;
         upstream origin {{ ORIGIN circuit_breaker {{ }} }}
         upstream other {{ endpoint 127.0.0.1:9; }}
@@ -75,7 +86,9 @@ SCENARIOS = {
             jwt {{ issuer bench; audience bench; key secret:{SECRET} alg=HS256; }}
             rate_limit {{ rate 1000000000/s; key ${{jwt.sub}}; }}
             canary {{ variant origin 100%; variant other 0%; }}
-        }}""", request(BROWSER + f"Authorization: Bearer {token()}\r\n")),
+        }}""",
+        request(BROWSER + f"Authorization: Bearer {token()}\r\n"),
+    ),
 }
 
 
@@ -120,8 +133,8 @@ def connect_and_send(process, port, text):
 
 
 def drive(process, port, origin, text, count):
-    """The same request `count` times, each answered by the origin before the next is sent: on one connection, or, when it
-    says close, each on its own."""
+    """The same request `count` times, each answered by the origin before the next is sent: on one connection, or, when
+    it says close, each on its own."""
     client, up, fresh = None, None, b"\r\nConnection: close\r\n" in text
     try:
         for _ in range(count):
@@ -155,8 +168,8 @@ def wait_port(port, process, log):
 
 
 def worker_instructions(directory):
-    """Of the thread that serves: of those beside the main thread, the one that did most. Start-up and threads that wake by
-    the clock are not in it."""
+    """Of the thread that serves: of those beside the main thread, the one that did most. Start-up and threads that wake
+    by the clock are not in it."""
     counts = [0]
     for profile in directory.glob("callgrind.out-*"):
         text = profile.read_text()
@@ -177,14 +190,30 @@ def run(weir, name, count, directory):
         probe.close()
         text = text.replace("ORIGIN", f"endpoint 127.0.0.1:{origin.getsockname()[1]};")
         (directory / "gateway.conf").write_text(
-            f"workers 1; modules {weir.parents[1]}/lib/weir/modules;\nadmin {{ bind unix:{directory}/admin.sock; }}\ndrain {{ lag 1ms; }}\n"
-            f"listener public {{ bind 127.0.0.1:{port}; }}\n{text}\n")
-        # The names of the files are relative: they are in every line of the access log, and the length of a temporary name would be counted.
+            f"workers 1; modules {weir.parents[1]}/lib/weir/modules; drain {{ lag 1ms; }}\n"
+            f"admin {{ bind unix:{directory}/admin.sock; }}\n"
+            f"listener public {{ bind 127.0.0.1:{port}; }}\n{text}\n"
+        )
+        # The names of the files are relative: they are in every line of the access log, and the length of a temporary
+        # name would be counted.
         log = directory / "weir.log"
-        argv = ["valgrind", "-q", "--tool=callgrind", "--separate-threads=yes", "--callgrind-out-file=callgrind.out",
-                str(weir), "run", "-c", "gateway.conf", "--no-supervisor"]
-        env = dict(os.environ, GLIBC_TUNABLES="glibc.cpu.hwcaps=-AVX2,-AVX,-ERMS,-AVX512F,-AVX512VL,-SSE4_2,-BMI2",
-                   OPENSSL_ia32cap="0:0")
+        argv = [
+            "valgrind",
+            "-q",
+            "--tool=callgrind",
+            "--separate-threads=yes",
+            "--callgrind-out-file=callgrind.out",
+            str(weir),
+            "run",
+            "-c",
+            "gateway.conf",
+            "--no-supervisor",
+        ]
+        env = dict(
+            os.environ,
+            GLIBC_TUNABLES="glibc.cpu.hwcaps=-AVX2,-AVX,-ERMS,-AVX512F,-AVX512VL,-SSE4_2,-BMI2",
+            OPENSSL_ia32cap="0:0",
+        )
         with open(log, "w") as out:
             process = subprocess.Popen(argv, cwd=directory, stdout=out, stderr=out, env=env)
         try:
@@ -223,7 +252,9 @@ def judge(name, count, known):
     change = count / known - 1
     verdict = "ok"
     if change > TOLERANCE:
-        verdict = f"MORE than {TOLERANCE:.0%} above the figure: make it cheaper, or say why in the commit that raises it"
+        verdict = (
+            f"MORE than {TOLERANCE:.0%} above the figure: make it cheaper, or say why in the commit that raises it"
+        )
     elif change < -TOLERANCE:
         verdict = "less: please lower the figure (--update)"
     print(f"{name:16} {count:10.0f} {known:10} {change:+8.2%}  {verdict}")
