@@ -9,13 +9,14 @@
 
 struct cache_set {
     atomic_flag lock;
+    uint32_t taken; /* how often a new one has taken the place of another */
     uint64_t hash[WAYS];
     struct verified *way[WAYS]; /* most recently used first; NULL: free */
 };
 
 struct cache {
     unsigned n_sets;
-    struct cache_set *sets;
+    struct cache_set *_Atomic sets; /* made with the first entry: of ten thousand policies few see tokens */
 };
 
 struct verified *
@@ -55,11 +56,21 @@ cache_new(unsigned entries)
     if (!c)
         return NULL;
     c->n_sets = (entries + WAYS - 1) / WAYS;
-    c->sets = calloc(c->n_sets, sizeof(*c->sets));
-    if (c->sets)
-        return c;
-    free(c);
-    return NULL;
+    atomic_init(&c->sets, NULL);
+    return c;
+}
+
+/* false: out of memory. */
+static bool
+make_sets(struct cache *c)
+{
+    struct cache_set *none = NULL, *sets;
+    if (atomic_load_explicit(&c->sets, memory_order_acquire))
+        return true;
+    sets = calloc(c->n_sets, sizeof(*sets));
+    if (sets && !atomic_compare_exchange_strong(&c->sets, &none, sets))
+        free(sets); /* another worker was first */
+    return sets != NULL;
 }
 
 void
@@ -67,11 +78,12 @@ cache_free(struct cache *c)
 {
     if (!c)
         return;
-    for (unsigned i = 0; i < c->n_sets; i++) {
+    struct cache_set *sets = atomic_load(&c->sets);
+    for (unsigned i = 0; sets && i < c->n_sets; i++) {
         for (unsigned k = 0; k < WAYS; k++)
-            verified_put(c->sets[i].way[k]);
+            verified_put(sets[i].way[k]);
     }
-    free(c->sets);
+    free(sets);
     free(c);
 }
 
@@ -85,7 +97,7 @@ cache_tail(struct weir_str token)
 static struct cache_set *
 set_lock(struct cache *c, uint64_t hash)
 {
-    struct cache_set *s = &c->sets[(uint64_t)(((unsigned __int128)hash * c->n_sets) >> 64)];
+    struct cache_set *s = &atomic_load_explicit(&c->sets, memory_order_acquire)[(uint64_t)(((unsigned __int128)hash * c->n_sets) >> 64)];
     unsigned spins = 0;
     while (atomic_flag_test_and_set_explicit(&s->lock, memory_order_acquire)) {
         if (++spins % 64 == 0)
@@ -116,6 +128,8 @@ struct verified *
 cache_get(struct cache *c, uint64_t hash, struct weir_str token, uint64_t version, int64_t now)
 {
     struct verified *found = NULL, *gone = NULL;
+    if (!atomic_load_explicit(&c->sets, memory_order_acquire))
+        return NULL;
     struct cache_set *s = set_lock(c, hash);
     for (unsigned k = 0; k < WAYS && s->way[k]; k++) {
         struct verified *v = s->way[k];
@@ -142,9 +156,19 @@ cache_get(struct cache *c, uint64_t hash, struct weir_str token, uint64_t versio
     return found;
 }
 
+/*
+ * A new one takes the place of the one that was not used for longest, and that place only: it moves to the front when it
+ * is used again. So more tokens in turn than there is room for drive each other out of one place, and most of those
+ * that are there stay and are found; all at the front they would drive out each other, and none would be found. One in
+ * FRONT_EACH goes to the front, so that those whom nobody uses any more leave.
+ */
+#define FRONT_EACH 8
+
 void
 cache_add(struct cache *c, struct verified *v)
 {
+    if (!make_sets(c))
+        return;
     atomic_fetch_add_explicit(&v->refs, 1, memory_order_relaxed);
     struct cache_set *s = set_lock(c, v->hash);
     unsigned k = 0;
@@ -153,7 +177,12 @@ cache_add(struct cache *c, struct verified *v)
            !(s->hash[k] == v->hash && s->way[k]->n == v->n && memcmp(s->way[k]->token, v->token, v->n) == 0))
         k++;
     struct verified *gone = s->way[k];
-    to_front(s, k, v);
+    if (k == WAYS - 1 && gone && s->taken++ % FRONT_EACH != FRONT_EACH - 1) {
+        s->hash[k] = v->hash;
+        s->way[k] = v;
+    } else {
+        to_front(s, k, v);
+    }
     set_unlock(s);
     verified_put(gone);
 }

@@ -1,7 +1,8 @@
 /*
  * cache: tokens that have been verified under one policy, so that a client that sends the same one again costs a
  * comparison instead of a signature. Shared by the workers; bounded; small sets with a lock for a few instructions
- * each, the least recently used of a set leaves first. A token is found by its end, which is signature and so as good
+ * each; the least recently used of a set leaves first, and a crowd of tokens that come once each does not drive out
+ * those that come again. A token is found by its end, which is signature and so as good
  * as random, and compared whole.
  */
 #ifndef CACHE_H
@@ -38,7 +39,7 @@ void cache_free(struct cache *c);          /* NULL is allowed */
 /* A reference to what is known of this token, when it was verified with keys of this version and its time has not
  * passed. NULL: nothing. */
 struct verified *cache_get(struct cache *c, uint64_t hash, struct weir_str token, uint64_t version, int64_t now);
-/* Keeps it; takes a reference of its own. */
+/* Keeps it if it can; takes a reference of its own. */
 void cache_add(struct cache *c, struct verified *v);
 /* The part of a token that cache_get's hash is of. */
 struct weir_str cache_tail(struct weir_str token);

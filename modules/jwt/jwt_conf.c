@@ -49,7 +49,7 @@ const struct weir_directive jwt_rows[] = {
       .help = "CLAIM as HEADER: sends a claim to the origin; a header of that name from the client is always removed" },
     { "insecure", "jwt", bool_args, .def = "off",
       .help = "whether keys may be fetched over plain http:// beyond loopback" },
-    { "cache", "jwt", cache_args, .def = "4096",
+    { "cache", "jwt", cache_args, .def = "16384",
       .help = "verified tokens remembered, so that the same one costs no signature again; 0: none" },
     { 0 },
 };

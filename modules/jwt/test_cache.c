@@ -91,6 +91,35 @@ test_least_recently_used_leaves(void **state)
     cache_free(c);
 }
 
+/* `n` tokens in turn, `rounds` times; how many of them were found. */
+static unsigned
+in_turn(struct cache *c, unsigned first, unsigned n, unsigned rounds)
+{
+    unsigned found = 0;
+    char name[16];
+    for (unsigned i = 0; i < n * rounds; i++) {
+        unsigned k = first + i % n;
+        snprintf(name, sizeof(name), "t%u", k);
+        if (has(c, name, k, 1, 1))
+            found++;
+        else
+            add(c, name, k, 1, 100);
+    }
+    return found;
+}
+
+static void
+test_more_in_turn_than_there_is_room_for(void **state)
+{
+    struct cache *c = cache_new(8); /* one set */
+    unsigned found = in_turn(c, 0, 20, 100);
+    assert_in_range(found, 2000 * 20 / 100, 2000 * 8 / 20); /* the best there is: 8 of 20 */
+    /* Those whom nobody uses any more give way to others. */
+    in_turn(c, 100, 8, 40);
+    assert_int_equal(in_turn(c, 100, 8, 1), 8);
+    cache_free(c);
+}
+
 static void
 test_an_entry_outlives_its_cache(void **state)
 {
@@ -137,6 +166,7 @@ main(void)
         cmocka_unit_test(test_finds_the_same_token_only),  cmocka_unit_test(test_time_and_keys_end_it),
         cmocka_unit_test(test_least_recently_used_leaves), cmocka_unit_test(test_an_entry_outlives_its_cache),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_more_in_turn_than_there_is_room_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

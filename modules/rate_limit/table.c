@@ -17,7 +17,7 @@ struct table_set {
 
 struct table {
     size_t n_sets;
-    struct table_set *sets;
+    struct table_set *_Atomic sets; /* made with the first bucket: of ten thousand limits few see traffic */
 };
 
 _Static_assert(sizeof(struct table_set) == 128, "a set is two cache lines");
@@ -29,13 +29,21 @@ table_new(size_t entries)
     if (!t)
         return NULL;
     t->n_sets = (entries + WAYS - 1) / WAYS;
-    t->sets =
-        calloc(t->n_sets,
-               sizeof(*t->sets)); /* zero is an open lock and free buckets; the kernel gives such pages on first use */
-    if (t->sets)
-        return t;
-    free(t);
-    return NULL;
+    atomic_init(&t->sets, NULL);
+    return t;
+}
+
+/* Zero is an open lock and free buckets; the kernel gives such pages on first use. */
+static struct table_set *
+make_sets(struct table *t)
+{
+    struct table_set *none = NULL, *sets = calloc(t->n_sets, sizeof(*sets));
+    if (!sets)
+        abort(); /* as everywhere: without memory there is no going on */
+    if (atomic_compare_exchange_strong(&t->sets, &none, sets))
+        return sets;
+    free(sets); /* another worker was first */
+    return none;
 }
 
 void
@@ -43,14 +51,17 @@ table_free(struct table *t)
 {
     if (!t)
         return;
-    free(t->sets);
+    free(atomic_load(&t->sets));
     free(t);
 }
 
 static struct table_set *
 set_lock(struct table *t, uint64_t hash)
 {
-    struct table_set *s = &t->sets[(uint64_t)(((unsigned __int128)hash * t->n_sets) >> 64)];
+    struct table_set *sets = atomic_load_explicit(&t->sets, memory_order_acquire);
+    if (!sets)
+        sets = make_sets(t);
+    struct table_set *s = &sets[(uint64_t)(((unsigned __int128)hash * t->n_sets) >> 64)];
     unsigned spins = 0;
     while (atomic_flag_test_and_set_explicit(&s->lock, memory_order_acquire)) {
         if (++spins % 64 == 0)
