@@ -44,6 +44,36 @@ char *fuzz_exact(struct slice s);
 /* A copy in the arena in which every byte that `good` refuses is `instead`. */
 struct slice fuzz_only(struct slice s, bool (*good)(char c), char instead, struct arena *arena);
 
+/* How bytes come to a codec: a first piece, then pieces of so many. */
+struct fuzz_cut {
+    size_t first, step;
+};
+
+/* The end of the piece that begins behind `have` of n bytes. */
+static inline size_t
+fuzz_cut_end(const struct fuzz_cut *cut, size_t have, size_t n)
+{
+    size_t end = have < cut->first ? cut->first : have + cut->step;
+
+    return end < n ? end : n;
+}
+
+/* Where inputs are short enough to try every cut in two, and the bytes one by one: all of those, one after the other.
+ * Begin with { 0, 0 }; false: that was the last one. */
+#define FUZZ_CUT_ALL_MAX 300
+
+static inline bool
+fuzz_next_cut(struct fuzz_cut *cut, size_t n)
+{
+    if (cut->step == 1 || n < 2 || n > FUZZ_CUT_ALL_MAX)
+        return false;
+    if (cut->first + 1 < n)
+        *cut = (struct fuzz_cut){ cut->first + 1, n };
+    else
+        *cut = (struct fuzz_cut){ 1, 1 };
+    return true;
+}
+
 /* A small generator for choices that should not cost the input a byte each. */
 struct fuzz_random {
     uint64_t state;

@@ -1,4 +1,4 @@
-/* The chunked coding and its trailers: decoded the same in pieces and at once, and what is decoded can be coded again.
+/* The chunked coding and its trailers: decoded the same in pieces (short ones: in every cut) and at once, and what is decoded can be coded again.
  * Input: bytes of a piece, the body. */
 #include "fuzz.h"
 
@@ -15,14 +15,14 @@ struct decoded {
 };
 
 static enum h1_result
-decode_body(struct decoded *d, struct slice s, size_t step)
+decode_body(struct decoded *d, struct slice s, const struct fuzz_cut *cut)
 {
     struct chunked c;
     enum h1_result result = H1_MORE;
 
     chunked_init(&c);
     while (result == H1_MORE && d->used < s.n) {
-        size_t n = s.n - d->used < step ? s.n - d->used : step, used;
+        size_t n = fuzz_cut_end(cut, d->used, s.n) - d->used, used;
         struct slice data;
 
         result = chunked_decode(&c, s.p + d->used, n, &used, &data, &d->err);
@@ -35,13 +35,13 @@ decode_body(struct decoded *d, struct slice s, size_t step)
 }
 
 static enum h1_result
-decode_trailers(struct decoded *d, struct slice s, size_t step, const struct h1_limits *l)
+decode_trailers(struct decoded *d, struct slice s, const struct fuzz_cut *cut, const struct h1_limits *l)
 {
     enum h1_result result = H1_MORE;
     size_t used = 0;
 
     for (size_t have = 0; result == H1_MORE && have < s.n;) {
-        have = s.n - have > step ? have + step : s.n;
+        have = fuzz_cut_end(cut, d->used + have, d->used + s.n) - d->used;
         d->fields.n = 0;
         result = chunked_trailers(s.p, have, l, &d->fields, &used, &d->err);
     }
@@ -50,14 +50,14 @@ decode_trailers(struct decoded *d, struct slice s, size_t step, const struct h1_
 }
 
 static void
-decode(struct decoded *d, struct slice s, size_t step, const struct h1_limits *l, struct arena *arena)
+decode(struct decoded *d, struct slice s, const struct fuzz_cut *cut, const struct h1_limits *l, struct arena *arena)
 {
     memset(d, 0, sizeof(*d));
     iobuf_init(&d->data, SIZE_MAX);
     fields_init(&d->fields, arena);
-    d->body = decode_body(d, s, step);
+    d->body = decode_body(d, s, cut);
     if (d->body == H1_DONE)
-        d->trailers = decode_trailers(d, slice_from(s, d->used), step, l);
+        d->trailers = decode_trailers(d, slice_from(s, d->used), cut, l);
     if (d->trailers != H1_DONE)
         d->fields.n = 0;
 }
@@ -79,6 +79,7 @@ static void
 require_coded_again(struct decoded *d, size_t step, struct arena *arena)
 {
     struct decoded again;
+    struct fuzz_cut nowhere = { SIZE_MAX, 1 };
     struct iobuf from, wire;
     size_t n = d->data.len;
 
@@ -88,7 +89,7 @@ require_coded_again(struct decoded *d, size_t step, struct arena *arena)
     while (from.len)
         h1_write_chunk(&wire, &from, from.len < step ? from.len : step);
     h1_write_last_chunk(&wire, &d->fields);
-    decode(&again, slice_of(iobuf_pullup(&wire, wire.len), wire.len), wire.len, &wide, arena);
+    decode(&again, slice_of(iobuf_pullup(&wire, wire.len), wire.len), &nowhere, &wide, arena);
     FUZZ_REQUIRE(again.used == wire.len);
     again.used = d->used;
     require_same(&again, d);
@@ -97,25 +98,36 @@ require_coded_again(struct decoded *d, size_t step, struct arena *arena)
     iobuf_fini(&wire);
 }
 
+static void
+require_same_cut(struct decoded *whole, struct slice s, const struct fuzz_cut *cut, struct arena *arena)
+{
+    struct decoded pieces;
+
+    decode(&pieces, s, cut, &limits, arena);
+    require_same(whole, &pieces);
+    iobuf_fini(&pieces.data);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = fuzz_input(data, size);
     size_t step = 1 + fuzz_byte(&in) % 64;
     struct slice rest = fuzz_rest(&in);
-    struct decoded whole, pieces;
+    struct fuzz_cut nowhere = { SIZE_MAX, 1 }, cut = { step, step };
+    struct decoded whole;
     struct arena arena;
 
     arena_init(&arena);
-    decode(&whole, rest, rest.n, &limits, &arena);
-    decode(&pieces, rest, step, &limits, &arena);
-    require_same(&whole, &pieces);
+    decode(&whole, rest, &nowhere, &limits, &arena);
+    require_same_cut(&whole, rest, &cut, &arena);
+    for (cut = (struct fuzz_cut){ 0, 0 }; fuzz_next_cut(&cut, rest.n);)
+        require_same_cut(&whole, rest, &cut, &arena);
     if (whole.trailers == H1_DONE) {
         fuzz_require_fields(&whole.fields);
         require_coded_again(&whole, step, &arena);
     }
     iobuf_fini(&whole.data);
-    iobuf_fini(&pieces.data);
     arena_fini(&arena);
     return 0;
 }

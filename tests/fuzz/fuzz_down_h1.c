@@ -249,22 +249,35 @@ require_same(struct slice whole, struct slice cut, bool early)
     FUZZ_REQUIRE(same);
 }
 
+static void
+require_same_cut(const struct play *whole, struct slice bytes, const struct wire_cuts *cuts)
+{
+    struct play cut = { .early = whole->early, .answer_aborted = whole->answer_aborted, .lazy = whole->lazy };
+
+    run(&cut, bytes, cuts);
+    require_same(strbuf_slice(&whole->log), strbuf_slice(&cut.log), whole->early);
+    strbuf_fini(&cut.log);
+    strbuf_fini(&cut.body);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = fuzz_input(data, size);
     unsigned ways = fuzz_byte(&in), how = fuzz_byte(&in);
-    struct play whole = { .early = ways & 1, .answer_aborted = ways & 2, .lazy = ways & 4 }, cut = whole;
+    struct play whole = { .early = ways & 1, .answer_aborted = ways & 2, .lazy = ways & 4 };
     struct wire_cuts nowhere = { .how = CUT_NOWHERE }, cuts = { .how = 1 + how % 3, .end_at_once = how & 4 };
     struct slice bytes;
 
     cuts.seed = fuzz_byte(&in) * 256;
     cuts.seed += fuzz_byte(&in);
     bytes = fuzz_rest(&in);
-    require_same(run(&whole, bytes, &nowhere), run(&cut, bytes, &cuts), whole.early);
+    run(&whole, bytes, &nowhere);
+    require_same_cut(&whole, bytes, &cuts);
+    cuts.how = CUT_ONCE;
+    for (cuts.seed = 0; how & 8 && bytes.n <= WIRE_CUT_ALL_MAX && cuts.seed + 1 < bytes.n; cuts.seed++)
+        require_same_cut(&whole, bytes, &cuts);
     strbuf_fini(&whole.log);
     strbuf_fini(&whole.body);
-    strbuf_fini(&cut.log);
-    strbuf_fini(&cut.body);
     return 0;
 }

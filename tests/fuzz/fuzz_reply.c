@@ -34,17 +34,18 @@ read_all(struct reader *r, struct strbuf *out)
     return !bad;
 }
 
-/* pieces 0: all at once. */
+/* pieces 0: as cut says. */
 static void
-replies(struct slice s, unsigned pieces, struct strbuf *out)
+replies(struct slice s, unsigned pieces, const struct fuzz_cut *cut, struct strbuf *out)
 {
     struct reader *r = reader_new();
     struct fuzz_random random = { pieces };
     bool good = true;
+    size_t had = 0, all = s.n;
 
     strbuf_init(out, 16u << 20);
     while (s.n && good) {
-        size_t n = pieces ? 1 + fuzz_random(&random, 1 + pieces % 32) : s.n;
+        size_t n = pieces ? 1 + fuzz_random(&random, 1 + pieces % 32) : fuzz_cut_end(cut, had, all) - had;
         char *copy;
 
         if (n > s.n)
@@ -54,10 +55,21 @@ replies(struct slice s, unsigned pieces, struct strbuf *out)
         free(copy);
         good = good && read_all(r, out);
         s = slice_from(s, n);
+        had += n;
     }
     if (!good)
         strbuf_adds(out, "bad\n");
     reader_free(r);
+}
+
+static void
+require_same(struct slice bytes, unsigned pieces, const struct fuzz_cut *by, const struct strbuf *whole)
+{
+    struct strbuf cut;
+
+    replies(bytes, pieces, by, &cut);
+    FUZZ_REQUIRE(slice_eq(strbuf_slice(whole), strbuf_slice(&cut)));
+    strbuf_fini(&cut);
 }
 
 int
@@ -66,12 +78,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_input in = fuzz_input(data, size);
     unsigned pieces = 1 + fuzz_byte(&in);
     struct slice bytes = fuzz_rest(&in);
-    struct strbuf whole, cut;
+    struct fuzz_cut nowhere = { SIZE_MAX, 1 };
+    struct strbuf whole;
 
-    replies(bytes, 0, &whole);
-    replies(bytes, pieces, &cut);
-    FUZZ_REQUIRE(slice_eq(strbuf_slice(&whole), strbuf_slice(&cut)));
+    replies(bytes, 0, &nowhere, &whole);
+    require_same(bytes, pieces, &nowhere, &whole);
+    for (struct fuzz_cut cut = { 0, 0 }; fuzz_next_cut(&cut, bytes.n);)
+        require_same(bytes, 0, &cut, &whole);
     strbuf_fini(&whole);
-    strbuf_fini(&cut);
     return 0;
 }

@@ -1,4 +1,4 @@
-/* Request heads: found the same in pieces and at once; what is accepted has one framing and a canonical path, and what
+/* Request heads: found the same in pieces (short ones: in every cut) and at once; what is accepted has one framing and a canonical path, and what
  * goes to an origin is read there as the same request. Input: bytes of a piece, rules for the path, the head. */
 #include "fuzz.h"
 
@@ -7,13 +7,13 @@ static const struct h1_limits limits = { .request_line = 512, .field = 256, .hea
 static const struct h1_limits wide = { .request_line = 4096, .field = 4096, .head = 16384, .fields = 32 };
 
 static enum h1_result
-find_head(struct slice s, size_t step, size_t *len, struct h1_error *err)
+find_head(struct slice s, const struct fuzz_cut *cut, size_t *len, struct h1_error *err)
 {
     struct h1_scan scan = { 0 };
     enum h1_result result = H1_MORE;
 
     for (size_t have = 0; result == H1_MORE && have < s.n;) {
-        have = s.n - have > step ? have + step : s.n;
+        have = fuzz_cut_end(cut, have, s.n);
         result = h1_find_head(&scan, s.p, have, &limits, len, err);
     }
     return result;
@@ -62,22 +62,35 @@ require_same_at_origin(struct http_request *r, const struct uri_rules *rules, st
     iobuf_fini(&out);
 }
 
+static void
+require_found_again(struct slice s, const struct fuzz_cut *cut, enum h1_result found, size_t len,
+                    const struct h1_error *err)
+{
+    struct h1_error err_again = { 0 };
+    size_t len_again = 0;
+
+    FUZZ_REQUIRE(find_head(s, cut, &len_again, &err_again) == found);
+    FUZZ_REQUIRE(found != H1_DONE || len == len_again);
+    FUZZ_REQUIRE(found != H1_ERROR || (err->reason == err_again.reason && err->text == err_again.text));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = fuzz_input(data, size);
-    size_t step = 1 + fuzz_byte(&in) % 64, len = 0, len_again = 0;
+    size_t step = 1 + fuzz_byte(&in) % 64, len = 0;
+    struct fuzz_cut nowhere = { SIZE_MAX, 1 }, cut = { step, step };
     struct uri_rules rules = fuzz_uri_rules(fuzz_byte(&in));
     struct slice rest = fuzz_rest(&in);
-    struct h1_error err = { 0 }, err_again = { 0 };
-    enum h1_result found = find_head(rest, rest.n, &len, &err);
+    struct h1_error err = { 0 };
+    enum h1_result found = find_head(rest, &nowhere, &len, &err);
     struct http_request r = { 0 };
     struct arena arena;
     char *head;
 
-    FUZZ_REQUIRE(find_head(rest, step, &len_again, &err_again) == found);
-    FUZZ_REQUIRE(found != H1_DONE || len == len_again);
-    FUZZ_REQUIRE(found != H1_ERROR || (err.reason == err_again.reason && err.text == err_again.text));
+    require_found_again(rest, &cut, found, len, &err);
+    for (cut = (struct fuzz_cut){ 0, 0 }; fuzz_next_cut(&cut, rest.n);)
+        require_found_again(rest, &cut, found, len, &err);
     if (found != H1_DONE)
         return 0;
     FUZZ_REQUIRE(len <= rest.n && len <= limits.head);

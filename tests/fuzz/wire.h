@@ -18,10 +18,12 @@ struct wire {
 };
 
 struct wire_cuts {
-    enum { CUT_NOWHERE, CUT_ONCE, CUT_RANDOMLY, CUT_FINELY } how;
+    enum { CUT_NOWHERE, CUT_ONCE, CUT_RANDOMLY, CUT_FINELY } how; /* ONCE: behind 1 + seed % bytes */
     unsigned seed;
     bool end_at_once; /* the end of the stream comes together with the last piece */
 };
+
+#define WIRE_CUT_ALL_MAX 64 /* a stream this short may be tried with every cut in two */
 
 void wire_open(struct wire *w);
 int wire_open_fd(struct wire *w); /* instead of a connection: its descriptor, for the caller */
