@@ -441,6 +441,15 @@ try_head(struct up_session *u)
     return true;
 }
 
+/*
+ * What an origin says unasked is nobody's answer as long as it is here before the request is written. It came along
+ * with the answer before: then the connection was not kept (reusable); or while the connection was idle: then it was
+ * closed (watch_idle); or with the events of the turn in which the request came: then they are heard before anything is
+ * written (step). What comes between the last look at the events and the moment at which the origin has read the
+ * request cannot be told from the answer, as HTTP/1.1 does not number its messages. The true answer comes behind it,
+ * and ends the connection unless it too falls into that time of the next request.
+ */
+
 /* The read that would only say that the origin has not answered yet can be saved. */
 static bool
 nothing_may_have_come(const struct up_session *u)

@@ -167,9 +167,11 @@ pending_add(struct lease *l)
 {
     struct pool_upstream *up = l->host->up;
     struct pool *p = l->pool;
+    /* Who asks for a fresh one has just given up a stale one, whose slot comes back at the end of this turn. */
+    unsigned limit = l->cluster->limit_pending + l->fresh;
 
     l->since = clock_now();
-    if (!slots_wait_begin(up->state, l->cluster->limit_pending, up->n_pending ? oldest_here(up) : l->since))
+    if (!slots_wait_begin(up->state, limit, up->n_pending ? oldest_here(up) : l->since))
         return false;
     TAILQ_INSERT_TAIL(&up->pending, l, pending);
     if (up->n_pending++ == 0)

@@ -210,6 +210,21 @@ def test_a_connection_that_ends_while_the_request_is_on_its_way(weir, origin, me
         assert any(d["reason"] == "stale_connection" for d in w.logged(r)["why"])
 
 
+@pytest.mark.parametrize("pending", [0, 1])
+def test_a_stale_connection_gives_its_place_to_the_fresh_one(weir, origin, pending):
+    """Also when it was the only one that the limits allow."""
+    w = weir("workers 1;\nroute / { proxy o; }\nupstream o { endpoint @O@; limits connections=1 pending=@N@; keepalive 8 idle=60s; }",
+             O=origin, N=pending)
+
+    def script(conn, _):
+        conn.answer(200)
+        conn.reader.until(b"\r\n\r\n", "the next request")
+        return False
+    origin.on("/s", script)
+    for _ in range(3):
+        assert w.get("/s").status == 200
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_408_that_crosses_the_request(weir, origin, method):
     """Some origins end an idle connection with words; they are no answer to what they did not read."""
