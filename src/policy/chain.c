@@ -46,6 +46,12 @@ chain_new(struct arena *arena, struct weir_policy *const *policies, unsigned n, 
     return c;
 }
 
+void
+chain_forget(struct slice subject)
+{
+    stats_drop(chain_verdicts_family(), subject);
+}
+
 unsigned
 chain_count(const struct chain *c)
 {

@@ -57,6 +57,8 @@ void *policy_config(const struct weir_policy *p);
 /* The chain of a route: list of policies (at most POLICY_MAX), outermost first. Several chains may share policies (one
  * in `host` serves all its routes). subject: for metrics (route or upstream). */
 struct chain *chain_new(struct arena *arena, struct weir_policy *const *policies, unsigned n, struct slice subject);
+/* Drops the series of a subject that no generation has any more. */
+void chain_forget(struct slice subject);
 unsigned chain_count(const struct chain *c);
 struct weir_policy *chain_get(const struct chain *c, unsigned i);
 

@@ -303,7 +303,7 @@ step_finish(struct exchange *x)
     if (x->entered)
         cluster_leave(x->target->cluster);
     chain_finish(&x->px);
-    metrics_request(x->route ? x->route->stats : 0, ds->req.method, x->status, duration);
+    metrics_request(x->route ? x->route->stats : NULL, ds->req.method, x->status, duration);
     if (g->log)
         write_log(x, duration);
     timer_fini(&x->timer);

@@ -2,6 +2,7 @@
 
 #include "../base/xalloc.h"
 #include "listener_build.h"
+#include "metrics.h"
 #include "route_build.h"
 
 #include <stdlib.h>
@@ -54,6 +55,7 @@ build_target(struct generation *g, const struct weir_conf *block)
         return NULL;
     struct target *t = arena_zalloc(&g->arena, sizeof *t);
     t->cluster = c;
+    t->stats = metrics_route(slice_str(c->name));
     t->chain = chain_build(&g->scope, block, slice_str(c->name));
     if (c->hash_line)
         t->hash_key = template_of_arg(c->hash_line, 1, &g->arena);
@@ -111,11 +113,15 @@ void
 generation_free(struct generation *g)
 {
     policy_scope_release(&g->scope);
-    for (unsigned i = 0; i < g->n_targets; i++)
+    for (unsigned i = 0; i < g->n_targets; i++) {
+        metrics_route_put(g->targets[i]->stats);
         cluster_free(g->targets[i]->cluster);
+    }
     for (unsigned i = 0; i < g->n_stores; i++)
         store_free(g->stores[i]);
     listeners_free(g);
+    for (unsigned i = 0; i < route_table_count(g->routes); i++)
+        metrics_route_put(route_table_get(g->routes, i)->stats);
     route_table_free(g->routes);
     name_map_fini(&g->targets_by_name);
     arena_fini(&g->arena);

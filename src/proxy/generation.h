@@ -16,8 +16,10 @@
 #include "../upstream/cluster.h"
 #include "route.h"
 
+struct route_metrics;
 struct target {             /* an upstream with the policies written in it */
     struct cluster *cluster;
+    struct route_metrics *stats; /* its policies' verdicts are counted under its name */
     struct chain *chain;
     struct template *hash_key;    /* balance hash */
     struct template *host_header;

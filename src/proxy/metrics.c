@@ -1,25 +1,33 @@
 #include "metrics.h"
 
-#include "../base/hash.h"
+#include "../base/name_map.h"
 #include "../base/xalloc.h"
 #include "../net/listener.h"
+#include "../policy/chain.h"
 #include "../stats/stats.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 static struct stats_family *requests, *connections;
 static stats_id duration, total, active, idle, loop_lag;
 
-/* Names of routes by number; few, and only added to. */
+/* Of a route, as long as some generation has one of that name. */
+struct route_metrics {
+    char *name; /* owned */
+    size_t n;
+    uint32_t number; /* never given twice; 0 is "none" */
+    unsigned users;
+};
+
 static struct {
     pthread_mutex_t lock;
-    struct slice *names;
-    unsigned n, room;
-    unsigned *slots; /* hash table of numbers; 0: free */
-    size_t n_slots;
+    struct name_map by_name;
+    uint32_t last;
 } routes = { .lock = PTHREAD_MUTEX_INITIALIZER };
+static _Atomic unsigned forgotten; /* how many are gone */
 
 static void
 collect_pauses(struct strbuf *out, void *arg)
@@ -55,45 +63,46 @@ metrics_init(void)
     stats_add_collector(collect_pauses, NULL);
 }
 
-static unsigned *
-route_slot(struct slice name)
-{
-    for (size_t i = hash_slice(name) & (routes.n_slots - 1);; i = (i + 1) & (routes.n_slots - 1)) {
-        unsigned *s = &routes.slots[i];
-        if (!*s || slice_eq(routes.names[*s], name))
-            return s;
-    }
-}
-
-static void
-routes_grow(void)
-{
-    if (routes.n + 1 < routes.room)
-        return;
-    routes.room = routes.room ? routes.room * 2 : 64;
-    routes.names = xrealloc(routes.names, routes.room * sizeof *routes.names);
-    free(routes.slots);
-    routes.n_slots = routes.room * 2;
-    routes.slots = xcalloc(routes.n_slots, sizeof *routes.slots);
-    if (routes.n == 0)
-        routes.names[routes.n++] = SLICE("none");
-    for (unsigned i = 1; i < routes.n; i++)
-        *route_slot(routes.names[i]) = i;
-}
-
-unsigned
+struct route_metrics *
 metrics_route(struct slice name)
 {
+    struct route_metrics *m;
+
     pthread_mutex_lock(&routes.lock);
-    routes_grow();
-    unsigned *s = route_slot(name);
-    if (!*s) {
-        routes.names[routes.n] = slice_of(xstrndup(name.p, name.n), name.n);
-        *s = routes.n++;
+    m = name_map_get(&routes.by_name, name);
+    if (!m) {
+        m = xcalloc(1, sizeof *m);
+        m->name = xstrndup(name.p, name.n);
+        m->n = name.n;
+        m->number = ++routes.last;
+        name_map_put(&routes.by_name, slice_of(m->name, m->n), m);
     }
-    unsigned id = *s;
+    m->users++;
     pthread_mutex_unlock(&routes.lock);
-    return id;
+    return m;
+}
+
+void
+metrics_route_put(struct route_metrics *m)
+{
+    struct slice name;
+
+    if (!m)
+        return;
+    pthread_mutex_lock(&routes.lock);
+    if (--m->users == 0) {
+        name = slice_of(m->name, m->n);
+        name_map_del(&routes.by_name, name);
+        /* Under the lock: a new route of this name would count into the series that go. */
+        stats_drop(requests, name);
+        chain_forget(name);
+        atomic_fetch_add(&forgotten, 1);
+        free(m->name);
+        free(m);
+    }
+    if (routes.by_name.n == 0)
+        name_map_fini(&routes.by_name);
+    pthread_mutex_unlock(&routes.lock);
 }
 
 /* This worker's way from (route, method, code) to the series, so that the lock of stats_series is taken once per
@@ -104,6 +113,7 @@ static _Thread_local struct {
         stats_id id;
     } * v;
     size_t n, room;
+    unsigned forgotten; /* when it was begun */
 } seen;
 
 static struct series *
@@ -127,19 +137,33 @@ seen_grow(void)
     free(old);
 }
 
-static stats_id
-series_of(unsigned route, enum http_method method, int status)
+/* A place for one more. What has vanished in the meantime takes none: the rest comes back as it is needed. */
+static void
+seen_make_room(void)
 {
-    uint64_t key = (uint64_t)route << 20 | (uint64_t)method << 12 | (uint64_t)(unsigned)status | 1ULL << 60;
-    if (seen.n * 2 >= seen.room)
-        seen_grow();
+    unsigned now = atomic_load_explicit(&forgotten, memory_order_relaxed);
+
+    if (seen.n * 2 < seen.room)
+        return;
+    if (now != seen.forgotten) {
+        free(seen.v);
+        seen.v = NULL;
+        seen.n = seen.room = 0;
+        seen.forgotten = now;
+    }
+    seen_grow();
+}
+
+static stats_id
+series_of(const struct route_metrics *route, enum http_method method, int status)
+{
+    uint64_t key = (uint64_t)(route ? route->number : 0) << 20 | (uint64_t)method << 12 | (uint64_t)(unsigned)status | 1ULL << 60;
+    seen_make_room();
     struct series *s = seen_slot(key);
     if (!s->key) {
         char code[12];
         int n = snprintf(code, sizeof code, "%d", status);
-        pthread_mutex_lock(&routes.lock);
-        struct slice name = route && route < routes.n ? routes.names[route] : SLICE("none");
-        pthread_mutex_unlock(&routes.lock);
+        struct slice name = route ? slice_of(route->name, route->n) : SLICE("none");
         *s = (struct series){ key, stats_series(requests, (struct slice[]){ name, slice_str(method_name(method)),
                                                                             slice_of(code, (size_t)n) }) };
         seen.n++;
@@ -148,7 +172,7 @@ series_of(unsigned route, enum http_method method, int status)
 }
 
 void
-metrics_request(unsigned route, enum http_method method, int status, nsec_t took)
+metrics_request(const struct route_metrics *route, enum http_method method, int status, nsec_t took)
 {
     stats_add(series_of(route, method, status), 1);
     stats_add(total, 1);

@@ -6,10 +6,12 @@
 #include "../http/message.h"
 
 void metrics_init(void);
-/* A small number for a route's name, the same over reloads; 0 is "none". Any thread. */
-unsigned metrics_route(struct slice name);
-/* One exchange is over. On a worker: no lock once the (route, method, code) has been seen there. */
-void metrics_request(unsigned route, enum http_method method, int status, nsec_t took);
+struct route_metrics;
+/* Of the routes of that name, the same over reloads; a use. With the last use its series go. Any thread. */
+struct route_metrics *metrics_route(struct slice name);
+void metrics_route_put(struct route_metrics *m); /* nobody counts for it any more; NULL is allowed */
+/* One exchange is over; route NULL: "none". On a worker: no lock once the (route, method, code) has been seen there. */
+void metrics_request(const struct route_metrics *route, enum http_method method, int status, nsec_t took);
 void metrics_downstream(int sessions, int busy); /* changes of weir_connections{side="downstream"} on this worker */
 /* Just before the metrics are shown: the longest turn of any loop since the last time. */
 void metrics_loop_lag(double seconds);

@@ -20,6 +20,7 @@ enum route_action { ROUTE_PROXY, ROUTE_TARGET_POLICY, ROUTE_RESPOND, ROUTE_REDIR
 
 struct target;
 struct regex;
+struct route_metrics;
 
 struct route {
     struct slice name;
@@ -51,7 +52,7 @@ struct route {
     bool access_log;
 
     struct chain *chain;
-    unsigned stats;               /* identity of its name in the metrics, the same over reloads */
+    struct route_metrics *stats;  /* a use: what is counted under its name */
 };
 
 struct route_table;

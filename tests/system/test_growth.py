@@ -1,0 +1,83 @@
+"""Cost grows gently: with the number of routes, upstreams and policies at load, and not at all with what is gone."""
+import os
+import re
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from harness import eventually
+from harness.daemon import BINARY, environment, sanitized
+
+GROW = os.path.join(os.path.dirname(__file__), "..", "bench", "grow.py")
+
+CHURN = """
+use rate_limit;
+upstream u@K@ { endpoint @O@; }
+upstream kept { endpoint @O@; }
+route /kept { proxy kept; }
+route /a@K@ { rate_limit { rate 1000000/s; } proxy u@K@; }
+route ~ ^/b@K@/[a-z]+$ { proxy u@K@; }
+host h@K@.example { route /c { respond 200; } }
+"""
+
+
+def grown(tmp_path, shape, n):
+    path = tmp_path / f"{shape}.conf"
+    path.write_text(subprocess.run([sys.executable, GROW, shape, str(n)], capture_output=True, text=True, check=True).stdout)
+    return path
+
+
+def cpu_limit():
+    """Far more than it takes, far less than what a square of the number would."""
+    resource.setrlimit(resource.RLIMIT_CPU, (6, 6))
+
+
+@pytest.mark.skipif(sanitized(), reason="a sanitized binary's time is no measure")
+@pytest.mark.parametrize("shape", ["prefix", "exact", "regex", "wild", "hosts", "policies", "jwt", "upstreams", "endpoints"])
+def test_ten_thousand_of_anything_are_checked(tmp_path, shape):
+    done = subprocess.run([BINARY, "check", "-c", grown(tmp_path, shape, 10000)], env=environment(), capture_output=True, text=True,
+                          preexec_fn=cpu_limit, timeout=240)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def ask_all(w, k):
+    assert w.get("/kept").status == 200
+    assert w.get(f"/a{k}/x").status == 200
+    assert w.get(f"/b{k}/x").status == 200
+    assert w.request("GET", "/c", [("Host", f"h{k}.example")]).status == 200
+
+
+def test_what_a_reload_takes_away_leaves_no_series(weir, origin):
+    """Names that change with each reload: the metrics hold those of the last one only, and count on for the others."""
+    w = weir(CHURN, K=0, O=origin)
+    ask_all(w, 0)
+    eventually(lambda: w.metric("weir_policy_verdicts_total", route="/a0", policy="rate_limit", verdict="pass", mode="enforce") == 1, "the verdict")
+    for k in range(1, 31):
+        assert w.reload(CHURN, K=k, O=origin)[0] == 200
+        ask_all(w, k)
+
+    def vanished():
+        return [labels for _, labels, _ in w.metrics() for v in labels.values() if re.search(r"(^/a|b|^u|^h)[0-9]+", v) and "30" not in v]
+    eventually(lambda: not vanished(), "the series of vanished routes and upstreams to go")
+    assert w.metric("weir_policy_verdicts_total", route="/a30", policy="rate_limit", verdict="pass", mode="enforce") == 1
+    assert w.metric("weir_requests_total", route="/a30", method="GET", code="200") == 1
+    assert w.metric("weir_requests_total", route="/kept", method="GET", code="200") == 31
+
+
+@pytest.mark.skipif(sanitized(), reason="a sanitized binary's memory is no measure")
+def test_what_a_reload_takes_away_leaves_no_memory(weir, origin):
+    """But for the buckets of limits, which are kept for a minute in case the limit comes back."""
+    churning = CHURN.replace("rate_limit { rate 1000000/s; }", "")
+    w = weir(churning, K=0, O=origin)
+
+    def churn(begin, n):
+        for k in range(begin, begin + n):
+            assert w.reload(churning, K=k, O=origin)[0] == 200
+            ask_all(w, k)
+        eventually(lambda: len(w.view("generations")) == 1, "the old generations to go")
+        return w.resident()
+    before = churn(1, 40)
+    after = churn(100, 120)
+    assert after < before + (1 << 20), f"{before} bytes became {after}"
