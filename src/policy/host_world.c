@@ -81,8 +81,8 @@ handle_of(struct stats_family *f, const struct slice *values, char kind)
         m->id = id;
         HASH_ADD(hh, handles.metrics, id, sizeof(m->id), m);
     }
-    m->kind = kind;
-    m->users++;
+    if (m->users++ == 0) /* workers read it from then on */
+        m->kind = kind;
     pthread_mutex_unlock(&handles.lock);
     return m;
 }
