@@ -23,6 +23,18 @@ include $(top_srcdir)/tests/bench/local.mk
 dist_check_SCRIPTS += tests/layers.sh
 TESTS += tests/layers.sh
 
+# What starts threads; make check-threads in a build with --enable-tsan.
+THREAD_TESTS = tests/unit/base/test_clock tests/unit/base/test_log tests/unit/base/test_random tests/unit/daemon/test_client \
+	tests/unit/event/test_mailbox tests/unit/event/test_offload tests/unit/event/test_watchdog tests/unit/event/test_worker \
+	tests/unit/net/test_listener tests/unit/net/test_resolver tests/unit/net/test_tls_conn tests/unit/observe/test_access_log \
+	tests/unit/policy/test_fetch tests/unit/policy/test_state tests/unit/proxy/test_exchange tests/unit/stats/test_shard \
+	tests/unit/store/test_store_workers tests/unit/upstream/test_names tests/unit/upstream/test_pool \
+	tests/unit/upstream/test_slots modules/circuit_breaker/test_breaker modules/jwt/test_cache \
+	modules/rate_limit/test_redis_script modules/rate_limit/test_table
+check-threads:
+	@$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS="$(THREAD_TESTS)" check_PROGRAMS="$(THREAD_TESTS)"
+.PHONY: check-threads
+
 # clang-tidy and cppcheck, with the flags of this build.
 ANALYSE_FLAGS = $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS) $(EVENT_CFLAGS) $(OPENSSL_CFLAGS) $(JANSSON_CFLAGS) \
 	$(JWT_CFLAGS) $(HIREDIS_CFLAGS) $(CARES_CFLAGS) $(PCRE2_CFLAGS) $(CMOCKA_CFLAGS)

@@ -14,6 +14,7 @@ from harness.daemon import BINARY  # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "load: needs minutes of processor time under a sanitizer")
+    config.addinivalue_line("markers", "workers: says something where several workers are under way at once; runs under ThreadSanitizer")
     if not os.access(BINARY, os.X_OK):
         raise pytest.UsageError(f"{BINARY} is missing: run ./runtests.sh, or say WEIR_BIN=/path/to/weir")
 

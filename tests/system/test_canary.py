@@ -6,6 +6,8 @@ import pytest
 
 from harness import eventually
 
+pytestmark = pytest.mark.workers
+
 UPSTREAMS = "upstream v1 { endpoint @A@; }\nupstream v2 { endpoint @B@; }\nupstream v3 { endpoint @C@; }\n"
 
 

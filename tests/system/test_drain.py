@@ -9,6 +9,8 @@ import pytest
 from harness import Conn, eventually, run_weir
 from harness.message import Closed
 
+pytestmark = pytest.mark.workers
+
 CONF = """
 drain { lag @LAG@; timeout @TIMEOUT@; }
 upstream o { endpoint @O@; }

@@ -132,6 +132,7 @@ upstream b { endpoint @B@; }
     assert not w.get("/", {"Cookie": "v=" + value}).headers.has("Set-Cookie")
 
 
+@pytest.mark.workers
 def test_workers_together_let_no_more_pass_than_the_rate(weir):
     w = weir("workers 4;\nuse rate_limit;\nroute / { respond 200 ok; rate_limit { rate 20/s burst=30; } }")
     passed, began = [], time.monotonic()

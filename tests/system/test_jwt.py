@@ -7,6 +7,8 @@ import pytest
 
 from harness import b64, eventually
 
+pytestmark = pytest.mark.workers
+
 BASE = """
 use jwt;
 route /o/ { jwt { @JWT@ } proxy o; }

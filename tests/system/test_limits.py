@@ -1,7 +1,11 @@
 """Limits of an upstream hold for the process, over all workers."""
 import threading
 
+import pytest
+
 from harness import eventually
+
+pytestmark = pytest.mark.workers
 
 
 def test_requests_over_all_workers(weir, origin):

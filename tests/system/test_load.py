@@ -1,12 +1,11 @@
 """Many requests through all four policies at once, with a reload in the middle: nobody sees what the configuration does not ask for."""
 import json
 import os
-import subprocess
 import time
 
 import pytest
 
-from harness import eventually
+from harness import Wrk, eventually
 
 TOTAL = int(os.environ.get("WEIR_LOAD_REQUESTS", "100000"))
 RATE, BURST = 50, 100
@@ -46,79 +45,6 @@ route /limited/ {
 route /flaky { proxy flaky; }
 """
 
-# Each thread of wrk asks in turn for what is in `requests`, most of all for orders, and counts statuses per kind.
-SCRIPT = """
-local kinds = { "orders", "orders", "orders", "orders", "orders", "limited", "orders", "none", "orders", "flaky" }
-local threads = {}
-function setup(thread) table.insert(threads, thread) end
-function init()
-    bearer = { Authorization = "Bearer " .. os.getenv("TOKEN") }
-    made = {
-        orders = wrk.format("GET", "/orders/1", bearer),
-        limited = wrk.format("GET", "/limited/1", bearer),
-        none = wrk.format("GET", "/orders/1"),
-        flaky = wrk.format("GET", "/flaky"),
-    }
-    n = 0
-    counts = ""
-    seen = {}
-end
-function request()
-    n = n + 1
-    return made[kinds[n % #kinds + 1]]
-end
--- Responses of many connections come in any order, so that each is told by its status and body, not by its turn.
-function response(status, headers, body)
-    local what = status .. " " .. (body:match('"reason":"([a-z_]+)"') or body:match("^%a+") or "?")
-    seen[what] = (seen[what] or 0) + 1
-    local t = {}
-    for k, v in pairs(seen) do t[#t + 1] = k .. "=" .. v end
-    counts = table.concat(t, ";")
-end
-function done(summary)
-    local e = summary.errors
-    for _, t in ipairs(threads) do print("COUNTS " .. t:get("counts")) end
-    print(string.format("ERRORS %d %d %d %d", e.connect, e.read, e.write, e.timeout))
-    print("REQUESTS " .. summary.requests)
-end
-"""
-
-
-class Wrk:
-    """One run of wrk."""
-
-    def __init__(self, directory, to, token, seconds):
-        script = directory / "load.lua"
-        script.write_text(SCRIPT)
-        self.process = subprocess.Popen(["wrk", "-t", "2", "-c", "200", "-d", f"{seconds}s", "--timeout", "30s", "-s", str(script),
-                                         f"http://{to}"], stdout=subprocess.PIPE, text=True, env={**os.environ, "TOKEN": token})
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.process.kill()
-        self.process.wait()
-
-    def result(self):
-        """Number of requests, and how many were answered with what."""
-        out, _ = self.process.communicate(timeout=110)
-        assert self.process.returncode == 0, out
-        got, errors, requests = {}, None, 0
-        for line in out.splitlines():
-            word, _, rest = line.partition(" ")
-            if word == "COUNTS":
-                for pair in filter(None, rest.split(";")):
-                    what, _, n = pair.rpartition("=")
-                    got[what] = got.get(what, 0) + int(n)
-            elif word == "ERRORS":
-                errors = [int(n) for n in rest.split()]
-            elif word == "REQUESTS":
-                requests = int(rest)
-        assert errors == [0, 0, 0, 0], f"connect, read, write, timeout: {errors}"
-        return requests, got
-
-
 @pytest.mark.load
 @pytest.mark.parametrize("where", ["memory", "redis"])
 def test_all_four_policies(weir, redis, tmp_path, secret, where):
@@ -130,19 +56,21 @@ def test_all_four_policies(weir, redis, tmp_path, secret, where):
              USE="store main; on_store_error deny;" if stored else "")
     if stored:
         eventually(lambda: w.view("stores")[0]["state"] == "up", "the store")
-    token = secret.token(scope="orders:read")
+    bearer = "Bearer " + secret.token(scope="orders:read")
+    orders = ("/orders/1", bearer)
+    requests = [orders] * 5 + [("/limited/1", bearer), orders, "/orders/1", orders, "/flaky"]
 
     begin = time.monotonic()
     total, got = 0, {}
     while total < TOTAL:
-        with Wrk(tmp_path, w.port, token, 5) as run:
+        with Wrk(tmp_path, w.port, requests, 5) as run:
             before = w.view("status")["requests_total"]
             eventually(lambda: w.view("status")["requests_total"] > before + 500, "requests")
             assert w.reload()[0] == 200
-            requests, answers = run.result()
-        total += requests
-        for what, n in answers.items():
-            got[what] = got.get(what, 0) + n
+            n, answers = run.result()
+        total += n
+        for what, m in answers.items():
+            got[what] = got.get(what, 0) + m
     took = time.monotonic() - begin
 
     passed = got.pop("200 fine")

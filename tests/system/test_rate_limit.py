@@ -110,6 +110,7 @@ def test_top_and_route(weir):
 
 # ---- never more than burst and rate, however many ask ----
 
+@pytest.mark.workers
 @pytest.mark.parametrize("store", [False, True])
 def test_parallel_clients_never_get_more(weir, redis, store):
     rate, burst = 50, 20

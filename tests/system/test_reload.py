@@ -8,6 +8,8 @@ import pytest
 from harness import Conn, Port, eventually, run_weir
 from harness.message import Closed
 
+pytestmark = pytest.mark.workers
+
 
 class Traffic:
     """Clients that ask without pause on connections that stay open, until stop(); anything but 200 is kept in .wrong."""

@@ -10,6 +10,8 @@ import pytest
 from harness import Conn, Port, eventually, run_weir, sanitized
 from harness import daemon as harness_daemon
 
+pytestmark = pytest.mark.workers
+
 CONF = """
 use jwt rate_limit circuit_breaker canary;
 store main { url redis://@REDIS@; timeout 1s; }

@@ -8,6 +8,7 @@ from .redis import Redis
 from .tls import Certificate
 from .tokens import EcKey, EdKey, RsaKey, Secret, b64
 from .wait import DEADLINE, eventually
+from .wrk import Wrk
 
 __all__ = ["Blackhole", "Certificate", "Conn", "DEADLINE", "EcKey", "EdKey", "Origin", "Port", "Redis", "Request", "Response",
-           "RsaKey", "Secret", "Weir", "b64", "eventually", "one_line", "run_weir", "sanitized"]
+           "RsaKey", "Secret", "Weir", "Wrk", "b64", "eventually", "one_line", "run_weir", "sanitized"]

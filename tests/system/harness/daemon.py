@@ -16,9 +16,12 @@ from .wait import DEADLINE, eventually
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 BINARY = os.environ.get("WEIR_BIN", os.path.join(TOP, "build", "root", "sbin", "weir"))
 
+# So many workers for every daemon, whatever its configuration says: for runs under ThreadSanitizer.
+WORKERS = os.environ.get("WEIR_TEST_WORKERS")
+
 # What every daemon of a test has, unless its own configuration says otherwise. It stands behind it, so that lines keep their numbers.
 PRELUDE = [
-    ("workers", "workers 2;"),
+    ("workers", f"workers {WORKERS or 2};"),
     ("access_log", "access_log stdout format=json;"),
     ("admin", "admin { bind unix:@ADMIN@; }"),
     ("listener", "listener main { bind @LISTEN@; }"),
@@ -114,6 +117,8 @@ class Weir:
     # ---- life ----
 
     def text(self, conf):
+        if WORKERS:
+            conf = re.sub(r"^\s*workers\s+\w+;", f"workers {WORKERS};", conf, flags=re.M)
         own = self.own | set(re.findall(r"^\s*([a-z_]+)\b", conf, re.M))
         if self.use and "use" not in own:
             conf += "\nuse " + " ".join(self.use) + ";\n"
