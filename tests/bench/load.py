@@ -61,25 +61,34 @@ class Load:
         return result
 
     def steady(self, proxy, path, clients, rate, seconds):
-        """Starts a fixed rate of requests, spread over the clients; ended by steady_result."""
-        return subprocess.Popen(
-            [
-                *self.pin,
-                os.path.join(self.args.programs, "steady"),
-                str(proxy.port),
-                path,
-                str(clients),
-                str(rate),
-                str(seconds),
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        """Starts a fixed rate of requests, spread over the clients; ended by steady_result. Rate 0: a closed loop."""
+        numbers = map(str, (clients, rate, seconds))
+        argv = [*self.pin, os.path.join(self.args.programs, "steady"), str(proxy.port), path, *numbers]
+        return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
 
     @staticmethod
     def steady_result(process):
         answered, failed, *times = map(int, process.communicate(timeout=120)[0].split())
         return {"requests": answered, "bad": failed, **dict(zip(("p50", "p99", "max"), (t / 1000 for t in times)))}
+
+    def settled(self, proxy, path, clients, seconds):
+        """A closed loop of which only the time counts in which all connections are there already."""
+        process = self.steady(proxy, path, clients, 0, seconds)
+        if process.stdout.readline() != "go\n":
+            raise RuntimeError("the connections were not made")
+        before = cpu_ns(proxy.pid)
+        row = process.stdout.readline()  # it is still to end its connections
+        spent = cpu_ns(proxy.pid) - before
+        process.communicate(timeout=120)
+        answered, failed, *times = map(int, row.split())
+        return {
+            "requests": answered,
+            "rps": answered / seconds,
+            "bad": failed,
+            **dict(zip(("p50", "p99"), (t / 1000 for t in times))),
+            "cpu_us": spent / 1000 / answered,
+            "rss_kib": rss_kib(proxy.pid),
+        }
 
     def evalsha(self, redis_port, connections, script):
         """The bare rate of the store for one script, as its own benchmark reaches it."""

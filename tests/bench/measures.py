@@ -59,15 +59,29 @@ def summary(rounds, beside):
     return rows
 
 
-def rounds_of(bench, scenario, proxies, load, after=None):
+def rounds_of(bench, scenario, proxies, load, after=None, measure=None):
     """All proxies in turn, round by round. `after` is asked once in each round, for what is measured beside them."""
+    measure = measure or (lambda proxy: bench.load.measure(proxy, lambda: load(proxy)))
     rounds = {p: [] for p in proxies}
     for _ in range(bench.args.rounds):
         for p, proxy in proxies.items():
-            rounds[p].append(bench.load.measure(proxy, lambda proxy=proxy: load(proxy)))
+            rounds[p].append(measure(proxy))
+            time.sleep(scenario.options.get("pause", 0))
         if after:
             after()
     return summary(rounds, scenario.beside)
+
+
+def settled(bench, scenario):
+    seconds = max(1, int(bench.args.seconds * scenario.stretch))
+    with started(bench, scenario) as proxies:
+        return rounds_of(
+            bench,
+            scenario,
+            proxies,
+            None,
+            measure=lambda proxy: bench.load.settled(proxy, scenario.path, scenario.connections, seconds),
+        )
 
 
 def wrk(bench, scenario):

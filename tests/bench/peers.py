@@ -27,6 +27,7 @@ class Work:
     workers: int = 1
     tls: bool = False
     keepalive: int = 128  # idle connections to the origin
+    idle: int = 60  # seconds that they are kept
     endpoints: int = 0  # of the upstream, each an address of its own; 0: the origin's one
     uploads: bool = False  # to an origin that reads them before it answers
     haproxy_global: str = ""
@@ -131,7 +132,7 @@ class Peers:
             listener public {{
               bind 127.0.0.1:{port}; {tls} limits {{ connections {DESCRIPTORS}; }} timeouts {{ idle 300s; }}
             }}
-            upstream origin {{ {endpoints} keepalive {work.keepalive}; {work.weir_upstream} }}
+            upstream origin {{ {endpoints} keepalive {work.keepalive} idle={work.idle}s; {work.weir_upstream} }}
             {work.weir_top}
             {"route / { " + work.weir_route + " }" if work.weir_route is not None else ""}"""
 
@@ -157,7 +158,8 @@ class Peers:
             events {{ worker_connections {DESCRIPTORS}; }}
             http {{ {log} keepalive_requests 100000000; keepalive_timeout 300; client_max_body_size 10m;
               proxy_temp_path {self.dir}/nginx-{port}; client_body_temp_path {self.dir}/nginx-{port};
-              upstream o {{ {servers} keepalive {work.keepalive}; keepalive_requests 100000000; }}
+              upstream o {{ {servers} keepalive {work.keepalive}; keepalive_requests 100000000;
+                keepalive_timeout {work.idle}s; }}
               {work.nginx_http}
               server {{ listen 127.0.0.1:{port} backlog=4096 {"ssl" if work.tls else ""}; {tls}
                 proxy_http_version 1.1; proxy_set_header Connection "";
@@ -172,7 +174,9 @@ class Peers:
             return None
         port = free_port()
         self.certificate()
-        servers = "\n".join(f"    server s{i} {o}" for i, o in enumerate(self.origins(work)))
+        servers = "\n".join(
+            f"    server s{i} {o} pool-purge-delay {work.idle}s" for i, o in enumerate(self.origins(work))
+        )
         conf = self.write(
             f"haproxy-{port}.cfg",
             f"""

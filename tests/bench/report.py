@@ -28,6 +28,7 @@ TARGETS = {
     "rate_limit_redis_16": [("reads_per_request", 1.0, "round trips per request")],
     "rate_limit_redis_256": [("reads_per_request", 1.0, "round trips per request")],
     "routes_10000": [("to_beside", 1.05, "one route")],
+    "routes_10000_one_path": [("to_beside", 1.05, "one route")],
     "regex_routes_10000": [("to_beside", 1.05, "one route")],
     "endpoints_1000": [("to_beside", 1.1, "one endpoint")],
     "generations_50": [("to_beside", 1.1, "one generation")],

@@ -101,6 +101,9 @@ def routes(peers):
         made[f"routes_{n}"] = prefixes(peers, n)
         made[f"regex_routes_{n}"] = regexes(peers, n)
     made["routes_10000"].beside = "routes_1"
+    made["routes_10000_one_path"] = dataclasses.replace(
+        made["routes_10000"], path="/r5000/x", lua="", beside="plain", note="all requests for one of them"
+    )
     made["regex_routes_10000"].beside = "regex_routes_1"
     return made
 
@@ -160,9 +163,16 @@ def policies(peers):
 
 
 def connections():
-    many = Work(keepalive=10000)
+    """The proxies in turn, and none before the connections of the one before it have left the origin."""
+    many = Work(keepalive=10000, idle=1)
     return {
-        f"connections_{n}": Scenario(many, connections=n, stretch=2 if n > 1000 else 0.5)
+        f"connections_{n}": Scenario(
+            many,
+            connections=n,
+            stretch=1 if n > 1000 else 0.5,
+            measure=measures.settled,
+            options={"pause": 1.5 if n > 1000 else 0},
+        )
         for n in (1, 64, 512, 4096, 9000)
     }
 

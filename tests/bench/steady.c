@@ -5,7 +5,8 @@
  *
  *     steady PORT PATH CONNECTIONS RATE SECONDS
  *
- * Prints, in one line: answered failed p50 p99 max (in microseconds).
+ * Prints, in one line: answered failed p50 p99 max (in microseconds). With RATE 0 each connection asks again as soon as
+ * it is answered; the first WARM_NS are not counted, and end with a line `go`: the connections are all in use then.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,6 +26,8 @@
 
 #define HEAD_MAX 8192
 #define GRACE_NS 3000000000 /* for the last answers */
+#define WARM_NS 2000000000
+#define RATE_MAX 200000 /* answers per second that there is room for, with RATE 0 */
 
 struct client {
     int fd;
@@ -43,6 +46,7 @@ static struct {
     size_t request_n;
     struct client *idle;
     uint32_t *times; /* microseconds */
+    size_t room;     /* for that many */
     size_t answered, failed, sent;
 } all;
 
@@ -112,7 +116,7 @@ static void
 client_answered(struct client *c)
 {
     bool good = strncmp(c->text, "HTTP/1.1 200", 12) == 0;
-    if (good)
+    if (good && all.answered < all.room)
         all.times[all.answered++] = (uint32_t)((now_ns() - c->due) / 1000);
     else
         all.failed++;
@@ -165,26 +169,63 @@ by_size(const void *a, const void *b)
 }
 
 static void
-run(double rate, int64_t begin, size_t wanted)
+turn(int64_t wait)
 {
     struct epoll_event events[256];
+    struct timespec t = { .tv_sec = wait / 1000000000, .tv_nsec = wait % 1000000000 };
+    int n = epoll_pwait2(all.epoll, events, 256, &t, NULL);
+    for (int i = 0; i < n; i++)
+        client_read(events[i].data.ptr);
+}
+
+static void
+send_one(int64_t due)
+{
+    struct client *c = all.idle;
+    all.idle = c->next;
+    client_send(c, due);
+}
+
+static void
+run_rate(double rate, int64_t begin, size_t wanted)
+{
     int64_t end = begin + (int64_t)((double)wanted / rate * 1e9) + GRACE_NS;
     for (;;) {
         int64_t now = now_ns(), due = begin + (int64_t)((double)all.sent / rate * 1e9);
         while (all.sent < wanted && due <= now && all.idle) {
-            struct client *c = all.idle;
-            all.idle = c->next;
-            client_send(c, due);
+            send_one(due);
             due = begin + (int64_t)((double)all.sent / rate * 1e9);
         }
         if (now > end || all.answered + all.failed >= wanted)
             return;
-        int64_t wait = due > now && all.sent < wanted ? due - now : 1000000;
-        struct timespec t = { .tv_sec = wait / 1000000000, .tv_nsec = wait % 1000000000 };
-        int n = epoll_pwait2(all.epoll, events, 256, &t, NULL);
-        for (int i = 0; i < n; i++)
-            client_read(events[i].data.ptr);
+        turn(due > now && all.sent < wanted ? due - now : 1000000);
     }
+}
+
+static void
+run_closed(int64_t until)
+{
+    int64_t now;
+    while ((now = now_ns()) < until) {
+        while (all.idle)
+            send_one(now);
+        turn(until - now);
+    }
+}
+
+static void
+measure(double rate, double seconds)
+{
+    if (rate > 0) {
+        run_rate(rate, now_ns(), all.room);
+        all.failed = all.room - all.answered;
+        return;
+    }
+    run_closed(now_ns() + WARM_NS);
+    all.answered = all.failed = 0;
+    puts("go");
+    fflush(stdout);
+    run_closed(now_ns() + (int64_t)(seconds * 1e9));
 }
 
 int
@@ -193,13 +234,13 @@ main(int argc, char **argv)
     if (argc != 6)
         return 2;
     int connections = atoi(argv[3]);
-    double rate = atof(argv[4]);
-    size_t wanted = (size_t)(rate * atof(argv[5]));
+    double rate = atof(argv[4]), seconds = atof(argv[5]);
+    all.room = (size_t)((rate > 0 ? rate : RATE_MAX) * seconds);
     all.port = atoi(argv[1]);
     all.request_n = (size_t)snprintf(all.request, sizeof(all.request),
                                      "GET %.900s HTTP/1.1\r\nHost: bench.example\r\n\r\n", argv[2]);
     all.epoll = epoll_create1(0);
-    all.times = calloc(wanted, sizeof(*all.times));
+    all.times = calloc(all.room, sizeof(*all.times));
     struct client *clients = calloc((size_t)connections, sizeof(*clients));
     if (!all.times || !clients)
         return 1;
@@ -207,10 +248,10 @@ main(int argc, char **argv)
         client_open(&clients[i]);
         client_rest(&clients[i]);
     }
-    run(rate, now_ns(), wanted);
+    measure(rate, seconds);
     qsort(all.times, all.answered, sizeof(*all.times), by_size);
     if (all.answered)
-        printf("%zu %zu %u %u %u\n", all.answered, wanted - all.answered, all.times[all.answered / 2],
+        printf("%zu %zu %u %u %u\n", all.answered, all.failed, all.times[all.answered / 2],
                all.times[all.answered * 99 / 100], all.times[all.answered - 1]);
     return all.answered ? 0 : 1;
 }
