@@ -1,6 +1,8 @@
 #include "field.h"
 #include "chars.h"
 
+#include <assert.h>
+
 /* Enough for nearly every request, so that the list rarely moves. */
 #define FIRST_ROOM 24
 
@@ -23,12 +25,10 @@ field_is_value(struct slice s)
 void
 fields_init(struct fields *f, struct arena *arena)
 {
-    f->v = NULL;
-    f->n = f->room = 0;
-    f->arena = arena;
+    *f = (struct fields){ .arena = arena };
 }
 
-static void
+void
 fields_grow(struct fields *f)
 {
     unsigned room = f->room ? f->room * 2 : FIRST_ROOM;
@@ -38,19 +38,6 @@ fields_grow(struct fields *f)
         memcpy(v, f->v, f->n * sizeof(*v));
     f->v = v;
     f->room = room;
-}
-
-void
-fields_push(struct fields *f, struct slice name, struct slice value, enum field_id id)
-{
-    struct field *field;
-
-    if (f->n == f->room)
-        fields_grow(f);
-    field = &f->v[f->n++];
-    field->name = name;
-    field->value = value;
-    field->id = (uint16_t)id;
 }
 
 void
@@ -74,6 +61,8 @@ field_matches(const struct field *field, enum field_id id, struct slice name)
 static struct field *
 find_from(const struct fields *f, unsigned at, enum field_id id, struct slice name)
 {
+    if (!field_set_has(&f->ids, id))
+        return NULL;
     for (; at < f->n; at++) {
         if (field_matches(&f->v[at], id, name))
             return &f->v[at];
@@ -84,6 +73,8 @@ find_from(const struct fields *f, unsigned at, enum field_id id, struct slice na
 struct field *
 fields_find(const struct fields *f, enum field_id id)
 {
+    if (!field_set_has(&f->ids, id))
+        return NULL;
     for (unsigned i = 0; i < f->n; i++) {
         if (f->v[i].id == id)
             return &f->v[i];
@@ -116,6 +107,8 @@ fields_count(const struct fields *f, enum field_id id)
 {
     unsigned count = 0;
 
+    if (!field_set_has(&f->ids, id))
+        return 0;
     for (unsigned i = 0; i < f->n; i++)
         count += f->v[i].id == id;
     return count;
@@ -126,6 +119,8 @@ remove_matching(struct fields *f, enum field_id id, struct slice name)
 {
     unsigned kept = 0, removed;
 
+    if (!field_set_has(&f->ids, id))
+        return 0;
     for (unsigned i = 0; i < f->n; i++) {
         if (field_matches(&f->v[i], id, name))
             continue;
@@ -166,27 +161,39 @@ fields_set_id(struct fields *f, enum field_id id, struct slice value)
     fields_add_id(f, id, value);
 }
 
-static const enum field_id hop_by_hop[] = {
-    FIELD_CONNECTION,
-    FIELD_KEEP_ALIVE,
-    FIELD_PROXY_CONNECTION,
-    FIELD_PROXY_AUTHENTICATE,
-    FIELD_PROXY_AUTHORIZATION,
-    FIELD_TE,
-    FIELD_TRAILER,
-    FIELD_TRANSFER_ENCODING,
-    FIELD_UPGRADE,
-    FIELD_HTTP2_SETTINGS,
-};
+#define BIT(word, id) ((id) / 64 == (word) ? UINT64_C(1) << (id) % 64 : 0)
+#define HOP_BY_HOP(word)                                                                                               \
+    (BIT(word, FIELD_CONNECTION) | BIT(word, FIELD_KEEP_ALIVE) | BIT(word, FIELD_PROXY_CONNECTION) |                   \
+     BIT(word, FIELD_PROXY_AUTHENTICATE) | BIT(word, FIELD_PROXY_AUTHORIZATION) | BIT(word, FIELD_TE) |                \
+     BIT(word, FIELD_TRAILER) | BIT(word, FIELD_TRANSFER_ENCODING) | BIT(word, FIELD_UPGRADE) |                        \
+     BIT(word, FIELD_HTTP2_SETTINGS))
+
+static_assert(FIELD_COUNT <= 128, "a field_set holds 128 ids");
+static const struct field_set hop_by_hop = { { HOP_BY_HOP(0), HOP_BY_HOP(1) } };
 
 bool
 field_hop_by_hop(enum field_id id)
 {
-    for (size_t i = 0; i < sizeof(hop_by_hop) / sizeof(*hop_by_hop); i++) {
-        if (id == hop_by_hop[i])
-            return true;
+    return field_set_has(&hop_by_hop, id);
+}
+
+static void
+remove_set(struct fields *f, const struct field_set *set)
+{
+    unsigned kept = 0;
+
+    if (!((f->ids.bits[0] & set->bits[0]) | (f->ids.bits[1] & set->bits[1])))
+        return;
+    for (unsigned i = 0; i < f->n; i++) {
+        if (field_set_has(set, (enum field_id)f->v[i].id))
+            continue;
+        if (kept != i)
+            f->v[kept] = f->v[i];
+        kept++;
     }
-    return false;
+    f->n = kept;
+    f->ids.bits[0] &= ~set->bits[0];
+    f->ids.bits[1] &= ~set->bits[1];
 }
 
 bool
@@ -237,6 +244,8 @@ field_relied_on(enum field_id id)
 static struct slice
 nth_connection(const struct fields *f, unsigned n)
 {
+    if (!field_set_has(&f->ids, FIELD_CONNECTION))
+        return SLICE_NONE;
     for (unsigned i = 0; i < f->n; i++) {
         if (f->v[i].id == FIELD_CONNECTION && n-- == 0)
             return f->v[i].value.p ? f->v[i].value : SLICE("");
@@ -259,13 +268,12 @@ fields_remove_hop_by_hop(struct fields *f)
         while (field_list_next(&rest, &name)) {
             enum field_id id = field_lookup(name);
 
-            /* Connection itself goes below, once all that it names is known. */
-            if (id != FIELD_CONNECTION && !field_relied_on(id) && !is_forwarded(name))
-                fields_remove_name(f, name);
+            /* Those of one hop go below, Connection itself once all that it names is known. */
+            if (!field_hop_by_hop(id) && !field_relied_on(id) && !is_forwarded(name))
+                remove_matching(f, id, name);
         }
     }
-    for (size_t i = 0; i < sizeof hop_by_hop / sizeof *hop_by_hop; i++)
-        fields_remove(f, hop_by_hop[i]);
+    remove_set(f, &hop_by_hop);
 }
 
 /* Length of the member at the start of s: up to a comma that is not inside a quoted string. */
@@ -303,6 +311,8 @@ field_list_next(struct slice *rest, struct slice *member)
 bool
 fields_list_has(const struct fields *f, enum field_id id, struct slice token)
 {
+    if (!field_set_has(&f->ids, id))
+        return false;
     for (unsigned i = 0; i < f->n; i++) {
         struct slice rest = f->v[i].value, member;
 

@@ -59,12 +59,40 @@ struct field {
     struct slice name;  /* as received or written; compared without case */
     struct slice value; /* without surrounding white space */
     uint16_t id;        /* enum field_id */
+    /* From a head that ends with CRLF behind this value, in which "Name: value" stood so. field_line asks whether it
+     * still does. */
+    bool as_received;
 };
+
+/* Does name.p begin the whole line as it is written out, CRLF included? Then it can be copied in one piece. */
+static inline bool
+field_line(const struct field *f)
+{
+    return f->as_received && f->value.p == f->name.p + f->name.n + 2 && memcmp(f->value.p + f->value.n, "\r\n", 2) == 0;
+}
+
+static inline const char *
+field_line_end(const struct field *f)
+{
+    return f->value.p + f->value.n + 2;
+}
+
+/* Some of the known names. */
+struct field_set {
+    uint64_t bits[2]; /* by enum field_id */
+};
+
+static inline bool
+field_set_has(const struct field_set *set, enum field_id id)
+{
+    return set->bits[id / 64u] >> (id % 64u) & 1;
+}
 
 struct fields {
     struct field *v;
     unsigned n, room;
     struct arena *arena;
+    struct field_set ids; /* no field of another id is in the list: most questions are answered by that */
 };
 
 enum field_id field_lookup(struct slice name); /* any case */
@@ -72,10 +100,21 @@ const char *field_name(enum field_id id); /* canonical spelling for the wire: "C
 struct slice field_name_slice(enum field_id id);
 
 void fields_init(struct fields *f, struct arena *arena);
+void fields_grow(struct fields *f); /* room for one more */
+
+/* For parsers that know the id of `name` already. Valid until the list changes. */
+static inline struct field *
+fields_push(struct fields *f, struct slice name, struct slice value, enum field_id id)
+{
+    if (f->n == f->room)
+        fields_grow(f);
+    f->ids.bits[id / 64u] |= UINT64_C(1) << (id % 64u);
+    f->v[f->n] = (struct field){ .name = name, .value = value, .id = (uint16_t)id };
+    return &f->v[f->n++];
+}
+
 void fields_add(struct fields *f, struct slice name, struct slice value);   /* slices are kept, not copied */
 void fields_add_id(struct fields *f, enum field_id id, struct slice value); /* not FIELD_OTHER */
-/* For parsers that know the id of `name` already. */
-void fields_push(struct fields *f, struct slice name, struct slice value, enum field_id id);
 /* First field of that id or name, or NULL. Valid until the list changes. */
 struct field *fields_find(const struct fields *f, enum field_id id);
 struct field *fields_find_name(const struct fields *f, struct slice name);

@@ -127,7 +127,7 @@ parse_line(struct fields *f, struct h1_marks *m, const char **p, const char *end
     value = slice_of(v, (size_t)(stop - v));
     while (value.n && (value.p[value.n - 1] == ' ' || value.p[value.n - 1] == '\t'))
         value.n--;
-    fields_push(f, name, value, id);
+    fields_push(f, name, value, id)->as_received = v == colon + 2 && colon[1] == ' ' && value.p + value.n == stop;
     mark(m, id, name, value);
     *p = stop + 2;
     return H1_MORE;

@@ -134,12 +134,32 @@ skipped(struct skip skip, unsigned id)
     }
 }
 
+/* The lines that stood side by side in the head they came in, from v on, go in one piece. Returns how many. */
+static unsigned
+put_lines(struct pen *w, const struct field *v, const struct field *end, struct skip skip)
+{
+    const struct field *f = v;
+    const char *stop;
+
+    do
+        stop = field_line_end(f++);
+    while (f < end && f->name.p == stop && field_line(f) && !skipped(skip, f->id));
+    put(w, v->name.p, (size_t)(stop - v->name.p));
+    return (unsigned)(f - v);
+}
+
 static void
 put_fields(struct pen *w, const struct fields *f, struct skip skip)
 {
-    for (unsigned i = 0; i < f->n; i++) {
-        if (!skipped(skip, f->v[i].id))
-            put_field(w, f->v[i].name, f->v[i].value);
+    for (unsigned i = 0; i < f->n;) {
+        const struct field *v = &f->v[i];
+
+        if (skipped(skip, v->id))
+            i++;
+        else if (field_line(v))
+            i += put_lines(w, v, f->v + f->n, skip);
+        else
+            put_field(w, v->name, v->value), i++;
     }
 }
 

@@ -153,6 +153,7 @@ keep_trailers(struct fields *f)
     for (unsigned i = 0; i < f->n; i++) {
         f->v[i].name = arena_slice(f->arena, f->v[i].name);
         f->v[i].value = arena_slice(f->arena, f->v[i].value);
+        f->v[i].as_received = false;
     }
 }
 

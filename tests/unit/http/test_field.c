@@ -65,6 +65,26 @@ test_removing_unknown_names_by_id_removes_nothing(void **state)
     assert_int_equal(f.n, 5);
 }
 
+/* The set of ids answers most questions without a look at the list: it must never miss one. */
+static void
+test_each_known_name_is_found_again(void **state)
+{
+    for (unsigned id = FIELD_OTHER + 1; id < FIELD_COUNT; id++) {
+        struct fields f = sample(*state);
+        unsigned more = id == FIELD_HOST ? 1 : id == FIELD_ACCEPT ? 2 : 0;
+
+        assert_int_equal(fields_count(&f, (enum field_id)id), more);
+        fields_add(&f, field_name_slice((enum field_id)id), SLICE("v"));
+        assert_int_equal(fields_count(&f, (enum field_id)id), more + 1);
+        assert_non_null(fields_find(&f, (enum field_id)id));
+        fields_remove_hop_by_hop(&f);
+        assert_int_equal(f.n, field_hop_by_hop((enum field_id)id) ? 5 : 6);
+        fields_remove(&f, (enum field_id)id);
+        assert_null(fields_find(&f, (enum field_id)id));
+        assert_int_equal(f.n, 5 - more);
+    }
+}
+
 static void
 test_set_leaves_exactly_one(void **state)
 {
@@ -200,6 +220,7 @@ main(void)
         arena_test(test_find_and_next),
         arena_test(test_remove_keeps_the_order_of_the_rest),
         arena_test(test_removing_unknown_names_by_id_removes_nothing),
+        arena_test(test_each_known_name_is_found_again),
         arena_test(test_set_leaves_exactly_one),
         arena_test(test_the_list_grows),
         arena_test(test_hop_by_hop_fields_go),

@@ -318,6 +318,32 @@ test_round_trip(void **state)
     written_is(&out, *state, text);
 }
 
+/* Lines are copied in one piece where they stood side by side; what changed since they came is written anew. */
+static void
+test_received_lines_and_changed_ones(void **state)
+{
+    static const char text[] =
+        "GET / HTTP/1.1\r\nHost: a.example\r\nA: 1\r\nB:2\r\nC:  3\r\nD: 4 \r\nE: \r\nF:\r\nG: 7\r\n"
+        "Keep-Alive: x\r\nH: 8\r\nGone: 9\r\nI: a, b\r\nJ: short\r\nK: 11\r\n\r\n";
+    char *head = exact_copy(text, strlen(text));
+    struct http_request r = { 0 };
+    struct iobuf out;
+    struct h1_error err;
+
+    iobuf_init(&out, 1 << 20);
+    assert_int_equal(h1_parse_request(&r, head, strlen(text), &test_limits, NULL, *state, &err), H1_DONE);
+    r.upgrade = SLICE("x"); /* leaves Keep-Alive out */
+    fields_remove_name(&r.fields, SLICE("gone"));
+    fields_find_name(&r.fields, SLICE("i"))->value.n = 1;
+    fields_find_name(&r.fields, SLICE("j"))->value = SLICE("longer than before");
+    fields_find_name(&r.fields, SLICE("host"))->value = SLICE("b.example");
+    h1_write_request(&out, &r, r.target, r.body);
+    written_is(&out, *state,
+               "GET / HTTP/1.1\r\nHost: b.example\r\nA: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: \r\nF: \r\nG: 7\r\nH: 8\r\n"
+               "I: a\r\nJ: longer than before\r\nK: 11\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+    free(head);
+}
+
 int
 main(void)
 {
@@ -334,6 +360,7 @@ main(void)
         write_test(test_chunks),
         write_test(test_heads_across_chunks),
         write_test(test_round_trip),
+        write_test(test_received_lines_and_changed_ones),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
