@@ -162,13 +162,34 @@ ipv4_of(const struct addr *a)
     return NULL;
 }
 
+static char *
+put_number(char *p, unsigned v)
+{
+    char digits[10];
+    unsigned n = 0;
+
+    do
+        digits[n++] = (char)('0' + v % 10);
+    while (v /= 10);
+    while (n)
+        *p++ = digits[--n];
+    return p;
+}
+
 size_t
 addr_format_ip(const struct addr *a, char out[ADDR_TEXT_MAX])
 {
     const unsigned char *ipv4 = ipv4_of(a);
+    char *p = out;
 
-    if (ipv4)
-        return (size_t)snprintf(out, ADDR_TEXT_MAX, "%u.%u.%u.%u", ipv4[0], ipv4[1], ipv4[2], ipv4[3]);
+    if (ipv4) { /* each request needs it, so not by printf */
+        for (int i = 0; i < 4; i++) {
+            p = put_number(p, ipv4[i]);
+            *p++ = '.';
+        }
+        *--p = '\0';
+        return (size_t)(p - out);
+    }
     if (a->len && a->u.sa.sa_family == AF_INET6 && inet_ntop(AF_INET6, &a->u.in6.sin6_addr, out, ADDR_TEXT_MAX))
         return strlen(out);
     return (size_t)snprintf(out, ADDR_TEXT_MAX, "%s", addr_is_unix(a) ? "unix" : "-");
@@ -177,14 +198,23 @@ addr_format_ip(const struct addr *a, char out[ADDR_TEXT_MAX])
 size_t
 addr_format(const struct addr *a, char out[ADDR_TEXT_MAX])
 {
-    char ip[ADDR_TEXT_MAX];
+    size_t n;
 
     if (!a->len)
         return (size_t)snprintf(out, ADDR_TEXT_MAX, "-");
     if (addr_is_unix(a))
         return (size_t)snprintf(out, ADDR_TEXT_MAX, "unix:%s", a->path ? a->path : "");
-    addr_format_ip(a, ip);
-    return (size_t)snprintf(out, ADDR_TEXT_MAX, strchr(ip, ':') ? "[%.48s]:%d" : "%.48s:%d", ip, addr_port(a));
+    n = addr_format_ip(a, out);
+    if (memchr(out, ':', n)) {
+        memmove(out + 1, out, n);
+        out[0] = '[';
+        out[n + 1] = ']';
+        n += 2;
+    }
+    out[n++] = ':';
+    n = (size_t)(put_number(out + n, (unsigned)addr_port(a)) - out);
+    out[n] = '\0';
+    return n;
 }
 
 static int

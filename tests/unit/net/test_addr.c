@@ -27,6 +27,7 @@ parses_and_formats(void **state)
     assert_round("0.0.0.0:80", "0.0.0.0", 80);
     assert_round("127.0.0.1:65535", "127.0.0.1", 65535);
     assert_round("10.1.2.3:0", "10.1.2.3", 0);
+    assert_round("255.100.99.9:10", "255.100.99.9", 10);
     assert_round("[::1]:8443", "::1", 8443);
     assert_round("[2001:db8::5]:1", "2001:db8::5", 1);
     assert_round("[::]:80", "::", 80);
