@@ -4,6 +4,7 @@
 #include "generation.h"
 
 #include <ctype.h>
+#include <endian.h>
 
 #define VIA_NAME "weir"
 /* One more pass than any sane chain of gateways of this name has. */
@@ -117,12 +118,27 @@ client_behind(const struct weir_exchange *x, const struct generation *g, const s
     return best;
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Eight digits at a time: each nibble gets a byte of its own, then those above 9 go on from 'a'. */
+static void
+put_hex8(char *out, uint32_t v)
+{
+    uint64_t x = v;
+
+    x = (x << 16 | x) & UINT64_C(0x0000ffff0000ffff);
+    x = (x << 8 | x) & UINT64_C(0x00ff00ff00ff00ff);
+    x = (x << 4 | x) & EACH(0x0f);
+    x += EACH('0') + ((x + EACH(6)) >> 4 & EACH(1)) * ('a' - '0' - 10);
+    x = htobe64(x);
+    memcpy(out, &x, 8);
+}
+
 static void
 put_hex(char *out, uint64_t v)
 {
-    static const char digits[] = "0123456789abcdef";
-    for (int i = 15; i >= 0; i--, v >>= 4)
-        out[i] = digits[v & 15];
+    put_hex8(out, (uint32_t)(v >> 32));
+    put_hex8(out + 8, (uint32_t)v);
 }
 
 static bool
@@ -316,7 +332,9 @@ forward_host(struct weir_exchange *x, const struct target *t, const struct endpo
         host = slice_str(e->authority);
     else if (t->host_header)
         host = template_field(t->host_header, x);
-    fields_set_id(&x->req->fields, FIELD_HOST, host);
+    const struct field *now = fields_find(&x->req->fields, FIELD_HOST);
+    if (!now || !slice_eq(now->value, host) || fields_count(&x->req->fields, FIELD_HOST) != 1)
+        fields_set_id(&x->req->fields, FIELD_HOST, host);
 }
 
 void
