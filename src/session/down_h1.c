@@ -247,9 +247,9 @@ down_linger(struct down_session *d)
     down_end(d);
 }
 
-/* Addresses and subject are promised until release, the conn lives until the end of this turn. */
+/* Addresses are promised until release, the conn lives until the end of this turn. */
 static void
-keep_subject(struct down_stream *s)
+keep_addresses(struct down_stream *s)
 {
     struct addr *both = arena_alloc(&s->arena, 2 * sizeof(*both));
 
@@ -257,7 +257,6 @@ keep_subject(struct down_stream *s)
     both[1] = *s->local;
     s->peer = &both[0];
     s->local = &both[1];
-    s->subject = arena_slice(&s->arena, slice_str(s->subject)).p;
 }
 
 void
@@ -269,7 +268,7 @@ down_break(struct down_session *d)
     if (!d->c)
         return;
     if (a->open)
-        keep_subject(&a->s);
+        keep_addresses(&a->s);
     /* A body that lasts until the end of the stream looks complete after a FIN: only a RST tells. */
     if (a->responded && a->out.kind == BODY_UNTIL_CLOSE)
         setsockopt(d->c->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));

@@ -11,7 +11,6 @@ open_stream(struct down_session *d)
     a->open = true;
     d->crlf_skipped = false;
     a->handler = d->source.handler(d->source.arg);
-    a->s.subject = conn_subject(d->c);
     a->s.bytes_in = a->in.bytes;
     a->s.req.scheme = d->is_tls ? SLICE("https") : SLICE("http");
     d->served++;

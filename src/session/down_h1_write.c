@@ -95,7 +95,7 @@ flush_large(struct down_active *a)
 static void
 violate(struct down_active *a, const char *what)
 {
-    log_warning(a->s.subject, "%s", what);
+    log_warning(conn_subject(a->d->c), "%s", what);
     a->violated = true;
     down_later(a->d);
 }

@@ -89,7 +89,6 @@ struct down_stream {
     bool in_end; /* the body is complete: `in` holds the rest */
     bool is_tls;
     const struct addr *peer, *local; /* of the connection (PROXY protocol applied); valid until release */
-    const char *subject;             /* for logs */
     nsec_t started;                  /* when the first byte of the head was seen */
     uint64_t bytes_in, bytes_out;    /* on the wire, head included */
     bool draining;                   /* the session wants to close: the answer should say Connection: close */
