@@ -2,6 +2,10 @@
 
 #include "../base/utf8.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #define ESCAPED_MAX 6 /* bytes that one byte may become: \u001f, \ufffd */
 
 #define LIT(p, text) (memcpy((p), text, sizeof(text) - 1), (p) + sizeof(text) - 1)
@@ -72,28 +76,77 @@ plain8(uint64_t v)
              zero_bytes(v ^ EACH(0x7f)));
 }
 
-static inline bool
-copy8(char *p, const unsigned char *s)
+/* Copies the bytes in words that overlap at the end, as far as they are plain; how many. What it writes behind that is
+ * overwritten. */
+static inline size_t
+put_plain8(char *p, const unsigned char *s, size_t n)
 {
+    size_t i = 0;
     uint64_t v;
 
-    memcpy(&v, s, sizeof(v));
-    memcpy(p, &v, sizeof(v));
-    return plain8(v);
+    for (; i + 8 <= n; i += 8) {
+        memcpy(&v, s + i, 8);
+        memcpy(p + i, &v, 8);
+        if (!plain8(v))
+            return i;
+    }
+    if (i == n)
+        return n;
+    memcpy(&v, s + n - 8, 8);
+    memcpy(p + n - 8, &v, 8);
+    return plain8(v) ? n : i;
 }
 
-/* Copies what is plain of the first bytes, eight at a time; how many. What it writes past that is overwritten. */
+/* The same for four to seven bytes: all or none. */
 static inline size_t
-put_plain(char *p, const unsigned char *s, size_t n)
+put_plain4(char *p, const unsigned char *s, size_t n)
+{
+    uint32_t first, last;
+
+    memcpy(&first, s, 4);
+    memcpy(&last, s + n - 4, 4);
+    memcpy(p, &first, 4);
+    memcpy(p + n - 4, &last, 4);
+    return plain8((uint64_t)last << 32 | first) ? n : 0;
+}
+
+#ifdef __SSE2__
+static inline bool
+copy16(char *p, const unsigned char *s)
+{
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)s);
+    /* Signed: bytes from 0x80 on are negative, so less than 0x20 as well. */
+    __m128i special = _mm_or_si128(_mm_cmplt_epi8(x, _mm_set1_epi8(0x20)), _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f)));
+
+    special = _mm_or_si128(special, _mm_cmpeq_epi8(x, _mm_set1_epi8('"')));
+    special = _mm_or_si128(special, _mm_cmpeq_epi8(x, _mm_set1_epi8('\\')));
+    _mm_storeu_si128((__m128i *)(void *)p, x);
+    return _mm_movemask_epi8(special) == 0;
+}
+
+static inline size_t
+put_plain16(char *p, const unsigned char *s, size_t n)
 {
     size_t i = 0;
 
-    if (n < 8)
-        return 0;
-    for (; i + 8 <= n; i += 8)
-        if (!copy8(p + i, s + i))
+    for (; i + 16 <= n; i += 16) {
+        if (!copy16(p + i, s + i))
             return i;
-    return copy8(p + n - 8, s + n - 8) ? n : i; /* the rest, with some of it a second time */
+    }
+    return i == n || copy16(p + n - 16, s + n - 16) ? n : i;
+}
+#endif
+
+static inline size_t
+put_plain(char *p, const unsigned char *s, size_t n)
+{
+#ifdef __SSE2__
+    if (n >= 16)
+        return put_plain16(p, s, n);
+#endif
+    if (n >= 8)
+        return put_plain8(p, s, n);
+    return n >= 4 ? put_plain4(p, s, n) : 0;
 }
 
 static char *

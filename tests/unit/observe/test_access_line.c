@@ -149,6 +149,33 @@ hostile_bytes_are_escaped(void **state)
     assert_path(f, SLICE("/\xc2\x9b"), "/\\u009b");                   /* CSI, as terminals know it */
 }
 
+/* However wide the words are that a text is looked at in, one byte of it changes one character of the line. */
+static void
+each_special_byte_is_found_in_each_place(void **state)
+{
+    static const unsigned char bytes[] = { 0, 0x1f, ' ', '!', '"', '#', '[', '\\', ']', '~', 0x7f, 0x80, 0xff };
+    struct fixture *f = *state;
+    char text[40], shown[8], want[96];
+
+    for (unsigned at = 0; at < sizeof(text) * sizeof(text) * sizeof(bytes); at++) {
+        unsigned char c = bytes[at % sizeof(bytes)];
+        unsigned n = at / sizeof(bytes) / sizeof(text) + 1, pos = at / sizeof(bytes) % sizeof(text) % n;
+
+        memset(text, 'a', n);
+        text[pos] = (char)c;
+        if (c >= 0x80)
+            snprintf(shown, sizeof(shown), "\\ufffd");
+        else if (c < 0x20 || c == 0x7f)
+            snprintf(shown, sizeof(shown), "\\u%04x", c);
+        else
+            snprintf(shown, sizeof(shown), c == '"' || c == '\\' ? "\\%c" : "%c", c);
+        snprintf(want, sizeof(want), "\"path\":\"%.*s%s%.*s\",", (int)pos, text, shown, (int)(n - pos - 1),
+                 text + pos + 1);
+        f->r.path = slice_of(text, n);
+        assert_non_null(strstr(line(f), want));
+    }
+}
+
 static void
 random_bytes_always_make_one_line_of_json(void **state)
 {
@@ -200,6 +227,7 @@ main(void)
         cmocka_unit_test_setup_teardown(the_keys_and_their_order, setup, teardown),
         cmocka_unit_test_setup_teardown(what_does_not_apply_is_null, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_bytes_are_escaped, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_special_byte_is_found_in_each_place, setup, teardown),
         cmocka_unit_test_setup_teardown(random_bytes_always_make_one_line_of_json, setup, teardown),
         cmocka_unit_test_setup_teardown(durations_are_never_negative, setup, teardown),
         cmocka_unit_test_setup_teardown(time_follows_the_second, setup, teardown),
