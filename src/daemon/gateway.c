@@ -140,7 +140,7 @@ on_published(struct generation *g)
 static int
 open_sockets(struct generation *g)
 {
-    return generation_bind(g) != 0 ? -1 : admin_follow(g);
+    return generation_open(g) != 0 ? -1 : admin_follow(g);
 }
 
 static void

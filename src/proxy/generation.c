@@ -30,10 +30,15 @@ build_main(struct generation *g)
     line = conf_get(root, "drain");
     g->drain_lag = line ? conf_get_int(line, "lag") : 2 * NSEC_PER_SEC;
     g->drain_timeout = line ? conf_get_int(line, "timeout") : 30 * NSEC_PER_SEC;
+}
 
+static void
+open_log(struct generation *g)
+{
     bool off = false;
-    line = conf_find(root, "access_log");
-    g->log = access_log_open(line, &off);
+    if (g->log)
+        return;
+    g->log = access_log_open(conf_find(conf_root(g->conf), "access_log"), &off);
     if (g->log)
         arena_on_fini(&g->arena, put_log, g->log);
 }
@@ -127,6 +132,15 @@ generation_free(struct generation *g)
     arena_fini(&g->arena);
     conf_free(g->conf);
     free(g);
+}
+
+int
+generation_open(struct generation *g)
+{
+    listeners_bind(g);
+    if (!conf_errors(g->conf))
+        open_log(g);
+    return conf_errors(g->conf) ? -1 : 0;
 }
 
 struct target *

@@ -73,12 +73,12 @@ extern const struct weir_directive proxy_rows[];
 extern const struct weir_directive listener_rows[];
 
 /* From a checked tree, which it takes over. Never NULL: conf_errors says whether it may be published or only be freed.
- * Opens nothing on the network. */
+ * Opens nothing: no socket, no log. */
 struct generation *generation_build(struct conf *conf, uint64_t id);
 /* Frees it and its configuration. No worker may hold it. */
 void generation_free(struct generation *g);
-/* Binds what is not bound yet. -1: reported at the `bind` lines. Service thread. */
-int generation_bind(struct generation *g);
+/* Binds what is not bound yet, and opens the access log. -1: reported at their lines. Service thread. */
+int generation_open(struct generation *g);
 bool generation_has_socket(const struct generation *g, const struct listener_socket *s);
 /* Service thread, before a newer one is published: addresses that it has no more can be bound anew from now on. */
 void generation_retire_sockets(const struct generation *old, const struct generation *newer);

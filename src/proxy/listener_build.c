@@ -175,8 +175,8 @@ listeners_build(struct generation *g)
             check_bind(b, root);
 }
 
-int
-generation_bind(struct generation *g)
+void
+listeners_bind(struct generation *g)
 {
     for (unsigned i = 0; i < g->n_listeners; i++) {
         struct listener *l = &g->listeners[i];
@@ -190,7 +190,6 @@ generation_bind(struct generation *g)
                 conf_error(l->binds[k], 0, "%s", e.text);
         }
     }
-    return conf_errors(g->conf) ? -1 : 0;
 }
 
 bool

@@ -170,7 +170,7 @@ publish(const char *text)
     struct generation *g = generation_build(parse(text), 1);
 
     if (conf_errors(g->conf) == 0)
-        generation_bind(g);
+        generation_open(g);
     if (conf_errors(g->conf)) {
         struct strbuf out;
 

@@ -331,3 +331,16 @@ def test_help(tmp_path):
     assert done.returncode == 0 and re.match(r"weir \d+\.\d+", done.stdout)
     done = run_weir("nonsense")
     assert done.returncode == 2 and "nonsense" in done.stderr
+
+
+def test_it_opens_nothing(check, weir, tmp_path):
+    """Neither its ports, nor its sockets and logs, nor the rights that these take."""
+    w = weir("route / { respond 200 x; }")  # its port and admin socket are taken
+    text = (f"access_log {tmp_path}/new.log;\nadmin {{ bind unix:{w.admin_path}; bind unix:/nowhere/a.sock; }}\n"
+            f"listener l {{ bind {w.port}; bind 127.0.0.1:1; bind 192.0.2.1:8080; }}\nroute / {{ respond 200 x; }}\n")
+    done = check(text)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert check(text.replace(f"{tmp_path}/new.log", "/nowhere/new.log")).returncode == 0
+    assert run_weir("explain", "-c", "gateway.conf", "GET", "http://a/", cwd=tmp_path).returncode == 0
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["gateway.conf"]
+    assert w.get("/").status == 200

@@ -79,7 +79,7 @@ static struct generation *
 build(struct rig *r, const char *text, uint64_t id)
 {
     struct generation *g = generation_build(rig_conf(r, text), id);
-    if (conf_errors(g->conf) || generation_bind(g) != 0)
+    if (conf_errors(g->conf) || generation_open(g) != 0)
         print_errors(g->conf);
     for (unsigned i = 0; i < g->n_targets; i++)
         cluster_start(g->targets[i]->cluster, NULL);
