@@ -4,6 +4,7 @@ import pytest
 from corpus import CASES
 from corpus.judge import Judge
 from corpus.recorder import Recorder
+from corpus.strict import Malformed, parse_request
 from harness import Port, Weir
 
 CONF = """
@@ -40,3 +41,26 @@ def test_case(judge, case):
 
 def test_names_are_unique():
     assert len({c.id for c in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize("data", [
+    "GET  /x HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET /x HTTP/1.0\r\nHost: h\r\n\r\n",
+    "GET /x HTTP/1.1\r\n\r\n",
+    "GET /x HTTP/1.1\r\nHost: h\r\nHost: i\r\n\r\n",
+    "GET /x HTTP/1.1\r\nHost: h\r\nX : y\r\n\r\n",
+    "GET /x HTTP/1.1\r\nHost: h\r\nX: y\r\n z\r\n\r\n",
+    "GET /x HTTP/1.1\r\nHost: h\nX: y\r\n\r\n",
+    "GET /x HTTP/1.1\r\nHost: h\r\nX: a\rb\r\n\r\n",
+    "GET /x HTTP/1.1\r\nHost: h\r\nX: \0\r\n\r\n",
+    "GET /x HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
+    "GET /x HTTP/1.1\r\nHost: h\r\nContent-Length: 01\r\n\r\na",
+    "GET /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "GET /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "GET /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1;x\r\na\r\n0\r\n\r\n",
+    "GET /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n",
+    "GET /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX : y\r\n\r\n",
+])
+def test_the_judge_knows_no_tolerance(data):
+    with pytest.raises(Malformed):
+        parse_request(data.encode("latin-1"))

@@ -30,7 +30,7 @@ CASES = [
         chunks("extension value", "5;a=b;c=d\r\nhello\r\n0;e=f\r\n\r\n"),
         chunks("quoted extension value", '5;a="b c;d"\r\nhello\r\n0\r\n\r\n'),
         chunks("quoted pair in an extension", '5;a="\\"\\\\"\r\nhello\r\n0\r\n\r\n'),
-        chunks("CR LF in quotes is data elsewhere", '5;a="\tb"\r\nhello\r\n0\r\n\r\n'),
+        chunks("tab in quotes", '5;a="\tb"\r\nhello\r\n0\r\n\r\n'),
         chunks("white space around an extension", "5; a = b \r\nhello\r\n0\r\n\r\n"),
         chunks("extension of 256 bytes", "5;" + "a" * 256 + "\r\nhello\r\n0\r\n\r\n"),
         chunks("upper case hex", "A\r\nhellohello\r\n0\r\n\r\n", b"hellohello"),
