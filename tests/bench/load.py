@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 
-from process import cpu_ns, rss_kib
+from process import cpu_ns, cpu_ticks, rss_kib, user_share
 
 
 def milliseconds(text):
@@ -54,9 +54,10 @@ class Load:
 
     def measure(self, proxy, load):
         """`load` is called with nothing, and says how many requests there were."""
-        before = cpu_ns(proxy.pid)
+        before, ticks = cpu_ns(proxy.pid), cpu_ticks(proxy.pid)
         result = load()
         result["cpu_us"] = (cpu_ns(proxy.pid) - before) / 1000 / max(result["requests"], 1)
+        result["user_us"] = result["cpu_us"] * user_share(ticks, cpu_ticks(proxy.pid))
         result["rss_kib"] = rss_kib(proxy.pid)
         return result
 
@@ -76,9 +77,9 @@ class Load:
         process = self.steady(proxy, path, clients, 0, seconds)
         if process.stdout.readline() != "go\n":
             raise RuntimeError("the connections were not made")
-        before = cpu_ns(proxy.pid)
+        before, ticks = cpu_ns(proxy.pid), cpu_ticks(proxy.pid)
         row = process.stdout.readline()  # it is still to end its connections
-        spent = cpu_ns(proxy.pid) - before
+        spent, share = cpu_ns(proxy.pid) - before, user_share(ticks, cpu_ticks(proxy.pid))
         process.communicate(timeout=120)
         answered, failed, *times = map(int, row.split())
         return {
@@ -87,6 +88,7 @@ class Load:
             "bad": failed,
             **dict(zip(("p50", "p99"), (t / 1000 for t in times))),
             "cpu_us": spent / 1000 / answered,
+            "user_us": spent / 1000 / answered * share,
             "rss_kib": rss_kib(proxy.pid),
         }
 

@@ -52,6 +52,21 @@ def cpu_ns(pid):
     return each(pid, lambda proc: sum(int(s.read_text().split()[0]) for s in proc.glob("task/*/schedstat")))
 
 
+def user_share(before, after):
+    """Of the CPU time between two readings of cpu_ticks: what was not the kernel's."""
+    user, kernel = (b - a for a, b in zip(before, after))
+    return user / max(user + kernel, 1)
+
+
+def cpu_ticks(pid):
+    """User and kernel time, as coarse as the kernel samples it."""
+
+    def read(field):
+        return lambda proc: int((proc / "stat").read_text().rpartition(")")[2].split()[field])
+
+    return each(pid, read(11)), each(pid, read(12))
+
+
 def kib(pid, file, field):
     def read(proc):
         found = re.search(rf"^{field}:\s+(\d+)", (proc / file).read_text(), re.M)
