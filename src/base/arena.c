@@ -8,6 +8,8 @@
 #define ARENA_ALIGN 16u
 #define ARENA_CHUNK_SIZE 8192u
 #define ARENA_CACHE_MAX 256u                 /* 2 MiB per thread */
+#define ARENA_MANY 32u                       /* chunks, after which they are big ones: what a configuration takes */
+#define ARENA_BIG_SIZE (256u * 1024u)        /* the allocator maps such alone, and gives them back at once */
 #define ARENA_LARGE (ARENA_CHUNK_SIZE / 4)   /* from here on an allocation gets a chunk of its own */
 
 struct arena_chunk {
@@ -80,14 +82,15 @@ alloc_large(struct arena *a, size_t size)
 static void
 add_chunk(struct arena *a)
 {
-    struct arena_chunk *c = recycle_get(&chunk_cache, ARENA_CHUNK_SIZE);
+    bool big = a->n_chunks++ >= ARENA_MANY;
+    struct arena_chunk *c = big ? xmalloc(ARENA_BIG_SIZE) : recycle_get(&chunk_cache, ARENA_CHUNK_SIZE);
 
-    c->size = ARENA_CHUNK_SIZE;
-    c->recycled = true;
+    c->size = big ? ARENA_BIG_SIZE : ARENA_CHUNK_SIZE;
+    c->recycled = !big;
     c->next = a->chunks;
     a->chunks = c;
     a->next = c->data;
-    a->end = (char *)c + ARENA_CHUNK_SIZE;
+    a->end = (char *)c + c->size;
     mem_poison(c->data, (size_t)(a->end - a->next));
 }
 

@@ -21,6 +21,7 @@ struct arena {
     char *next, *end;           /* free room in the newest chunk */
     struct arena_disposer *disposers;
     size_t used;                /* bytes handed out, for caps and statistics */
+    unsigned n_chunks; /* but those of large allocations */
 };
 
 void arena_init(struct arena *a);

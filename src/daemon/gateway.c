@@ -14,6 +14,7 @@
 #include "load.h"
 #include "notify.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +60,7 @@ free_generation(struct generation *g)
 {
     log_info(NULL, "generation %llu is no longer used", (unsigned long long)g->id);
     generation_free(g);
+    malloc_trim(0); /* what it took lies between things that stay, in the heap of the thread that built it */
 }
 
 static void

@@ -1,6 +1,7 @@
 /* weir: the program's words. */
 #include "command.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,6 +50,7 @@ int
 main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
+    mallopt(M_MMAP_THRESHOLD, 128 * 1024); /* else the first big block that is freed makes it 32 MiB, and they stay */
     if (argc < 2) {
         fprintf(stderr, "usage: weir COMMAND [ARGUMENTS]; `weir help` lists the commands\n");
         return EXIT_USAGE;

@@ -81,3 +81,25 @@ def test_what_a_reload_takes_away_leaves_no_memory(weir, origin):
     before = churn(1, 40)
     after = churn(100, 120)
     assert after < before + (1 << 20), f"{before} bytes became {after}"
+
+
+def peak(w):
+    """The most that was ever resident, in bytes."""
+    with open(f"/proc/{w.process.pid}/status") as f:
+        return int(re.search(r"VmHWM:\s+(\d+)", f.read())[1]) * 1024
+
+
+@pytest.mark.skipif(sanitized(), reason="a sanitized binary's memory is no measure")
+def test_a_reload_of_many_routes_gives_its_memory_back(weir, origin):
+    """The old configuration and the new one at the same time, and then one again; and requests do not notice."""
+    routes = "\n".join(f"route /api/v{i}/items/ {{ proxy o; }}\nroute ~ ^/re{i}/[a-z]+$ {{ proxy o; }}" for i in range(3000))
+    text = "upstream o { endpoint @O@; }\n" + routes
+    w = weir(text, O=origin)
+    begin = w.resident()
+    for _ in range(8):
+        assert w.reload(text, O=origin)[0] == 200
+        assert w.get("/api/v2999/items/x").status == 200
+        assert w.get("/re2999/x").status == 200
+    eventually(lambda: len(w.view("generations")) == 1, "the old generations to go")
+    eventually(lambda: w.resident() < begin * 5 / 4, "the memory of the old generations to go")
+    assert peak(w) < 2 * w.resident()
