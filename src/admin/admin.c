@@ -333,6 +333,14 @@ admin_follow(struct generation *g)
 }
 
 void
+admin_leave(void)
+{
+    for (struct admin_socket *s = admin.sockets; s; s = s->next)
+        s->wanted = false;
+    close_unwanted();
+}
+
+void
 admin_init(const struct admin_services *services)
 {
     admin_services = services;
@@ -342,9 +350,7 @@ admin_init(const struct admin_services *services)
 void
 admin_fini(void)
 {
-    for (struct admin_socket *s = admin.sockets; s; s = s->next)
-        s->wanted = false;
-    close_unwanted();
+    admin_leave();
     if (admin.sessions)
         down_sessions_free(admin.sessions);
     admin.sessions = NULL;

@@ -28,6 +28,8 @@ struct admin_services { /* service thread */
 /* Binds the admin addresses of g (a change of them at reload opens and closes what differs). -1: reported at the `bind`
  * lines of g's configuration. */
 int admin_follow(struct generation *g);
+/* Accepts nothing more; who is connected is served on. */
+void admin_leave(void);
 void admin_init(const struct admin_services *services);
 void admin_fini(void);
 

@@ -1,14 +1,17 @@
 /* `weir run`: serve in the foreground. */
 #include "command.h"
 
-#include "../base/log.h"
+#include "../base/xalloc.h"
 #include "../net/tls.h"
 #include "daemon_conf.h"
 #include "gateway.h"
 #include "load.h"
+#include "supervised.h"
+#include "supervisor.h"
 
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -46,23 +49,11 @@ print_errors(struct conf *conf)
     return EXIT_FAILED;
 }
 
-int
-command_run(const struct command *self, int argc, char **argv)
+/* The process that serves: beneath a supervisor, or alone. */
+static int
+serve(const char *path)
 {
-    static const struct option options[] = { { "config", required_argument, NULL, 'c' },
-                                             { "no-supervisor", no_argument, NULL, 'n' },
-                                             { 0 } };
-    const char *path = DEFAULT_CONFIG;
-    int o;
-    while ((o = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
-        if (o == 'c')
-            path = optarg;
-        else if (o != 'n')
-            return command_usage(self, NULL, NULL);
-    }
-    if (optind < argc)
-        return command_usage(self, "unexpected argument", argv[optind]);
-
+    supervised_init();
     forbid_core_dumps();
     raise_descriptors();
     tls_init();
@@ -72,4 +63,41 @@ command_run(const struct command *self, int argc, char **argv)
     if (gateway_start(conf, path) != 0)
         return EXIT_FAILED;
     return gateway_run();
+}
+
+/* The words after `weir run` are the serving process's too. */
+static int
+supervise(int argc, char **argv)
+{
+    char **words = xcalloc((size_t)argc + 2, sizeof *words);
+    words[0] = xstrdup("weir");
+    words[1] = xstrdup("run");
+    for (int i = 1; i < argc; i++)
+        words[i + 1] = argv[i];
+    return supervisor_run(words);
+}
+
+int
+command_run(const struct command *self, int argc, char **argv)
+{
+    static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+                                             { "no-supervisor", no_argument, NULL, 'n' },
+                                             { 0 } };
+    const char *path = DEFAULT_CONFIG;
+    bool alone = false;
+    int o;
+    while ((o = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+        if (o == 'c')
+            path = optarg;
+        else if (o == 'n')
+            alone = true;
+        else
+            return command_usage(self, NULL, NULL);
+    }
+    if (optind < argc)
+        return command_usage(self, "unexpected argument", argv[optind]);
+
+    if (alone || getenv(SUPERVISED_ENV))
+        return serve(path);
+    return supervise(argc, argv);
 }

@@ -7,12 +7,14 @@
 #include "../base/xalloc.h"
 #include "../event/offload.h"
 #include "../event/watchdog.h"
+#include "../net/handover.h"
 #include "../policy/module.h"
 #include "../proxy/metrics.h"
 #include "../proxy/worker.h"
 #include "daemon_conf.h"
 #include "load.h"
 #include "notify.h"
+#include "supervised.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -131,6 +133,9 @@ on_published(struct generation *g)
         reload_end(true, message);
         return;
     }
+    unsigned unused = handover_drop_rest();
+    if (unused)
+        log_warning(NULL, "%u of the sockets that were handed over are no listener's; closed", unused);
     log_notice(NULL, "weir is serving with %s", gw.path);
     notify_ready();
     gw.reload.running = false;
@@ -330,6 +335,20 @@ gateway_stop(void)
     loop_stop(gw.loop);
 }
 
+/* A successor has the sockets, or there is nobody to hold them: what is under way is finished. */
+static void
+leave(bool successor)
+{
+    if (gw.draining >= DRAIN_CLOSING)
+        return;
+    if (successor)
+        log_notice(NULL, "a successor serves; finishing what is under way");
+    admin_leave();
+    proxy_hand_over();
+    gw.draining = DRAIN_LAG; /* clients with an idle connection learn of it by their next answer, if they ask in time */
+    timer_after(&gw.drain_timer, gw.current ? gw.current->drain_lag : 0);
+}
+
 /* ---- signals ---- */
 
 static void
@@ -341,9 +360,8 @@ reload_done_quietly(bool ok, const char *message, void *arg)
 }
 
 static void
-on_signal(int signo, void *arg)
+take_signal(int signo)
 {
-    (void)arg;
     switch (signo) {
     case SIGHUP:
         gateway_reload(reload_done_quietly, NULL);
@@ -363,6 +381,18 @@ on_signal(int signo, void *arg)
         gw.stop_asked = true;
     }
 }
+
+static void
+on_signal(int signo, void *arg)
+{
+    (void)arg;
+    if (supervised())
+        log_info(NULL, "signal %d is the supervisor's to obey", signo); /* it got it too, or it should have */
+    else
+        take_signal(signo);
+}
+
+static const struct supervised_events supervised_events = { take_signal, leave };
 
 /* ---- what admin asks ---- */
 
@@ -460,6 +490,7 @@ start_housekeeping(void)
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         gw.signals[i] = signal_watch_new(gw.loop, signals[i], on_signal, NULL);
     notify_start(gw.loop);
+    supervised_start(gw.loop, &supervised_events);
 }
 
 /* Everything but what a generation holds; also when the start failed half-way. */
@@ -471,6 +502,7 @@ gateway_fini(void)
         resolver_free(gw.resolver);
     watchdog_stop();
     notify_fini();
+    supervised_fini();
     timer_fini(&gw.drain_timer);
     timer_fini(&gw.sweep_timer);
     for (size_t i = 0; i < sizeof gw.signals / sizeof *gw.signals; i++)

@@ -2,6 +2,7 @@
 
 #include "../base/parse.h"
 #include "../event/watchdog.h"
+#include "supervised.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -38,10 +39,19 @@ notify_systemd(const char *text)
 }
 
 static void
+tell(const char *text)
+{
+    if (supervised())
+        supervised_notify(text);
+    else
+        notify_systemd(text);
+}
+
+static void
 on_watchdog(struct timer *t)
 {
     if (!watchdog_stuck()) /* a worker that is stuck is as bad as this loop being it: systemd shall restart */
-        notify_systemd("WATCHDOG=1");
+        tell("WATCHDOG=1");
     timer_after(t, watchdog_every);
 }
 
@@ -74,7 +84,7 @@ notify_ready(void)
     if (told_ready)
         return;
     told_ready = true;
-    notify_systemd("READY=1\nSTATUS=serving");
+    tell("READY=1\nSTATUS=serving");
 }
 
 void
@@ -86,19 +96,19 @@ notify_reloading(void)
     clock_gettime(CLOCK_MONOTONIC, &ts);
     snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
              (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000);
-    notify_systemd(text);
+    tell(text);
 }
 
 void
 notify_reloaded(void)
 {
-    notify_systemd("READY=1");
+    tell("READY=1");
 }
 
 void
 notify_stopping(void)
 {
-    notify_systemd("STOPPING=1\nSTATUS=draining");
+    tell("STOPPING=1\nSTATUS=draining");
 }
 
 void

@@ -1,6 +1,6 @@
 /*
- * notify: what systemd is told, by the protocol of sd_notify(3): a datagram to $NOTIFY_SOCKET. Does nothing where
- * nobody listens.
+ * notify: what systemd is told, by the protocol of sd_notify(3): a datagram to $NOTIFY_SOCKET. A process that has
+ * a supervisor tells that one, which passes it on. Does nothing where nobody listens.
  */
 #ifndef DAEMON_NOTIFY_H
 #define DAEMON_NOTIFY_H

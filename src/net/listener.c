@@ -4,6 +4,7 @@
 
 #include "../base/log.h"
 #include "../base/xalloc.h"
+#include "handover.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -129,16 +130,42 @@ check_free(const struct addr *a)
     return 0;
 }
 
+/* Copies of the first n sockets in the slots from n on. */
+static int
+copy_first(struct listener_socket *s, unsigned n)
+{
+    for (unsigned i = n; i < fds_count(s); i++) {
+        s->fds[i] = fcntl(s->fds[i % n], F_DUPFD_CLOEXEC, 0);
+        if (s->fds[i] < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Sockets that were inherited come first; each is set up as a new one would be. */
+static unsigned
+take_inherited(struct listener_socket *s)
+{
+    unsigned n = 0;
+
+    while (n < fds_count(s) && (s->fds[n] = handover_take(&s->addr)) >= 0)
+        n++;
+    return n;
+}
+
 static int
 open_tcp(struct listener_socket *s, int backlog)
 {
     struct sockaddr_storage sa;
     socklen_t len = sizeof(sa);
+    unsigned taken = take_inherited(s);
 
-    if (check_free(&s->addr) < 0)
+    if (taken == 0 && check_free(&s->addr) < 0)
         return -1;
-    for (unsigned i = 0; i < fds_count(s); i++) {
+    for (unsigned i = taken; i < fds_count(s); i++) {
         s->fds[i] = socket_bind(&s->addr, true);
+        if (s->fds[i] < 0 && taken)
+            return copy_first(s, i); /* beside one of systemd's, or of another user, nothing can be bound */
         if (s->fds[i] < 0)
             return -1;
         if (i == 0 && s->ephemeral) {
@@ -185,9 +212,12 @@ open_unix(struct listener_socket *s, int backlog)
 {
     struct stat st;
 
-    if (remove_stale(&s->addr) < 0)
-        return -1;
-    s->fds[0] = socket_bind(&s->addr, false);
+    s->fds[0] = handover_take(&s->addr);
+    if (s->fds[0] < 0) {
+        if (remove_stale(&s->addr) < 0)
+            return -1;
+        s->fds[0] = socket_bind(&s->addr, false);
+    }
     if (s->fds[0] < 0)
         return -1;
     /* Before listen, so that nobody gets in under the umask's mode. */
@@ -197,12 +227,7 @@ open_unix(struct listener_socket *s, int backlog)
     s->ino = st.st_ino;
     if (listen(s->fds[0], backlog) < 0)
         return -1;
-    for (unsigned i = 1; i < fds_count(s); i++) {
-        s->fds[i] = fcntl(s->fds[0], F_DUPFD_CLOEXEC, 0);
-        if (s->fds[i] < 0)
-            return -1;
-    }
-    return 0;
+    return copy_first(s, 1);
 }
 
 /* ------------------------------------------------------------------ registry */
@@ -216,14 +241,33 @@ unlink_own(const struct listener_socket *s)
         unlink(s->addr.path);
 }
 
+/* Whoever holds copies is told with the last one here. */
+static void
+slot_clear(struct listener_socket *s, unsigned slot)
+{
+    int fd = s->fds[slot];
+    uint64_t cookie = handover_cookie(fd);
+    bool last = true;
+
+    s->fds[slot] = -1;
+    for (unsigned i = 0; i < fds_count(s); i++)
+        if (s->fds[i] >= 0 && handover_cookie(s->fds[i]) == cookie)
+            last = false;
+    if (handover_shared(fd))
+        s->ino = 0; /* the file is the successor's */
+    else if (last)
+        handover_closing(fd);
+    close(fd);
+}
+
 static void
 socket_free(struct listener_socket *s)
 {
-    if (addr_is_unix(&s->addr))
-        unlink_own(s);
     for (unsigned i = 0; i < fds_count(s); i++)
         if (s->fds[i] >= 0)
-            close(s->fds[i]);
+            slot_clear(s, i);
+    if (addr_is_unix(&s->addr))
+        unlink_own(s);
     free(s);
 }
 
@@ -276,6 +320,8 @@ listener_open(const struct addr *a, unsigned first, unsigned last, int backlog, 
         if (s) {
             s->next = sockets;
             sockets = s;
+            for (unsigned i = 0; i < fds_count(s); i++)
+                handover_opened(s->fds[i]);
         }
     }
     pthread_mutex_unlock(&lock);
@@ -350,8 +396,8 @@ slot_fd(struct listener_socket *s, unsigned worker)
         return -1;
     pthread_mutex_lock(&lock);
     fd = &s->fds[worker - s->first];
-    if (*fd < 0)
-        *fd = slot_reopen(&s->addr);
+    if (*fd < 0 && (*fd = slot_reopen(&s->addr)) >= 0)
+        handover_opened(*fd);
     pthread_mutex_unlock(&lock);
     return *fd;
 }
@@ -360,8 +406,7 @@ static void
 slot_close(struct listener_socket *s, unsigned worker)
 {
     pthread_mutex_lock(&lock);
-    close(s->fds[worker - s->first]);
-    s->fds[worker - s->first] = -1;
+    slot_clear(s, worker - s->first);
     s->retired = true; /* the next generation that names the address gets a new one */
     pthread_mutex_unlock(&lock);
 }
@@ -517,14 +562,21 @@ refuse_handshakes(int fd)
     setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
+static void
+empty_queue(struct acceptor *a, int fd)
+{
+    if (!addr_is_unix(&a->socket->addr))
+        refuse_handshakes(fd);
+    accept_some(a, fd, ACCEPTS_AT_STOP);
+}
+
 void
 acceptor_stop(struct acceptor *a)
 {
     if (a->stopped)
         return;
-    if (!addr_is_unix(&a->socket->addr))
-        refuse_handshakes(a->watch.fd);
-    accept_some(a, a->watch.fd, ACCEPTS_AT_STOP);
+    if (!handover_shared(a->watch.fd))
+        empty_queue(a, a->watch.fd);
     a->stopped = true;
     watch_close(&a->watch);
     timer_fini(&a->pause);

@@ -2,6 +2,7 @@ noinst_LIBRARIES += src/net/libnet.a
 src_net_libnet_a_SOURCES = \
 	src/net/addr.c src/net/addr.h \
 	src/net/conn.c src/net/conn.h \
+	src/net/handover.c src/net/handover.h \
 	src/net/listener.c src/net/listener.h \
 	src/net/proxy_intro.c src/net/proxy_intro.h \
 	src/net/proxy_protocol.c src/net/proxy_protocol.h \

@@ -279,13 +279,28 @@ on_leave(void *arg)
 }
 
 static void
+stop_accepting(struct proxy_worker *w)
+{
+    w->draining = true;
+    for (struct proxy_listener *l = w->listeners; l; l = l->next)
+        listener_leave(l);
+}
+
+static void
+on_hand_over(void *arg)
+{
+    (void)arg;
+    struct proxy_worker *w = worker_self()->user;
+    stop_accepting(w);
+    down_sessions_leave(w->sessions);
+}
+
+static void
 on_drain(void *arg)
 {
     (void)arg;
     struct proxy_worker *w = worker_self()->user;
-    w->draining = true;
-    for (struct proxy_listener *l = w->listeners; l; l = l->next)
-        listener_leave(l);
+    stop_accepting(w);
     down_sessions_drain(w->sessions);
 }
 
@@ -309,6 +324,12 @@ void
 proxy_leave(void)
 {
     post_all(on_leave);
+}
+
+void
+proxy_hand_over(void)
+{
+    post_all(on_hand_over);
 }
 
 void

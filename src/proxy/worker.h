@@ -29,6 +29,8 @@ void proxy_worker_stop(struct worker *w);
 void proxy_publish(struct generation *g, void (*done)(struct generation *g));
 /* Service thread: from now on clients are told to close their connections. */
 void proxy_leave(void);
+/* Service thread: the same, and listeners stop accepting: a successor does. */
+void proxy_hand_over(void);
 /* Service thread: listeners stop accepting, idle sessions close, busy ones after their answer. */
 void proxy_drain(void);
 /* Service thread: what is still open is closed. */

@@ -100,7 +100,7 @@ class Weir:
     """conf may hold @NAME@: the values given by name, and ADMIN, LISTEN, DIR. What PRELUDE holds is added unless conf has it, or
     own names it as something that shall not be there."""
 
-    def __init__(self, conf, ready=True, host="127.0.0.1", env=None, use=(), own=(), read_log=True, **values):
+    def __init__(self, conf, ready=True, host="127.0.0.1", env=None, use=(), own=(), read_log=True, supervised=False, binary=BINARY, prefix=(), pass_fds=(), **values):
         self.dir = tempfile.mkdtemp(prefix="weir-test-", dir="/tmp")  # short: unix sockets allow 107 characters
         self.admin_path = os.path.join(self.dir, "a.sock")
         self.path = os.path.join(self.dir, "gateway.conf")
@@ -109,6 +109,8 @@ class Weir:
         self.use = list(use)
         self.own = set(own)
         self.env = environment(env)
+        self.command = [*prefix, binary, "run", "-c", "gateway.conf", *([] if supervised else ["--no-supervisor"])]
+        self.pass_fds = pass_fds
         self.process = None
         self.stopped = False
         self.write(conf)
@@ -133,7 +135,7 @@ class Weir:
         os.rename(self.path + ".new", self.path)
 
     def start(self, ready=True, read_log=True):
-        self.process = subprocess.Popen([BINARY, "run", "-c", os.path.basename(self.path)], env=self.env, stdin=subprocess.DEVNULL, cwd=self.dir,
+        self.process = subprocess.Popen(self.command, env=self.env, stdin=subprocess.DEVNULL, cwd=self.dir, pass_fds=self.pass_fds,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
         if read_log:
             self.read_log()
@@ -149,6 +151,11 @@ class Weir:
     def read_log(self):
         """Reads the access log from now on."""
         self.log = Lines(self.process.stdout, json.loads)
+
+    def serving(self):
+        """The processes that a supervisor has started."""
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as f:
+            return [int(pid) for pid in f.read().split()]
 
     def signal(self, number):
         self.process.send_signal(number)

@@ -6,3 +6,8 @@ tests_unit_daemon_test_client_LDADD = $(LIBS_7) $(CMOCKA_LIBS)
 tests_unit_daemon_test_load_SOURCES = tests/unit/daemon/test_load.c $(PROXY_TEST_RIG)
 tests_unit_daemon_test_load_CFLAGS = $(PROXY_TEST_CFLAGS)
 tests_unit_daemon_test_load_LDADD = $(LIBS_7) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/daemon/test_channel
+tests_unit_daemon_test_channel_SOURCES = tests/unit/daemon/test_channel.c
+tests_unit_daemon_test_channel_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_daemon_test_channel_LDADD = $(LIBS_7) $(CMOCKA_LIBS)

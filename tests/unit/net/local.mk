@@ -35,3 +35,8 @@ check_PROGRAMS += tests/unit/net/test_proxy_protocol
 tests_unit_net_test_proxy_protocol_SOURCES = tests/unit/net/test_proxy_protocol.c
 tests_unit_net_test_proxy_protocol_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_net_test_proxy_protocol_LDADD = $(LIBS_2) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/net/test_handover
+tests_unit_net_test_handover_SOURCES = tests/unit/net/test_handover.c
+tests_unit_net_test_handover_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_net_test_handover_LDADD = $(LIBS_2) $(CMOCKA_LIBS)

@@ -1,0 +1,24 @@
+/* held: the supervisor's copies of listening sockets, each once, by the kernel's number of it. */
+#ifndef DAEMON_HELD_H
+#define DAEMON_HELD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct held {
+    uint64_t cookie;
+    int fd;
+    pid_t owner;   /* who opened it */
+    bool unwanted; /* by a candidate: it goes when that one serves */
+};
+
+void held_add(int fd, pid_t owner); /* takes over fd */
+void held_drop(uint64_t cookie);    /* nothing when it is not held */
+void held_drop_of(pid_t owner);
+void held_mark_unwanted(uint64_t cookie);
+void held_settle_unwanted(bool drop); /* drops those that are marked, or takes the marks away */
+/* All of them, until the next call of the above; *n of them. */
+const struct held *held_all(unsigned *n);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * supervised: the serving process's side of its supervisor: where its listening sockets are held over its own life,
+ * and who passes its words on to systemd. Without a supervisor nothing here does anything, but for the sockets of
+ * systemd's socket activation.
+ */
+#ifndef DAEMON_SUPERVISED_H
+#define DAEMON_SUPERVISED_H
+
+#include "../event/loop.h"
+
+#include <stdbool.h>
+
+/* The environment variable by which a supervisor tells the process that it starts: "CHANNEL[:FD...]", descriptors. */
+#define SUPERVISED_ENV "WEIR_SUPERVISED"
+
+/* First of all in the process: takes over what was inherited. */
+void supervised_init(void);
+bool supervised(void);
+struct supervised_events {
+    void (*signal)(int signo);     /* sent to the supervisor; those sent to this process itself are to be left alone */
+    void (*leave)(bool successor); /* one serves, or the supervisor is gone: finish what is under way, and end */
+};
+/* Listens to the supervisor. */
+void supervised_start(struct loop *l, const struct supervised_events *events);
+void supervised_notify(const char *text); /* for systemd, as in sd_notify(3) */
+void supervised_fini(void);
+
+/* The listening sockets in LISTEN_FDS (sd_listen_fds(3)), when they are for this process; how many. They begin at
+ * descriptor 3. Clears the environment of it. */
+unsigned supervised_listen_fds(void);
+
+#endif

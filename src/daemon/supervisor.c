@@ -1,0 +1,545 @@
+#include "supervisor.h"
+
+#include "../base/clock.h"
+#include "../base/log.h"
+#include "../base/parse.h"
+#include "../base/strbuf.h"
+#include "../base/xalloc.h"
+#include "channel.h"
+#include "command.h"
+#include "held.h"
+#include "notify.h"
+#include "supervised.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CHILDREN_MAX 16
+/* How a supervisor tells the one that it becomes by exec what it has. */
+#define STATE_ENV "WEIR_SUPERVISOR"
+
+enum role {
+    ROLE_SERVING,
+    ROLE_CANDIDATE, /* of a new binary, not ready yet */
+    ROLE_LEAVING    /* a successor serves; it finishes what it has */
+};
+
+struct child {
+    pid_t pid;   /* 0: the place is free */
+    int channel; /* -1: closed */
+    enum role role;
+    nsec_t started;
+};
+
+static struct {
+    char **argv;
+    char *binary; /* the path of the file that this process was started from */
+    int signals;
+    sigset_t old_mask;
+    struct child children[CHILDREN_MAX];
+    bool was_ready; /* some process served: from then on it is started anew */
+    bool stopping;
+    int exit_code;
+    nsec_t pause;                           /* before the next start */
+    nsec_t restart_at, upgrade_by, kill_at; /* 0: not awaited */
+    char buffer[CHANNEL_MAX];
+} su;
+
+/* ------------------------------------------------------------------ children */
+
+static struct child *
+find_role(enum role role)
+{
+    for (struct child *c = su.children; c < su.children + CHILDREN_MAX; c++)
+        if (c->pid && c->role == role)
+            return c;
+    return NULL;
+}
+
+static struct child *
+free_place(void)
+{
+    for (struct child *c = su.children; c < su.children + CHILDREN_MAX; c++)
+        if (!c->pid)
+            return c;
+    return NULL;
+}
+
+static void
+keep_over_exec(int fd)
+{
+    fcntl(fd, F_SETFD, 0);
+}
+
+/* In the new process, before it becomes the binary: what it inherits is said in its environment. */
+static void
+become_child(const char *binary, int channel)
+{
+    struct strbuf text;
+    char number[16];
+    unsigned n;
+    const struct held *held = held_all(&n);
+
+    setpgid(0, 0); /* Ctrl-C is for the supervisor, which passes it on once */
+    strbuf_init(&text, SIZE_MAX);
+    strbuf_addf(&text, "%d", channel);
+    keep_over_exec(channel);
+    for (unsigned i = 0; i < n; i++) {
+        keep_over_exec(held[i].fd);
+        strbuf_addf(&text, ":%d", held[i].fd);
+    }
+    setenv(SUPERVISED_ENV, text.p, 1);
+    unsetenv("NOTIFY_SOCKET");
+    snprintf(number, sizeof number, "%d", (int)getpid());
+    if (getenv("WATCHDOG_PID"))
+        setenv("WATCHDOG_PID", number, 1);
+    sigprocmask(SIG_SETMASK, &su.old_mask, NULL);
+    execv(binary, su.argv);
+    log_error(NULL, "%s cannot be started: %m", su.binary);
+    _exit(EXIT_FAILED);
+}
+
+static struct child *
+start(const char *binary, enum role role)
+{
+    struct child *c = free_place();
+    int ends[2];
+
+    if (!c) {
+        log_error(NULL, "no process can be started: %d old ones still finish their work", CHILDREN_MAX - 1);
+        return NULL;
+    }
+    if (channel_pair(ends) != 0) {
+        log_error(NULL, "no process can be started: %m");
+        return NULL;
+    }
+    pid_t pid = fork();
+    if (pid == 0)
+        become_child(binary, ends[1]);
+    close(ends[1]);
+    if (pid < 0) {
+        log_error(NULL, "no process can be started: %m");
+        close(ends[0]);
+        return NULL;
+    }
+    *c = (struct child){ pid, ends[0], role, clock_precise() };
+    return c;
+}
+
+static void
+start_serving(void)
+{
+    su.restart_at = 0;
+    /* The binary of this process, also when its file was replaced: only an upgrade changes versions. */
+    if (!start("/proc/self/exe", ROLE_SERVING))
+        su.restart_at = clock_precise() + su.pause;
+}
+
+static void
+close_channel(struct child *c)
+{
+    if (c->channel >= 0)
+        close(c->channel);
+    c->channel = -1;
+}
+
+/* By the channel: a signal that was sent to the whole group (systemd, pkill) is obeyed once, since serving processes
+ * leave theirs to the supervisor. */
+static void
+signal_children(int signo, bool all)
+{
+    char number[8];
+    struct slice text = slice_of(number, (size_t)snprintf(number, sizeof number, "%d", signo));
+
+    for (struct child *c = su.children; c < su.children + CHILDREN_MAX; c++)
+        if (c->pid && (all || c->role == ROLE_SERVING) && channel_send(c->channel, CHANNEL_SIGNAL, text, -1) != 0)
+            log_error(NULL, "process %d could not be told of signal %d: %m", (int)c->pid, signo);
+}
+
+static void
+kill_children(void)
+{
+    for (struct child *c = su.children; c < su.children + CHILDREN_MAX; c++)
+        if (c->pid)
+            kill(c->pid, SIGKILL);
+}
+
+/* ------------------------------------------------------------------ upgrade */
+
+static void
+upgrade_begin(void)
+{
+    if (find_role(ROLE_CANDIDATE)) {
+        log_warning(NULL, "upgrade: one is under way already");
+        return;
+    }
+    if (!find_role(ROLE_SERVING) || su.stopping) {
+        log_warning(NULL, "upgrade: nothing serves that could be replaced");
+        return;
+    }
+    struct child *c = start(su.binary, ROLE_CANDIDATE);
+    if (!c)
+        return;
+    log_notice(NULL, "upgrade: %s is starting as process %d", su.binary, (int)c->pid);
+    su.upgrade_by = clock_precise() + SUPERVISOR_UPGRADE_MS * NSEC_PER_MSEC;
+}
+
+static void
+upgrade_expired(void)
+{
+    struct child *c = find_role(ROLE_CANDIDATE);
+
+    su.upgrade_by = 0;
+    if (!c)
+        return;
+    log_error(NULL, "upgrade: process %d was not ready in %d s; ending it", (int)c->pid, SUPERVISOR_UPGRADE_MS / 1000);
+    kill(c->pid, SIGKILL);
+}
+
+static void
+tell_to_leave(struct child *c)
+{
+    unsigned n;
+    const struct held *held = held_all(&n);
+    uint64_t *cookies = xmalloc((n + 1) * sizeof *cookies);
+
+    for (unsigned i = 0; i < n; i++)
+        cookies[i] = held[i].cookie;
+    if (channel_send(c->channel, CHANNEL_LEAVE, slice_of((char *)cookies, n * sizeof *cookies), -1) != 0)
+        log_error(NULL, "process %d could not be told to leave: %m", (int)c->pid);
+    free(cookies);
+}
+
+/* Goes on as the new binary, in the same process. Signals stay blocked meanwhile; those that come are kept. */
+static void
+become_new_supervisor(void)
+{
+    struct strbuf text;
+    unsigned n;
+    const struct held *held = held_all(&n);
+
+    strbuf_init(&text, SIZE_MAX);
+    for (struct child *c = su.children; c < su.children + CHILDREN_MAX; c++) {
+        if (!c->pid)
+            continue;
+        keep_over_exec(c->channel);
+        strbuf_addf(&text, "c %d %d %d;", (int)c->pid, c->channel, (int)c->role);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        keep_over_exec(held[i].fd);
+        strbuf_addf(&text, "s %d %d;", held[i].fd, (int)held[i].owner);
+    }
+    setenv(STATE_ENV, text.p, 1);
+    execv(su.binary, su.argv);
+    log_error(NULL, "upgrade: the supervisor stays the old binary: %s: %m", su.binary);
+    unsetenv(STATE_ENV);
+    strbuf_fini(&text);
+}
+
+static void
+upgrade_done(struct child *candidate)
+{
+    struct child *old = find_role(ROLE_SERVING);
+
+    su.upgrade_by = 0;
+    candidate->role = ROLE_SERVING;
+    held_settle_unwanted(true);
+    log_notice(NULL, "upgrade: process %d serves", (int)candidate->pid);
+    if (old) {
+        old->role = ROLE_LEAVING;
+        tell_to_leave(old);
+    }
+    become_new_supervisor();
+}
+
+/* What the supervisor before the exec had. False: this one is the first. */
+static bool
+inherit_state(void)
+{
+    const char *text = getenv(STATE_ENV);
+    int pid, fd, role, used;
+
+    if (!text)
+        return false;
+    for (; *text; text += used) {
+        struct child *c = free_place();
+
+        used = 0;
+        if (c && sscanf(text, "c %d %d %d;%n", &pid, &fd, &role, &used) == 3 && used)
+            *c = (struct child){ pid, fd, (enum role)role, clock_precise() };
+        else if (sscanf(text, "s %d %d;%n", &fd, &pid, &used) == 2 && used)
+            held_add(fd, pid);
+        else
+            break;
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+    }
+    unsetenv(STATE_ENV);
+    su.was_ready = true;
+    return true;
+}
+
+/* ------------------------------------------------------------------ what children say */
+
+/* Words of one that leaves, or is not ready, are not the service's. */
+static void
+take_notify(struct child *c, struct slice text)
+{
+    char *words = xstrndup(text.p, text.n);
+    bool ready = strstr(words, "READY=1") != NULL;
+
+    if (c->role == ROLE_SERVING) {
+        su.was_ready |= ready;
+        notify_systemd(words);
+    }
+    free(words);
+    if (c->role == ROLE_CANDIDATE && ready)
+        upgrade_done(c);
+}
+
+static void
+take_message(struct child *c, const struct channel_message *m)
+{
+    uint64_t cookie;
+
+    if (m->kind == CHANNEL_OPENED && m->fd >= 0) {
+        held_add(m->fd, c->pid);
+        return;
+    }
+    if (m->fd >= 0)
+        close(m->fd);
+    if (m->kind == CHANNEL_NOTIFY)
+        take_notify(c, m->text);
+    if (m->kind != CHANNEL_CLOSING || parse_u64(m->text, UINT64_MAX, &cookie) != 0)
+        return;
+    if (c->role == ROLE_SERVING)
+        held_drop(cookie);
+    else if (c->role == ROLE_CANDIDATE)
+        held_mark_unwanted(cookie);
+}
+
+static void
+on_channel(struct child *c)
+{
+    struct channel_message m;
+    int got;
+
+    while (c->channel >= 0 && (got = channel_receive(c->channel, su.buffer, &m)) != 0) {
+        if (got > 0)
+            take_message(c, &m);
+        else
+            close_channel(c); /* its end is told by SIGCHLD */
+    }
+}
+
+/* ------------------------------------------------------------------ ends of children */
+
+static void
+describe_end(int status, char *text, size_t room)
+{
+    if (WIFSIGNALED(status))
+        snprintf(text, room, "was ended by signal %d (%s)%s", WTERMSIG(status), strsignal(WTERMSIG(status)),
+                 WCOREDUMP(status) ? ", core dumped" : "");
+    else
+        snprintf(text, room, "ended with exit code %d", WEXITSTATUS(status));
+}
+
+static void
+serving_ended(const struct child *c, int status, const char *how)
+{
+    nsec_t lived = clock_precise() - c->started;
+
+    su.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILED;
+    if (su.stopping || !su.was_ready || (WIFEXITED(status) && su.exit_code == EXIT_GOOD)) {
+        su.stopping = true; /* it was drained, or never came up */
+        return;
+    }
+    if (lived >= SUPERVISOR_STABLE_MS * NSEC_PER_MSEC)
+        su.pause = SUPERVISOR_RESTART_MIN_MS * NSEC_PER_MSEC;
+    log_error(NULL, "the serving process %d %s after %.1f s; it is started anew in %d ms", (int)c->pid, how,
+              (double)lived / NSEC_PER_SEC, (int)(su.pause / NSEC_PER_MSEC));
+    su.restart_at = clock_precise() + su.pause;
+    su.pause *= 2;
+    if (su.pause > SUPERVISOR_RESTART_MAX_MS * NSEC_PER_MSEC)
+        su.pause = SUPERVISOR_RESTART_MAX_MS * NSEC_PER_MSEC;
+}
+
+static void
+child_ended(struct child *c, int status)
+{
+    char how[128];
+    struct child was = *c;
+
+    on_channel(c); /* what it said last */
+    close_channel(c);
+    was.role = c->role;
+    c->pid = 0;
+    describe_end(status, how, sizeof how);
+    switch (was.role) {
+    case ROLE_SERVING:
+        serving_ended(&was, status, how);
+        break;
+    case ROLE_CANDIDATE:
+        su.upgrade_by = 0;
+        held_drop_of(was.pid);
+        held_settle_unwanted(false);
+        log_error(NULL, "upgrade failed: the new process %d %s before it was ready; the old one goes on", (int)was.pid,
+                  how);
+        break;
+    case ROLE_LEAVING:
+        log_notice(NULL, "the replaced process %d %s", (int)was.pid, how);
+        break;
+    }
+}
+
+/* Also orphans of others, when this is process 1 of a container. */
+static void
+reap(void)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        for (struct child *c = su.children; c < su.children + CHILDREN_MAX; c++)
+            if (c->pid == pid)
+                child_ended(c, status);
+}
+
+/* ------------------------------------------------------------------ the loop */
+
+static void
+on_signal(int signo)
+{
+    switch (signo) {
+    case SIGCHLD:
+        reap();
+        break;
+    case SIGUSR1:
+        signal_children(signo, true);
+        break;
+    case SIGUSR2:
+        upgrade_begin();
+        break;
+    case SIGHUP:
+        signal_children(signo, false);
+        break;
+    default:
+        signal_children(signo, true);
+        if (su.stopping)
+            su.kill_at = clock_precise() + SUPERVISOR_KILL_MS * NSEC_PER_MSEC;
+        su.stopping = true;
+        su.restart_at = 0;
+    }
+}
+
+static void
+on_signals(void)
+{
+    struct signalfd_siginfo info;
+
+    while (read(su.signals, &info, sizeof info) == (ssize_t)sizeof info)
+        on_signal((int)info.ssi_signo);
+}
+
+static void
+on_time(void)
+{
+    nsec_t now = clock_precise();
+
+    if (su.restart_at && now >= su.restart_at)
+        start_serving();
+    if (su.upgrade_by && now >= su.upgrade_by)
+        upgrade_expired();
+    if (su.kill_at && now >= su.kill_at) {
+        su.kill_at = 0;
+        kill_children();
+    }
+}
+
+/* Until something is to be done, for poll: -1: nothing is. */
+static int
+wait_ms(void)
+{
+    const nsec_t times[] = { su.restart_at, su.upgrade_by, su.kill_at };
+    nsec_t now = clock_precise(), at = 0;
+
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+        if (times[i] && (!at || times[i] < at))
+            at = times[i];
+    if (!at)
+        return -1;
+    return at <= now ? 0 : (int)((at - now) / NSEC_PER_MSEC) + 1;
+}
+
+static void
+turn(void)
+{
+    struct pollfd fds[CHILDREN_MAX + 1] = { { .fd = su.signals, .events = POLLIN } };
+
+    for (int i = 0; i < CHILDREN_MAX; i++)
+        fds[i + 1] = (struct pollfd){ .fd = su.children[i].pid ? su.children[i].channel : -1, .events = POLLIN };
+    if (poll(fds, CHILDREN_MAX + 1, wait_ms()) < 0 && errno != EINTR)
+        log_error(NULL, "supervisor: %m");
+    for (int i = 0; i < CHILDREN_MAX; i++)
+        if (fds[i + 1].revents)
+            on_channel(&su.children[i]);
+    on_signals();
+    on_time();
+}
+
+static bool
+any_child(void)
+{
+    for (int i = 0; i < CHILDREN_MAX; i++)
+        if (su.children[i].pid)
+            return true;
+    return false;
+}
+
+static int
+prepare(char **argv)
+{
+    static const int signals[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 };
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        sigaddset(&set, signals[i]);
+    if (n < 0 || sigprocmask(SIG_BLOCK, &set, &su.old_mask) != 0 ||
+        (su.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
+        return -1;
+    sigemptyset(&su.old_mask); /* after an upgrade it would be the mask of this very function */
+    path[n] = '\0';
+    su.binary = xstrdup(path);
+    su.argv = argv;
+    su.pause = SUPERVISOR_RESTART_MIN_MS * NSEC_PER_MSEC;
+    return 0;
+}
+
+int
+supervisor_run(char **argv)
+{
+    if (prepare(argv) != 0) {
+        log_error(NULL, "the supervisor cannot be prepared: %m");
+        return EXIT_FAILED;
+    }
+    if (!inherit_state()) {
+        unsigned n = supervised_listen_fds();
+        for (unsigned i = 0; i < n; i++)
+            held_add(3 + (int)i, getpid());
+        start_serving();
+    }
+    while (!su.stopping || any_child())
+        turn();
+    return su.exit_code;
+}

@@ -1,0 +1,144 @@
+#include "handover.h"
+
+#include "../base/xalloc.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+    int *inherited; /* not taken yet */
+    unsigned n_inherited;
+    uint64_t *shared;
+    size_t n_shared;
+    const struct handover_holder *holder;
+} ho;
+
+uint64_t
+handover_cookie(int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t len = sizeof(cookie);
+
+    return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
+}
+
+static bool
+listens(int fd)
+{
+    int type = 0, accepts = 0;
+    socklen_t len = sizeof(type);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_STREAM)
+        return false;
+    len = sizeof(accepts);
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &len) == 0 && accepts;
+}
+
+bool
+handover_give(int fd)
+{
+    if (!listens(fd)) {
+        close(fd);
+        return false;
+    }
+    pthread_mutex_lock(&lock);
+    ho.inherited = xrealloc(ho.inherited, (ho.n_inherited + 1) * sizeof(*ho.inherited));
+    ho.inherited[ho.n_inherited++] = fd;
+    pthread_mutex_unlock(&lock);
+    return true;
+}
+
+void
+handover_set_holder(const struct handover_holder *holder)
+{
+    ho.holder = holder;
+}
+
+static bool
+has_address(int fd, const struct addr *a)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof(sa);
+    struct addr own;
+
+    if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
+        return false;
+    if (sa.ss_family == AF_UNIX)
+        return addr_is_unix(a) && strcmp(((struct sockaddr_un *)&sa)->sun_path, a->path) == 0;
+    addr_from_sockaddr(&own, (struct sockaddr *)&sa, len);
+    return addr_equal(&own, a);
+}
+
+int
+handover_take(const struct addr *a)
+{
+    int fd = -1;
+
+    pthread_mutex_lock(&lock);
+    for (unsigned i = 0; i < ho.n_inherited && fd < 0; i++) {
+        if (!has_address(ho.inherited[i], a))
+            continue;
+        fd = ho.inherited[i];
+        ho.inherited[i] = ho.inherited[--ho.n_inherited];
+    }
+    pthread_mutex_unlock(&lock);
+    return fd;
+}
+
+void
+handover_opened(int fd)
+{
+    if (ho.holder)
+        ho.holder->opened(fd);
+}
+
+bool
+handover_shared(int fd)
+{
+    uint64_t cookie = handover_cookie(fd);
+    bool found = false;
+
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < ho.n_shared; i++)
+        found |= ho.shared[i] == cookie;
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+void
+handover_closing(int fd)
+{
+    if (ho.holder && !handover_shared(fd))
+        ho.holder->closing(handover_cookie(fd));
+}
+
+void
+handover_share(const uint64_t *cookies, size_t n)
+{
+    pthread_mutex_lock(&lock);
+    free(ho.shared);
+    ho.shared = xmalloc((n + 1) * sizeof(*cookies));
+    if (n)
+        memcpy(ho.shared, cookies, n * sizeof(*cookies));
+    ho.n_shared = n;
+    pthread_mutex_unlock(&lock);
+}
+
+unsigned
+handover_drop_rest(void)
+{
+    unsigned n = ho.n_inherited;
+
+    while (ho.n_inherited) {
+        int fd = ho.inherited[--ho.n_inherited];
+
+        handover_closing(fd);
+        close(fd);
+    }
+    free(ho.inherited);
+    ho.inherited = NULL;
+    return n;
+}
