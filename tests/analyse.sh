@@ -46,7 +46,7 @@ tidy() {
     local options=$1
     sed "s,^,$src/," | xargs -P"$jobs" -I{} sh -c 'out=$(clang-tidy --quiet "$@" 2>&1) || true; printf "%s\n" "$out"' sh \
         ${options:+"$options"} {} -- -std=gnu11 -Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-missing-field-initializers \
-        '-DTEST_MODULES="."' '-DFUZZ_CORPUS="."' '-DMODULE_NAME="good"' "${flags[@]}" \
+        '-DTEST_MODULES="."' '-DFUZZ_CORPUS="."' '-DFUZZ_MODULES="."' '-DMODULE_NAME="good"' "${flags[@]}" \
         -Xclang -analyzer-config -Xclang "max-nodes=${WEIR_ANALYSE_NODES:-40000}"
 }
 tidy "" <"$work/code" >"$work/tidy"
