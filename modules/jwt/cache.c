@@ -97,7 +97,8 @@ cache_tail(struct weir_str token)
 static struct cache_set *
 set_lock(struct cache *c, uint64_t hash)
 {
-    struct cache_set *s = &atomic_load_explicit(&c->sets, memory_order_acquire)[(uint64_t)(((unsigned __int128)hash * c->n_sets) >> 64)];
+    struct cache_set *sets = atomic_load_explicit(&c->sets, memory_order_acquire);
+    struct cache_set *s = &sets[(uint64_t)(((unsigned __int128)hash * c->n_sets) >> 64)];
     unsigned spins = 0;
     while (atomic_flag_test_and_set_explicit(&s->lock, memory_order_acquire)) {
         if (++spins % 64 == 0)
@@ -157,8 +158,8 @@ cache_get(struct cache *c, uint64_t hash, struct weir_str token, uint64_t versio
 }
 
 /*
- * A new one takes the place of the one that was not used for longest, and that place only: it moves to the front when it
- * is used again. So more tokens in turn than there is room for drive each other out of one place, and most of those
+ * A new one takes the place of the one that was not used for longest, and that place only: it moves to the front when
+ * it is used again. So more tokens in turn than there is room for drive each other out of one place, and most of those
  * that are there stay and are found; all at the front they would drive out each other, and none would be found. One in
  * FRONT_EACH goes to the front, so that those whom nobody uses any more leave.
  */

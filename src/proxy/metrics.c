@@ -157,7 +157,8 @@ seen_make_room(void)
 static stats_id
 series_of(const struct route_metrics *route, enum http_method method, int status)
 {
-    uint64_t key = (uint64_t)(route ? route->number : 0) << 20 | (uint64_t)method << 12 | (uint64_t)(unsigned)status | 1ULL << 60;
+    uint64_t key =
+        (uint64_t)(route ? route->number : 0) << 20 | (uint64_t)method << 12 | (uint64_t)(unsigned)status | 1ULL << 60;
     seen_make_room();
     struct series *s = seen_slot(key);
     if (!s->key) {

@@ -1,6 +1,6 @@
 /*
- * regex_literal: texts that every subject of a regular expression must hold, read from the pattern without compiling it.
- * Cautious: where the pattern has something that is not understood, less is said, or nothing.
+ * regex_literal: texts that every subject of a regular expression must hold, read from the pattern without compiling
+ * it. Cautious: where the pattern has something that is not understood, less is said, or nothing.
  */
 #ifndef PROXY_REGEX_LITERAL_H
 #define PROXY_REGEX_LITERAL_H

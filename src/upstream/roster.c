@@ -120,8 +120,9 @@ choose_least_request(const struct roster *r, const struct endpoint_set *set)
 
     if (other == one) /* never the same twice */
         other = one + 1 == r->n ? 0 : one + 1;
-    return r->members[balance_compare_busy(set->entries[r->members[other]].e, set->entries[r->members[one]].e) < 0 ? other
-                                                                                                                 : one];
+    const struct endpoint_state *a = set->entries[r->members[one]].e, *b = set->entries[r->members[other]].e;
+
+    return r->members[balance_compare_busy(b, a) < 0 ? other : one];
 }
 
 static unsigned

@@ -4,8 +4,9 @@
     grow.py SHAPE N [--port P] [--admin SOCKET] [--origin HOST:PORT] [--round K] > gateway.conf
 
 Shapes: prefix, exact, regex (with a literal beginning), wild (regexes without one), hosts (N routes over N/10 hosts),
-policies (prefix routes with a rate limit, a breaker-guarded upstream and a canary), jwt, upstreams (one for each route),
-endpoints (N in one upstream; --balance says how they are chosen). --round K goes into every name, for tests of churn.
+policies (prefix routes with a rate limit and a canary), jwt, upstreams (one for each route),
+endpoints (N in one upstream; --balance says how they are chosen).
+--round K goes into every name, for tests of churn.
 """
 import argparse
 
@@ -53,7 +54,8 @@ def endpoints(a):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("shape", choices=["prefix", "exact", "regex", "wild", "hosts", "policies", "jwt", "upstreams", "endpoints"])
+    p.add_argument("shape", choices=["prefix", "exact", "regex", "wild", "hosts", "policies", "jwt", "upstreams",
+                                     "endpoints"])
     p.add_argument("n", type=int)
     p.add_argument("--port", type=int, default=8080)
     p.add_argument("--admin", default="")

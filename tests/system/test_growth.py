@@ -25,7 +25,8 @@ host h@K@.example { route /c { respond 200; } }
 
 def grown(tmp_path, shape, n):
     path = tmp_path / f"{shape}.conf"
-    path.write_text(subprocess.run([sys.executable, GROW, shape, str(n)], capture_output=True, text=True, check=True).stdout)
+    done = subprocess.run([sys.executable, GROW, shape, str(n)], capture_output=True, text=True, check=True)
+    path.write_text(done.stdout)
     return path
 
 
@@ -35,10 +36,11 @@ def cpu_limit():
 
 
 @pytest.mark.skipif(sanitized(), reason="a sanitized binary's time is no measure")
-@pytest.mark.parametrize("shape", ["prefix", "exact", "regex", "wild", "hosts", "policies", "jwt", "upstreams", "endpoints"])
+@pytest.mark.parametrize("shape", ["prefix", "exact", "regex", "wild", "hosts", "policies", "jwt", "upstreams",
+                                   "endpoints"])
 def test_ten_thousand_of_anything_are_checked(tmp_path, shape):
-    done = subprocess.run([BINARY, "check", "-c", grown(tmp_path, shape, 10000)], env=environment(), capture_output=True, text=True,
-                          preexec_fn=cpu_limit, timeout=240)
+    done = subprocess.run([BINARY, "check", "-c", grown(tmp_path, shape, 10000)], env=environment(),
+                          capture_output=True, text=True, preexec_fn=cpu_limit, timeout=240)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -49,19 +51,24 @@ def ask_all(w, k):
     assert w.request("GET", "/c", [("Host", f"h{k}.example")]).status == 200
 
 
+def passed(w, route):
+    return w.metric("weir_policy_verdicts_total", route=route, policy="rate_limit", verdict="pass", mode="enforce")
+
+
 def test_what_a_reload_takes_away_leaves_no_series(weir, origin):
     """Names that change with each reload: the metrics hold those of the last one only, and count on for the others."""
     w = weir(CHURN, K=0, O=origin)
     ask_all(w, 0)
-    eventually(lambda: w.metric("weir_policy_verdicts_total", route="/a0", policy="rate_limit", verdict="pass", mode="enforce") == 1, "the verdict")
+    eventually(lambda: passed(w, "/a0") == 1, "the verdict")
     for k in range(1, 31):
         assert w.reload(CHURN, K=k, O=origin)[0] == 200
         ask_all(w, k)
 
     def vanished():
-        return [labels for _, labels, _ in w.metrics() for v in labels.values() if re.search(r"(^/a|b|^u|^h)[0-9]+", v) and "30" not in v]
+        values = [v for _, labels, _ in w.metrics() for v in labels.values()]
+        return [v for v in values if re.search(r"(^/a|b|^u|^h)[0-9]+", v) and "30" not in v]
     eventually(lambda: not vanished(), "the series of vanished routes and upstreams to go")
-    assert w.metric("weir_policy_verdicts_total", route="/a30", policy="rate_limit", verdict="pass", mode="enforce") == 1
+    assert passed(w, "/a30") == 1
     assert w.metric("weir_requests_total", route="/a30", method="GET", code="200") == 1
     assert w.metric("weir_requests_total", route="/kept", method="GET", code="200") == 31
 
@@ -92,7 +99,8 @@ def peak(w):
 @pytest.mark.skipif(sanitized(), reason="a sanitized binary's memory is no measure")
 def test_a_reload_of_many_routes_gives_its_memory_back(weir, origin):
     """The old configuration and the new one at the same time, and then one again; and requests do not notice."""
-    routes = "\n".join(f"route /api/v{i}/items/ {{ proxy o; }}\nroute ~ ^/re{i}/[a-z]+$ {{ proxy o; }}" for i in range(3000))
+    routes = "\n".join(f"route /api/v{i}/items/ {{ proxy o; }}\nroute ~ ^/re{i}/[a-z]+$ {{ proxy o; }}"
+                       for i in range(3000))
     text = "upstream o { endpoint @O@; }\n" + routes
     w = weir(text, O=origin)
     begin = w.resident()

@@ -87,9 +87,11 @@ too_many_candidates_are_all(void **state)
 static struct slice
 random_pattern(void)
 {
-    static const char *const pieces[] = { "abcd", "bcda", "a",  "b?",    "c*",     "d+",      ".",    "[ab]", "[^c]", "(ab|cd)", "(?:cd)?",
-                                          "|",    "\\.",  "^",  "$",     "a{0,1}", "(bcd)",   "\\w",  "(a|b|)", "c{2}", "(?i)",    "(?=a)",
-                                          "x\\x61", "(?#()", "[]a]", "abcd", "/abcd/", "\\d*", "(?:a(?:b|c)|d)" };
+    static const char *const pieces[] = {
+        "abcd", "bcda", "a", "b?", "c*", "d+", ".", "[ab]", "[^c]", "(ab|cd)", "(?:cd)?", "|", "\\.", "^",
+        "$", "a{0,1}", "(bcd)", "\\w", "(a|b|)", "c{2}", "(?i)", "(?=a)", "x\\x61", "(?#()", "[]a]", "abcd",
+        "/abcd/", "\\d*", "(?:a(?:b|c)|d)",
+    };
     char text[256] = "";
     unsigned n = 1 + (unsigned)random() % 6;
 
