@@ -26,8 +26,8 @@ const struct weir_directive proxy_rows[] = {
       .help = "What happens to request header fields with an underscore in their name, which some origins take for a "
               "dash." },
     { .name = "encoded_slashes", .in = "main", .args = WORDS("refuse|keep|decode"), .def = "refuse",
-      .help = "What becomes of %2F and %5C in a path: refuse (400), keep, or decode, by which %2F becomes a slash before "
-              "dot segments are removed. In main only, as are the next two: routes, policies, logs, explain and tests "
+      .help = "What becomes of %2F and %5C in a path: refuse (400), keep, or decode, by which %2F becomes a slash "
+              "before dot segments are removed. In main only, as are the next two: routes, policies, logs, explain and tests "
               "know one form of each path, whatever listener it came through. An origin that decodes a kept one sees "
               "another path than was routed." },
     { .name = "merge_slashes", .in = "main", .args = ONE("on|off", WEIR_T_BOOL), .def = "on",
