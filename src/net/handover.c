@@ -60,7 +60,7 @@ handover_set_holder(const struct handover_holder *holder)
 static bool
 has_address(int fd, const struct addr *a)
 {
-    struct sockaddr_storage sa;
+    struct sockaddr_storage sa = { 0 }; /* a unix socket without a name has no path */
     socklen_t len = sizeof(sa);
     struct addr own;
 
