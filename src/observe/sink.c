@@ -18,9 +18,12 @@
 static void
 sink_init(struct sink *s, int fd, enum sink_kind kind)
 {
+    struct stat st;
+
     memset(s, 0, sizeof(*s));
     s->fd = fd;
     s->kind = kind;
+    s->pipe = fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
     pthread_mutex_init(&s->lock, NULL);
 }
 
@@ -111,6 +114,18 @@ sink_reopen(struct sink *s, bool always, struct err *e)
     return 0;
 }
 
+/* As many whole lines as one write to a pipe keeps together; of a longer line as much. */
+static size_t
+whole_lines(const char *p, size_t n)
+{
+    const char *end;
+
+    if (n <= PIPE_BUF)
+        return n;
+    end = memrchr(p, '\n', PIPE_BUF);
+    return end ? (size_t)(end + 1 - p) : PIPE_BUF;
+}
+
 /* How much was taken; -1 with errno. */
 static ssize_t
 put(struct sink *s, const char *p, size_t n)
@@ -119,6 +134,8 @@ put(struct sink *s, const char *p, size_t n)
 
     if (s->kind == SINK_SEND)
         return send(s->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (s->pipe)
+        n = whole_lines(p, n);
     if (s->kind == SINK_POLL) {
         if (poll(&pfd, 1, 0) != 1 || !(pfd.revents & POLLOUT)) {
             errno = pfd.revents ? EPIPE : EAGAIN;

@@ -1,6 +1,8 @@
 /*
  * sink: where log lines end up: a descriptor that is written without ever waiting. Writes of several threads do not
- * mix: what a short write leaves is kept and goes out before anything else.
+ * mix: what a short write leaves is kept and goes out before anything else. Nor do those of several processes (an
+ * upgrade, other programs with the same standard output): files are appended to, and a pipe gets whole lines, each
+ * write no longer than the kernel keeps together (PIPE_BUF, 4096 bytes; a longer line may be torn).
  */
 #ifndef OBSERVE_SINK_H
 #define OBSERVE_SINK_H
@@ -20,6 +22,7 @@ enum sink_kind {
 struct sink {
     int fd; /* owned */
     enum sink_kind kind;
+    bool pipe;  /* what is written at once must be at most PIPE_BUF, or other processes' lines get in between */
     char *path; /* owned; NULL: standard output or error */
     pthread_mutex_t lock;
     char *rest; /* owned: the end of a short write */

@@ -256,6 +256,53 @@ a_closed_stdout_is_an_error(void **state)
     assert_non_null(strstr(e.text, "stdout is closed"));
 }
 
+/* Two processes with one standard output, as in an upgrade: the reader gets lines, not pieces. */
+static void
+lines_of_two_writers_stay_whole(void **state)
+{
+    enum { LINES = 3000, LEN = 97 };
+    char line[2][LEN], *in = malloc(2 * LINES * LEN), *text = malloc(LINES * LEN);
+    size_t done[2] = { 0, 0 }, got = 0;
+    struct sink s[2];
+    struct err e;
+    int fd;
+    ssize_t n;
+
+    assert_int_equal(mkfifo(path, 0600), 0);
+    fd = open(path, O_RDONLY | O_NONBLOCK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(sink_open_file(&s[i], path, &e), 0);
+        memset(line[i], 'a' + i, LEN - 1);
+        line[i][LEN - 1] = '\n';
+    }
+    while (got < 2 * LINES * LEN) {
+        for (int turn = 0; turn < 2; turn++) {
+            int i = (int)(got / 1000 + (size_t)turn) % 2; /* each may be the first to find room */
+
+            for (int k = 0; k < LINES; k++)
+                memcpy(text + k * LEN, line[i], LEN);
+            /* All at once, as often as the pipe has no room for the first of it. */
+            if (!done[i]) {
+                enum sink_result r = sink_write(&s[i], text, LINES * LEN, false);
+
+                done[i] = r == SINK_TAKEN || r == SINK_PARTLY;
+            } else {
+                sink_write(&s[i], "", 0, false);
+            }
+        }
+        n = read(fd, in + got, 1000);
+        if (n > 0)
+            got += (size_t)n;
+    }
+    for (int i = 0; i < 2 * LINES; i++)
+        assert_true(memcmp(in + i * LEN, line[0], LEN) == 0 || memcmp(in + i * LEN, line[1], LEN) == 0);
+    free(in);
+    free(text);
+    close(fd);
+    sink_close(&s[0]);
+    sink_close(&s[1]);
+}
+
 int
 main(void)
 {
@@ -269,6 +316,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_full_socket_is_busy_and_loses_nothing_half_way, setup, teardown),
         cmocka_unit_test_setup_teardown(a_pipe_that_cannot_be_opened_again_is_asked_first, setup, teardown),
         cmocka_unit_test_setup_teardown(a_closed_stdout_is_an_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(lines_of_two_writers_stay_whole, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
