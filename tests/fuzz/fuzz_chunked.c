@@ -1,5 +1,5 @@
-/* The chunked coding and its trailers: decoded the same in pieces (short ones: in every cut) and at once, and what is decoded can be coded again.
- * Input: bytes of a piece, the body. */
+/* The chunked coding and its trailers: decoded the same in pieces (short ones: in every cut) and at once, and what is
+ * decoded can be coded again. Input: bytes of a piece, the body. */
 #include "fuzz.h"
 
 static const struct h1_limits limits = { .request_line = 128, .field = 128, .head = 512, .fields = 8 };

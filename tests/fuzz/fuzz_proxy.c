@@ -535,6 +535,8 @@ require_taken_as_meant(unsigned number)
     bool plain = true;
 
     while (plain && strict_request(s, &m) == STRICT_DONE && (line = next_line(number, &at))) {
+        if (!text_of(line, "host")[0]) /* a limit was hit before the head was read */
+            break;
         plain = !strict_count(&m, "upgrade") && !m.http10;
         FUZZ_REQUIRE(slice_eq(m.method, slice_str(text_of(line, "method"))));
         for (unsigned i = 0; i < t.n_seen; i++) {

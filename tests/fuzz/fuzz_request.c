@@ -1,5 +1,6 @@
-/* Request heads: found the same in pieces (short ones: in every cut) and at once; what is accepted has one framing and a canonical path, and what
- * goes to an origin is read there as the same request. Input: bytes of a piece, rules for the path, the head. */
+/* Request heads: found the same in pieces (short ones: in every cut) and at once; what is accepted has one framing and
+ * a canonical path, and what goes to an origin is read there as the same request. Input: bytes of a piece, rules for
+ * the path, the head. */
 #include "fuzz.h"
 
 static const struct h1_limits limits = { .request_line = 512, .field = 256, .head = 1024, .fields = 16 };

@@ -4,7 +4,7 @@ FUZZ_TARGETS = tests/fuzz/fuzz_request tests/fuzz/fuzz_response tests/fuzz/fuzz_
 	tests/fuzz/fuzz_find \
 	tests/fuzz/fuzz_conf tests/fuzz/fuzz_template tests/fuzz/fuzz_reply tests/fuzz/fuzz_token tests/fuzz/fuzz_jwks \
 	tests/fuzz/fuzz_canary_cookie tests/fuzz/fuzz_down_h1 tests/fuzz/fuzz_up_h1 tests/fuzz/fuzz_proxy_header \
-	tests/fuzz/fuzz_proxy tests/fuzz/fuzz_load
+	tests/fuzz/fuzz_proxy tests/fuzz/fuzz_load tests/fuzz/fuzz_variable
 FUZZ_LIB = tests/fuzz/libfuzz.a
 tests_fuzz_libfuzz_a_SOURCES = tests/fuzz/fuzz.c tests/fuzz/fuzz.h tests/fuzz/wire.c tests/fuzz/wire.h
 tests_fuzz_libfuzz_a_CFLAGS = $(AM_CFLAGS)
@@ -73,6 +73,9 @@ tests_fuzz_fuzz_proxy_SOURCES = tests/fuzz/fuzz_proxy.c tests/fuzz/gateway.c tes
 tests_fuzz_fuzz_proxy_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_fuzz_fuzz_proxy_LDFLAGS = $(LDFLAGS_FUZZ)
 tests_fuzz_fuzz_proxy_LDADD = $(FUZZ_LIB) $(LIBS_5)
+tests_fuzz_fuzz_variable_SOURCES = tests/fuzz/fuzz_variable.c
+tests_fuzz_fuzz_variable_LDFLAGS = $(LDFLAGS_FUZZ)
+tests_fuzz_fuzz_variable_LDADD = $(FUZZ_LIB) $(LIBS_4_POLICY)
 tests_fuzz_fuzz_load_SOURCES = tests/fuzz/fuzz_load.c
 tests_fuzz_fuzz_load_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) -DFUZZ_MODULES='"$(abs_top_builddir)/modules"'
 tests_fuzz_fuzz_load_LDFLAGS = $(LDFLAGS_FUZZ)
