@@ -221,7 +221,7 @@ on_bad_request(struct down_stream *ds, enum reason_id reason, const char *detail
     answer_problem(request_new(ds), why->status, why->code, detail);
 }
 
-static const struct down_handler handler = { on_request, on_bad_request, NULL, NULL };
+static const struct down_handler handler = { .on_request = on_request, .on_bad_request = on_bad_request };
 
 static const struct down_conf limits = {
     .limits = { .request_line = 8192, .field = 8192, .head = 32768, .fields = 100 },

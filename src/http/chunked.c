@@ -45,6 +45,7 @@ in_extension(struct chunked *c, char byte)
 {
     if (byte == '\r') {
         c->state = AT_SIZE_LF;
+        c->excess += c->ext;
         return NULL;
     }
     if (((unsigned char)byte < 0x20 && byte != '\t') || byte == 0x7f)
@@ -57,6 +58,17 @@ at_lf(struct chunked *c, char byte, unsigned char next)
 {
     c->state = next;
     return byte == '\n' ? NULL : "a chunk line that does not end with CRLF";
+}
+
+/* Each chunk may say little beside its size, but a body of many chunks that hold next to nothing would keep a reader
+ * busy with what nobody reads. */
+static const char *
+end_of_size(struct chunked *c, char byte)
+{
+    c->excess -= c->excess < c->left ? c->excess : (unsigned)c->left;
+    if (c->excess > CHUNKED_EXCESS_MAX)
+        return "more chunk extensions than data";
+    return at_lf(c, byte, c->left ? IN_DATA : AT_END);
 }
 
 static const char *
@@ -80,7 +92,7 @@ framing_byte(struct chunked *c, char byte)
     case IN_EXTENSION:
         return in_extension(c, byte);
     case AT_SIZE_LF:
-        return at_lf(c, byte, c->left ? IN_DATA : AT_END);
+        return end_of_size(c, byte);
     case AT_DATA_CR:
         return at_data_cr(c, byte);
     case AT_DATA_LF:
@@ -179,9 +191,9 @@ parse_trailers(const char *p, size_t n, const struct h1_limits *limits, struct f
 }
 
 static enum h1_result
-too_large(struct h1_error *err)
+too_large(struct h1_error *err, enum limit_id limit)
 {
-    return h1_fail(err, REASON_HEADERS_TOO_LARGE, "trailers larger than the limit");
+    return h1_exceed(err, limit, "trailers larger than the limit");
 }
 
 enum h1_result
@@ -196,7 +208,7 @@ chunked_trailers(const char *p, size_t n, const struct h1_limits *limits, struct
         size_t at = lf ? (size_t)(lf - p) : max;
 
         if (at - start > (size_t)limits->field + 1)
-            return too_large(err);
+            return too_large(err, LIMIT_FIELD);
         if (!lf)
             break;
         if (at == start || p[at - 1] != '\r')
@@ -207,5 +219,5 @@ chunked_trailers(const char *p, size_t n, const struct h1_limits *limits, struct
         }
         start = at + 1;
     }
-    return n >= limits->head ? too_large(err) : H1_MORE;
+    return n >= limits->head ? too_large(err, LIMIT_HEAD) : H1_MORE;
 }

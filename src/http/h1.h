@@ -7,6 +7,7 @@
 #define HTTP_H1_H
 
 #include "../base/iobuf.h"
+#include "limit.h"
 #include "message.h"
 #include "reason.h"
 #include "uri.h"
@@ -29,7 +30,8 @@ enum h1_result { H1_MORE, H1_DONE, H1_ERROR };
 
 struct h1_error {
     enum reason_id reason;
-    const char *text; /* static: what is wrong, for the record's detail */
+    const char *text;    /* static: what is wrong, for the record's detail */
+    enum limit_id limit; /* the one that was exceeded; LIMIT_NONE: something else is wrong */
 };
 
 /* h1_find_head and chunked_* do not know their side; on the origin's, every error of theirs is this one. */
@@ -62,8 +64,10 @@ struct chunked {
     unsigned char state;
     uint64_t left;        /* bytes of the current chunk still to come */
     unsigned digits, ext; /* of the current chunk's line: digits of the size, bytes of extension */
+    unsigned excess;      /* bytes of extension so far, less those of data */
 };
-#define CHUNKED_EXT_MAX 256 /* per chunk */
+#define CHUNKED_EXT_MAX 256      /* per chunk */
+#define CHUNKED_EXCESS_MAX 16384 /* per body: whoever sends more extension than data by this has no data to send */
 void chunked_init(struct chunked *c);
 /* Reads from p[0..n): *used bytes were framing or data; data (may be empty) is a run inside p, within the used bytes.
  * Call again with what is left while used > 0 and the result is H1_MORE. H1_DONE: the last chunk's line is through and

@@ -141,11 +141,11 @@ h1_parse_fields(struct fields *f, struct h1_marks *m, const char **p, const char
         const char *start = *p;
 
         if (f->n >= limits->fields)
-            return h1_fail(err, REASON_HEADERS_TOO_LARGE, "more fields than the limit");
+            return h1_exceed(err, LIMIT_FIELDS, "more fields than the limit");
         if (parse_line(f, m, p, end, err) == H1_ERROR)
             return H1_ERROR;
         if ((size_t)(*p - start) - 2 > limits->field)
-            return h1_fail(err, REASON_HEADERS_TOO_LARGE, "a field longer than the limit");
+            return h1_exceed(err, LIMIT_FIELD, "a field longer than the limit");
     }
     if (end - *p != 2 || (*p)[1] != '\n')
         return h1_fail(err, REASON_BAD_REQUEST, "a head that does not end with an empty line");

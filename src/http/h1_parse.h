@@ -29,6 +29,16 @@ h1_fail(struct h1_error *err, enum reason_id reason, const char *text)
 {
     err->reason = reason;
     err->text = text;
+    err->limit = LIMIT_NONE;
+    return H1_ERROR;
+}
+
+static inline enum h1_result
+h1_exceed(struct h1_error *err, enum limit_id limit, const char *text)
+{
+    err->reason = limit == LIMIT_REQUEST_LINE ? REASON_URI_TOO_LONG : REASON_HEADERS_TOO_LARGE;
+    err->text = text;
+    err->limit = limit;
     return H1_ERROR;
 }
 

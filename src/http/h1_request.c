@@ -25,7 +25,7 @@ parse_request_line(struct http_request *r, const char **p, const char *end, cons
     s = scan_target(start, end);
     r->target = slice_of(start, (size_t)(s - start));
     if ((size_t)(s - *p) + 9 > limits->request_line)
-        return h1_fail(err, REASON_URI_TOO_LONG, "a request line longer than the limit");
+        return h1_exceed(err, LIMIT_REQUEST_LINE, "a request line longer than the limit");
     if (s == start)
         return bad(err, "an empty request target");
     if (end - s < 11 || *s != ' ')
@@ -112,7 +112,7 @@ h1_parse_request(struct http_request *r, const char *p, size_t n, const struct h
     r->port = -1;
     fields_init(&r->fields, arena);
     if (n > limits->head)
-        return h1_fail(err, REASON_HEADERS_TOO_LARGE, "a head larger than the limit");
+        return h1_exceed(err, LIMIT_HEAD, "a head larger than the limit");
     if (parse_request_line(r, &p, end, limits, err) == H1_ERROR ||
         h1_parse_fields(&r->fields, &marks, &p, end, limits, err) == H1_ERROR)
         return H1_ERROR;

@@ -7,9 +7,9 @@ static enum h1_result
 check_line(const struct h1_scan *s, size_t len, const struct h1_limits *limits, struct h1_error *err)
 {
     if (s->lines == 0)
-        return len > limits->request_line ? h1_fail(err, REASON_URI_TOO_LONG, "a request line longer than the limit")
+        return len > limits->request_line ? h1_exceed(err, LIMIT_REQUEST_LINE, "a request line longer than the limit")
                                           : H1_MORE;
-    return len > limits->field ? h1_fail(err, REASON_HEADERS_TOO_LARGE, "a field longer than the limit") : H1_MORE;
+    return len > limits->field ? h1_exceed(err, LIMIT_FIELD, "a field longer than the limit") : H1_MORE;
 }
 
 /* A line feed at p[at]. The length is looked at first, as it is while a line is coming: what is wrong with a head shall
@@ -28,7 +28,7 @@ end_line(struct h1_scan *s, const char *p, size_t at, const struct h1_limits *li
     if (len == 1)
         return s->lines ? H1_DONE : h1_fail(err, REASON_BAD_REQUEST, "an empty line where a head should start");
     if (s->lines++ > limits->fields)
-        return h1_fail(err, REASON_HEADERS_TOO_LARGE, "more fields than the limit");
+        return h1_exceed(err, LIMIT_FIELDS, "more fields than the limit");
     return H1_MORE;
 }
 
@@ -97,5 +97,5 @@ h1_find_head(struct h1_scan *s, const char *p, size_t n, const struct h1_limits 
         len--;
     if (check_line(s, len, limits, err) == H1_ERROR)
         return H1_ERROR;
-    return n >= limits->head ? h1_fail(err, REASON_HEADERS_TOO_LARGE, "a head larger than the limit") : H1_MORE;
+    return n >= limits->head ? h1_exceed(err, LIMIT_HEAD, "a head larger than the limit") : H1_MORE;
 }

@@ -1,9 +1,9 @@
 /*
  * uri: request targets (RFC 9112 3.2) and the one canonical form of a path that routing, policies, logs and the origin
  * share. Canonical: percent-encoded unreserved bytes decoded, other escapes in upper case, bytes that RFC 3986 does not
- * allow in a path encoded, dot segments removed, "//" merged unless the rules keep them. Refused: invalid escapes, control bytes even if encoded,
- * `\`, bytes from 0x80 on that are not encoded, ".." above the root, dot segments with parameters ("..;", which some
- * origins take for ".."), and by default %2F and %5C.
+ * allow in a path encoded, dot segments removed, "//" merged unless the rules keep them. Refused: invalid escapes,
+ * control bytes even if encoded, `\`, bytes from 0x80 on that are not encoded, ".." above the root, dot segments with
+ * parameters ("..;", which some origins take for ".."), and by default %2F and %5C.
  */
 #ifndef HTTP_URI_H
 #define HTTP_URI_H

@@ -138,8 +138,8 @@ pop_segment(struct rewrite *w)
     return NULL;
 }
 
-/* How many dots the text at the end of out is, from `from` on: 1 or 2, else 0. *more: parameters follow them, also where
- * the semicolon is encoded, since an origin behind one that decodes would see "..;". */
+/* How many dots the text at the end of out is, from `from` on: 1 or 2, else 0. *more: parameters follow them, also
+ * where the semicolon is encoded, since an origin behind one that decodes would see "..;". */
 static size_t
 dots_since(const struct rewrite *w, size_t from, bool *more)
 {

@@ -2,15 +2,18 @@
 
 #include "../base/log.h"
 #include "../base/xalloc.h"
+#include "client_count.h"
 #include "tcp.h"
 #include "tls_conn.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/queue.h>
 #include <unistd.h>
 
@@ -260,6 +263,16 @@ conn_writev(struct conn *c, const struct iovec *iov, int n)
     return c->ops->writev(c, iov, n);
 }
 
+size_t
+conn_outstanding(const struct conn *c)
+{
+    int n = 0;
+
+    if (c->watch.fd < 0 || ioctl(c->watch.fd, SIOCOUTQ, &n) < 0 || n < 0)
+        return 0;
+    return (size_t)n;
+}
+
 void
 conn_shutdown(struct conn *c)
 {
@@ -294,6 +307,7 @@ conn_close(struct conn *c)
     c->on_ready = NULL;
     watch_close(&c->watch);
     close(fd);
+    client_count_give(c->counted);
     loop_defer_free(l, conn_free, c);
 }
 

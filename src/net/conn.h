@@ -37,6 +37,7 @@
 #define CONN_EOF (-2)   /* the peer has ended its side in an orderly way (FIN; for TLS: close_notify) */
 #define CONN_ERROR (-3) /* broken; conn_error says how */
 
+struct client_count;
 struct conn;
 struct tls_conn;
 
@@ -64,6 +65,7 @@ struct conn {
     char *subject;           /* made when first asked for */
     struct addr local, peer; /* local is unset (len 0) on connections made by conn_connect */
     uint64_t id;             /* for logs: unique in the process */
+    struct client_count *counted; /* given back when it closes; NULL: not counted */
     struct task kick;        /* conn_kick */
 };
 
@@ -84,6 +86,9 @@ ssize_t conn_read(struct conn *c, void *p, size_t n); /* > 0, or CONN_*; n > 0 *
  * least as many (TLS has sealed them); draining one queue in order does that. Empty iovecs are allowed, all empty are
  * not. After CONN_ERROR conn_read may still give what the peer sent before it went (plain only). */
 ssize_t conn_writev(struct conn *c, const struct iovec *iov, int n);
+/* Bytes that were written and that the peer has not taken yet, as far as the kernel knows; for TLS as they are on the
+ * wire. A system call. */
+size_t conn_outstanding(const struct conn *c);
 void conn_shutdown(struct conn *c);              /* no more writes; reading goes on */
 void conn_kick(struct conn *c, unsigned events); /* on_ready again at the end of this turn */
 void conn_close(struct conn *c);                 /* closes now, frees at the end of the turn */

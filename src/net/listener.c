@@ -8,17 +8,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define ACCEPTS_PER_TURN 64
 #define ACCEPTS_AT_STOP 65536 /* more than any backlog */
 #define ACCEPT_PAUSE (100 * NSEC_PER_MSEC)
+#define TELL_PAUSES_EVERY (10 * NSEC_PER_SEC)
+#define DESCRIPTORS_RESERVED 32
 
 struct listener_socket {
     struct listener_socket *next; /* in `sockets` until it is closed */
@@ -420,6 +424,7 @@ struct acceptor {
     struct listener_socket *socket; /* a reference of its own */
     acceptor_fn on_accept;
     void *arg;
+    int spare;     /* of the service worker: given up for a connection where there is no other descriptor; -1: none */
     bool wildcard; /* the local address has to be asked for */
     bool stopped;
 };
@@ -441,6 +446,100 @@ is_wildcard(const struct addr *a)
         return a->u.in.sin_addr.s_addr == htonl(INADDR_ANY);
     return IN6_IS_ADDR_UNSPECIFIED(&a->u.in6.sin6_addr);
 }
+
+/* ------------------------------------------------------------------ out of descriptors */
+
+/* Numbers from here on are not for clients. The lowest free one is always given out first, so a number says how many
+ * are in use. The limit may be changed from outside: it is read again at each pause. */
+static atomic_int first_reserved = INT_MAX;
+
+static void
+read_reserve(void)
+{
+    struct rlimit r;
+    rlim_t reserve;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur > INT_MAX)
+        return;
+    reserve = r.rlim_cur / 8 < DESCRIPTORS_RESERVED ? r.rlim_cur / 8 : DESCRIPTORS_RESERVED;
+    atomic_store_explicit(&first_reserved, (int)(r.rlim_cur - reserve), memory_order_relaxed);
+}
+
+static bool
+is_reserved(const struct acceptor *a, int fd)
+{
+    return a->worker->id != WORKER_SERVICE && fd >= atomic_load_explicit(&first_reserved, memory_order_relaxed);
+}
+
+/* The number that the next connection would get is a reserved one, or there is none. */
+static bool
+only_reserved_left(const struct acceptor *a)
+{
+    int fd;
+
+    if (a->worker->id == WORKER_SERVICE)
+        return false;
+    fd = fcntl(a->watch.fd, F_DUPFD_CLOEXEC, 0);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 || is_reserved(a, fd);
+}
+
+static void
+spare_open(struct acceptor *a)
+{
+    if (a->spare < 0 && a->worker->id == WORKER_SERVICE)
+        a->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void
+spare_close(struct acceptor *a)
+{
+    if (a->spare >= 0)
+        close(a->spare);
+    a->spare = -1;
+}
+
+/* True when there is something to try again with. */
+static bool
+spare_use(struct acceptor *a, int sys)
+{
+    if (a->spare < 0 || (sys != EMFILE && sys != ENFILE))
+        return false;
+    spare_close(a);
+    return true;
+}
+
+/* The pauses are counted one by one; a line says so now and then. */
+static void
+tell_pause(const struct acceptor *a, int sys)
+{
+    static _Atomic nsec_t quiet_until;
+    static atomic_uint_fast64_t told;
+    nsec_t now = clock_now(), until = atomic_load_explicit(&quiet_until, memory_order_relaxed);
+    uint64_t n = atomic_fetch_add_explicit(&pauses, 1, memory_order_relaxed) + 1;
+    char text[ADDR_TEXT_MAX];
+
+    if (now < until || !atomic_compare_exchange_strong(&quiet_until, &until, now + TELL_PAUSES_EVERY))
+        return;
+    n -= atomic_exchange_explicit(&told, n, memory_order_relaxed);
+    addr_format(&a->socket->addr, text);
+    errno = sys;
+    log_warning("listener", "%s: accepting pauses for 100 ms, %llu times since the last line: %m%s", text,
+                (unsigned long long)n,
+                sys == EMFILE ? " (raise the limit of open files: LimitNOFILE= or ulimit -n)" : "");
+}
+
+static void
+acceptor_pause(struct acceptor *a, int sys)
+{
+    tell_pause(a, sys);
+    read_reserve();
+    watch_pause(&a->watch);
+    timer_after(&a->pause, ACCEPT_PAUSE);
+}
+
+/* ------------------------------------------------------------------ connections */
 
 static void
 hand_over(struct acceptor *a, int fd, const struct addr *peer)
@@ -477,9 +576,13 @@ accept_some(struct acceptor *a, int fd, unsigned max)
         if (got >= 0) {
             addr_from_sockaddr(&peer, (struct sockaddr *)&sa, len);
             hand_over(a, got, &peer);
+            if (is_reserved(a, got)) {
+                errno = EMFILE;
+                return -1;
+            }
         } else if (errno == EAGAIN) {
             return 0;
-        } else if (!concerns_one(errno)) {
+        } else if (!concerns_one(errno) && !spare_use(a, errno)) {
             return -1;
         }
     }
@@ -491,19 +594,10 @@ static void
 acceptor_on_ready(struct watch *w, unsigned events)
 {
     struct acceptor *a = (struct acceptor *)((char *)w - offsetof(struct acceptor, watch));
-    char text[ADDR_TEXT_MAX];
-    int sys;
 
-    if (accept_some(a, w->fd, ACCEPTS_PER_TURN) == 0 || a->stopped)
-        return;
-    sys = errno;
-    atomic_fetch_add_explicit(&pauses, 1, memory_order_relaxed);
-    addr_format(&a->socket->addr, text);
-    errno = sys;
-    log_warning("listener", "%s: accepting pauses for 100 ms: %m%s", text,
-                sys == EMFILE ? " (raise the limit of open files: LimitNOFILE= or ulimit -n)" : "");
-    watch_pause(w);
-    timer_after(&a->pause, ACCEPT_PAUSE);
+    spare_open(a);
+    if (accept_some(a, w->fd, ACCEPTS_PER_TURN) < 0 && !a->stopped)
+        acceptor_pause(a, errno);
 }
 
 static void
@@ -511,7 +605,12 @@ acceptor_on_timer(struct timer *t)
 {
     struct acceptor *a = (struct acceptor *)((char *)t - offsetof(struct acceptor, pause));
 
-    watch_resume(&a->watch);
+    spare_open(a);
+    read_reserve();
+    if (only_reserved_left(a))
+        acceptor_pause(a, EMFILE);
+    else
+        watch_resume(&a->watch);
 }
 
 struct acceptor *
@@ -532,10 +631,14 @@ acceptor_start(struct worker *w, struct listener_socket *s, acceptor_fn on_accep
     a->on_accept = on_accept;
     a->arg = arg;
     a->wildcard = is_wildcard(&s->addr);
+    a->spare = -1;
+    read_reserve();
+    spare_open(a);
     timer_init(&a->pause, w->loop, acceptor_on_timer);
     if (watch_open_level(&a->watch, w->loop, fd, acceptor_on_ready) < 0) {
         addr_format(&s->addr, text);
         log_error("listener", "%s: worker %u cannot watch it: %m", text, w->id);
+        spare_close(a);
         free(a);
         return NULL;
     }
@@ -580,6 +683,7 @@ acceptor_stop(struct acceptor *a)
     a->stopped = true;
     watch_close(&a->watch);
     timer_fini(&a->pause);
+    spare_close(a);
     slot_close(a->socket, a->worker->id);
     listener_put(a->socket);
     a->socket = NULL;

@@ -246,6 +246,13 @@ put_own(char *p, const char *s)
     return p + n;
 }
 
+/* Prose only where something went wrong: it makes lines long. */
+static bool
+has_detail(const struct decision *d)
+{
+    return d->detail.n && (d->verdict == VERDICT_REFUSE || d->verdict == VERDICT_ERROR);
+}
+
 static char *
 put_decision(char *p, const struct decision *d)
 {
@@ -257,6 +264,10 @@ put_decision(char *p, const struct decision *d)
     p = put_own(p, verdict_name(d->verdict));
     p = LIT(p, "\",\"reason\":");
     p = put_word(p, d->reason);
+    if (has_detail(d)) {
+        p = LIT(p, ",\"detail\":");
+        p = put_text(p, d->detail);
+    }
     p = LIT(p, ",\"at\":");
     p = put_word(p, d->at);
     *p++ = '}';
@@ -351,6 +362,8 @@ access_line_bound(const struct access_record *r)
         const struct decision *d = &r->why->rows[i];
 
         n += word_len(d->step) + d->subject.n + word_len(d->reason) + word_len(d->at);
+        if (has_detail(d))
+            n += d->detail.n + 16;
     }
     /* 640: the keys, quotes and numbers of a line; 96: those of a row. */
     return 640 + rows * 96u + n * ESCAPED_MAX;

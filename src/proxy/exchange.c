@@ -51,6 +51,17 @@ exchange_refuse(struct exchange *x, enum reason_id reason, const char *detail)
 }
 
 enum step
+exchange_refuse_body(struct exchange *x)
+{
+    struct decision *d = decision_add(&x->px.log, "max_body", x->px.route_name, VERDICT_REFUSE);
+    d->reason = reason_get(REASON_BODY_TOO_LARGE)->code;
+    d->at = x->route->max_body_at;
+    d->detail = limit_words(x->px.arena, "max_body", LIMIT_BYTES, (int64_t)x->route->max_body,
+                            "the request body is larger than this route accepts");
+    return exchange_refuse(x, REASON_BODY_TOO_LARGE, d->detail.p);
+}
+
+enum step
 exchange_refused_by_policy(struct exchange *x)
 {
     x->reason = x->px.refusal.reason;
@@ -68,6 +79,19 @@ exchange_interrupt(struct exchange *x)
 
 /* ---- events of the client's side ---- */
 
+/* The bound of the listener that is behind what the session says. */
+static void
+record_limit(struct exchange *x, enum verdict verdict, const char *reason, const char *detail)
+{
+    enum limit_id limit = x->ds->limit;
+    if (limit == LIMIT_NONE)
+        return;
+    struct decision *d = decision_add(&x->px.log, limit_block(limit), slice_str(limit_name(limit)), verdict);
+    d->reason = reason;
+    d->detail = slice_str(detail);
+    d->at = x->ds->limit_at;
+}
+
 /* The client left or broke its framing. What can still be answered is answered; the connection ends either way. */
 static void
 on_abort(struct down_stream *ds, enum reason_id reason, const char *detail)
@@ -78,6 +102,8 @@ on_abort(struct down_stream *ds, enum reason_id reason, const char *detail)
     struct decision *d = decision_add(&x->px.log, "downstream", SLICE_NONE, VERDICT_ERROR);
     d->reason = reason_get(reason)->code;
     d->detail = slice_str(detail);
+    if (x->ds->limit != LIMIT_REQUESTS) /* which ends nothing */
+        record_limit(x, VERDICT_REFUSE, reason_get(reason)->code, detail);
     exchange_interrupt(x);
     bool answerable =
         reason == REASON_BAD_REQUEST || reason == REASON_REQUEST_TIMEOUT || reason == REASON_HEADERS_TOO_LARGE;
@@ -101,6 +127,32 @@ static const struct down_events down_events = {
     .on_sent = on_sent,
 };
 
+/* All that came was handed on, and the origin would take more. */
+static bool
+client_owes_body(const struct exchange *x)
+{
+    return x->us && !x->ds->in_end && x->ds->in.len == 0 && x->us->ops->room(x->us) > 0;
+}
+
+/* A deadline passed while the body was coming: the origin has no part in that. */
+static void
+late_body(struct exchange *x)
+{
+    nsec_t now = clock_now(), per_try = x->target->cluster->retry.per_try_timeout;
+    if (now < x->deadline) { /* of the attempt: the origin's time begins with the whole request */
+        timer_set(&x->timer, now + per_try < x->deadline ? now + per_try : x->deadline);
+        return;
+    }
+    struct slice detail = limit_words(x->px.arena, "timeout", LIMIT_TIME, x->route->timeout,
+                                      "the body was not complete before the deadline of the request");
+    struct decision *d = decision_add(&x->px.log, "timeout", x->px.route_name, VERDICT_REFUSE);
+    d->reason = reason_get(REASON_REQUEST_TIMEOUT)->code;
+    d->detail = detail;
+    d->at = x->route->timeout_at;
+    exchange_interrupt(x);
+    exchange_run(x, exchange_refuse(x, REASON_REQUEST_TIMEOUT, detail.p));
+}
+
 /* The deadline: of the attempt or the whole request until the response head, of silence after it. */
 static void
 on_timer(struct timer *t)
@@ -113,6 +165,10 @@ on_timer(struct timer *t)
         attempt_release(x);
         x->ds->ops->reset(x->ds);
         exchange_run(x, STEP_FINISH);
+        return;
+    }
+    if (client_owes_body(x)) {
+        late_body(x);
         return;
     }
     if (x->attempt_open) {
@@ -164,7 +220,9 @@ receive(struct exchange *x)
 void
 exchange_start(struct proxy_worker *w, struct down_stream *ds)
 {
-    exchange_run(exchange_new(w, ds), STEP_ROUTE);
+    struct exchange *x = exchange_new(w, ds);
+    record_limit(x, VERDICT_PASS, "connection_ends", NULL);
+    exchange_run(x, STEP_ROUTE);
 }
 
 void
@@ -172,6 +230,7 @@ exchange_start_bad(struct proxy_worker *w, struct down_stream *ds, enum reason_i
 {
     struct exchange *x = exchange_new(w, ds);
     receive(x);
+    record_limit(x, VERDICT_REFUSE, reason_get(reason)->code, detail);
     exchange_run(x, exchange_refuse(x, reason, detail));
 }
 
@@ -208,7 +267,7 @@ step_route(struct exchange *x)
     x->deadline = clock_now() + x->route->timeout;
     timer_set(&x->timer, x->deadline);
     if (body_too_large(x))
-        return exchange_refuse(x, REASON_BODY_TOO_LARGE, "the request body is larger than this route accepts");
+        return exchange_refuse_body(x);
     return STEP_REQUEST_POLICIES;
 }
 

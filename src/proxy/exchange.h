@@ -126,6 +126,7 @@ enum step step_respond(struct exchange *x);
 enum step step_options(struct exchange *x);
 enum step step_refuse(struct exchange *x);
 enum step exchange_refuse(struct exchange *x, enum reason_id reason, const char *detail); /* -> STEP_REFUSE */
+enum step exchange_refuse_body(struct exchange *x); /* the same for one beyond max_body */
 enum step exchange_refused_by_policy(struct exchange *x); /* the same with the reason that a chain has left in px */
 
 #endif

@@ -9,6 +9,7 @@
 #include "../base/name_map.h"
 #include "../event/worker.h"
 #include "../http/h1.h"
+#include "../net/client_count.h"
 #include "../net/listener.h"
 #include "../observe/access_log.h"
 #include "../session/down_h1.h"
@@ -34,10 +35,13 @@ struct listener {
     const struct weir_conf **binds; /* the line of each socket */
     unsigned n_sockets;
     unsigned max_connections;       /* over all addresses and workers */
+    unsigned max_per_client;        /* the same for one client address; 0: no bound */
     bool proxy_protocol;            /* connections begin with a PROXY header */
     struct cidr *introducers;       /* who may write one; unix peers may as well */
     unsigned n_introducers;
     _Atomic unsigned *open;         /* how many there are; by the listener's name, outlives generations */
+    struct client_counts *clients;  /* the same by address; only those that came under a bound */
+    const char *limit_at[LIMITS];   /* where each bound is set */
 };
 
 struct generation {

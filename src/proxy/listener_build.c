@@ -30,11 +30,16 @@ read_limits(struct listener *l, const struct weir_conf *block)
         .fields = (unsigned)conf_get_int(limits, "fields"),
     };
     d->keepalive_requests = (uint64_t)conf_get_int(limits, "requests");
+    d->body_rate = (uint64_t)conf_get_int(limits, "body_rate");
+    d->response_rate = (uint64_t)conf_get_int(limits, "response_rate");
     l->max_connections = (unsigned)conf_get_int(limits, "connections");
+    l->max_per_client = (unsigned)conf_get_int(limits, "connections_per_client");
     d->head_timeout = conf_get_int(timeouts, "head");
     d->body_timeout = conf_get_int(timeouts, "body");
     d->idle_timeout = conf_get_int(timeouts, "idle");
     d->write_timeout = conf_get_int(timeouts, "write");
+    for (enum limit_id i = LIMIT_NONE + 1; i < LIMITS; i++)
+        l->limit_at[i] = conf_at(conf_get(conf_get(block, limit_block(i)), limit_name(i)));
 }
 
 static void
@@ -83,30 +88,35 @@ read_introducers(struct generation *g, struct listener *l, const struct weir_con
     }
 }
 
-/* How many connections a listener has. Listeners are few and their names come back: none is ever given up. */
-static _Atomic unsigned *
-open_count(const char *name)
+/* Who is connected to a listener. */
+struct crowd {
+    struct crowd *next;
+    struct client_counts *clients;
+    _Atomic unsigned open;
+    char name[];
+};
+
+/* Listeners are few and their names come back: none is ever given up. */
+static struct crowd *
+crowd_of(const char *name)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    static struct count {
-        struct count *next;
-        _Atomic unsigned open;
-        char name[];
-    } *counts;
-    struct count *c;
+    static struct crowd *crowds;
+    struct crowd *c;
 
     pthread_mutex_lock(&lock);
-    for (c = counts; c && strcmp(c->name, name) != 0;)
+    for (c = crowds; c && strcmp(c->name, name) != 0;)
         c = c->next;
     if (!c) {
         size_t n = strlen(name) + 1;
         c = xcalloc(1, sizeof *c + n);
         memcpy(c->name, name, n);
-        c->next = counts;
-        counts = c;
+        c->clients = client_counts_new();
+        c->next = crowds;
+        crowds = c;
     }
     pthread_mutex_unlock(&lock);
-    return &c->open;
+    return c;
 }
 
 /* SO_REUSEPORT would let one address be bound twice, and the kernel would deal its connections out at random: also
@@ -145,7 +155,8 @@ build_one(struct generation *g, struct listener *l, const struct weir_conf *bloc
     unsigned n = 0;
     l->name = conf_arg(block, 0).p;
     l->at = conf_at(block);
-    l->open = open_count(l->name);
+    l->open = &crowd_of(l->name)->open;
+    l->clients = crowd_of(l->name)->clients;
     read_limits(l, block);
     l->down.uri = g->uri;
     read_tls(l, block);

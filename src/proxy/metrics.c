@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct stats_family *requests, *connections;
+static struct stats_family *requests, *connections, *turned_away;
 static stats_id duration, total, active, idle, loop_lag;
 
 /* Of a route, as long as some generation has one of that name. */
@@ -42,6 +42,7 @@ void
 metrics_init(void)
 {
     static const char *const labels[] = { "route", "method", "code" };
+    static const char *const refusals[] = { "listener", "limit" };
     static const char *const sides[] = { "side", "state" };
     static const double bounds[] = { .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30 };
 
@@ -52,6 +53,9 @@ metrics_init(void)
                                          bounds, sizeof bounds / sizeof *bounds),
                             NULL);
     connections = stats_family("weir_connections", STATS_GAUGE, "Open connections.", sides, 2, NULL, 0);
+    turned_away = stats_family("weir_connections_refused_total", STATS_COUNTER,
+                               "Client connections closed at once because a limit of their listener was reached.",
+                               refusals, 2, NULL, 0);
     active = stats_series(connections, (struct slice[]){ SLICE("downstream"), SLICE("active") });
     idle = stats_series(connections, (struct slice[]){ SLICE("downstream"), SLICE("idle") });
     loop_lag =
@@ -185,6 +189,12 @@ metrics_downstream(int sessions, int busy)
 {
     stats_gauge_add(active, busy);
     stats_gauge_add(idle, sessions - busy);
+}
+
+stats_id
+metrics_turned_away(const char *listener, enum limit_id limit)
+{
+    return stats_series(turned_away, (struct slice[]){ slice_str(listener), slice_str(limit_name(limit)) });
 }
 
 void

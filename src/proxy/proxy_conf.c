@@ -116,17 +116,29 @@ const struct weir_directive listener_rows[] = {
       .help = "Longest request head (431)." },
     { .name = "fields", .in = "limits", .args = COUNT(1, 1000), .def = "100", .help = "Most header fields (431)." },
     { .name = "connections", .in = "limits", .args = COUNT(1, 1000000), .def = "10000",
-      .help = "Most client connections at a time; further ones are closed at once." },
+      .help = "Most client connections at a time, over all addresses and workers; further ones are closed at once." },
+    { .name = "connections_per_client", .in = "limits", .args = COUNT(0, 1000000), .def = "0",
+      .help = "Most connections of one client address at a time, of one /64 for IPv6; further ones are closed at once. "
+              "0: no bound, since many clients may share the address of a NAT or of a proxy in front. Those in "
+              "trusted_proxies are never counted." },
+    { .name = "body_rate", .in = "limits", .args = SIZE_OF(0, 1 << 30), .def = "500",
+      .help = "Bytes per second that a request body must come with on average; what is slower uses up the time of "
+              "`timeouts body`, and then the answer is 408. Only time in which weir waits for the client counts. 0: no "
+              "bound." },
+    { .name = "response_rate", .in = "limits", .args = SIZE_OF(0, 1 << 30), .def = "500",
+      .help = "Bytes per second at which a client must take a response that waits for it, on average; who is slower "
+              "uses up the time of `timeouts write` and is then cut. 0: no bound." },
     { .name = "requests", .in = "limits", .args = COUNT(0, INT64_MAX), .def = "0",
       .help = "Most requests on one connection; 0: no bound." },
     { .name = "timeouts", .in = "listener", .block = "timeouts", .def = "", .help = "How long a client may take." },
     { .name = "head", .in = "timeouts", .args = TIME(1 * MSEC), .def = "10s",
       .help = "For a whole request head (408)." },
     { .name = "body", .in = "timeouts", .args = TIME(1 * MSEC), .def = "30s",
-      .help = "Between two pieces of a request body (408)." },
+      .help = "Between two pieces of a request body (408); less when they come slower than `limits body_rate`." },
     { .name = "idle", .in = "timeouts", .args = TIME(1 * MSEC), .def = "60s", .help = "Between two requests." },
     { .name = "write", .in = "timeouts", .args = TIME(1 * MSEC), .def = "30s",
-      .help = "Without taking any of the response." },
+      .help = "Without taking any of the response, as far as the kernel can see; less for who takes it slower than "
+              "`limits response_rate`." },
     { 0 },
 };
 /* clang-format on */

@@ -41,16 +41,13 @@ body_within_cap(struct exchange *x)
 static void
 refuse_body(struct exchange *x)
 {
-    struct decision *d = decision_add(&x->px.log, "max_body", x->px.route_name, VERDICT_REFUSE);
-    d->reason = "body_too_large";
-    d->at = x->route->at;
+    enum step refused;
     exchange_interrupt(x);
+    refused = exchange_refuse_body(x);
     if (!x->head_sent) {
-        exchange_run(x,
-                     exchange_refuse(x, REASON_BODY_TOO_LARGE, "the request body is larger than this route accepts"));
+        exchange_run(x, refused);
         return;
     }
-    x->reason = reason_get(REASON_BODY_TOO_LARGE);
     x->ds->ops->reset(x->ds);
     exchange_run(x, STEP_FINISH);
 }

@@ -244,13 +244,24 @@ read_action(struct build *b, struct route *r)
 }
 
 /* The innermost line of that name around a route, or the default at the top. */
-static int64_t
+static const struct weir_conf *
 inherited(const struct route *r, const char *name)
 {
     for (const struct weir_conf *b = r->conf; conf_parent(b); b = conf_parent(b))
         if (conf_find(b, name))
-            return conf_get_int(b, name);
-    return conf_get_int(conf_root(conf_of(r->conf)), name);
+            return conf_find(b, name);
+    return conf_get(conf_root(conf_of(r->conf)), name);
+}
+
+static void
+read_limits(struct route *r)
+{
+    const struct weir_conf *timeout = inherited(r, "timeout"), *max_body = inherited(r, "max_body");
+    r->timeout = conf_int(timeout, 0);
+    r->timeout_at = conf_at(timeout);
+    r->idle_timeout = conf_int(inherited(r, "idle_timeout"), 0);
+    r->max_body = (uint64_t)conf_int(max_body, 0);
+    r->max_body_at = conf_at(max_body);
 }
 
 static void
@@ -284,9 +295,7 @@ build_route(struct build *b, const struct weir_conf *line, const struct slice *h
     read_methods(b, r);
     read_matchers(b, r);
     read_strip(r);
-    r->timeout = inherited(r, "timeout");
-    r->idle_timeout = inherited(r, "idle_timeout");
-    r->max_body = (uint64_t)inherited(r, "max_body");
+    read_limits(r);
     r->chain = chain_build(&b->g->scope, line, r->name);
     read_action(b, r);
     route_table_add(b->table, r, hosts, n_hosts);

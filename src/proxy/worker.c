@@ -9,6 +9,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define TELL_EVERY (10 * NSEC_PER_SEC)
+
+enum refusal_kind { TOO_MANY, TOO_MANY_OF_CLIENT };
+
+struct turned_away { /* connections beyond a limit */
+    stats_id metric;
+    nsec_t quiet_until;
+    unsigned since; /* the last line */
+};
+
 /* A listening address as this worker serves it. It outlives generations: sessions point here and so follow reloads. */
 struct proxy_listener {
     struct proxy_worker *worker;
@@ -21,6 +31,7 @@ struct proxy_listener {
     struct tls_server *tls; /* a reference; NULL: plain */
     _Atomic unsigned *open; /* connections of the listener; shared with its other addresses and workers */
     unsigned sessions;      /* of those: through this address, on this worker */
+    struct turned_away turned_away[2]; /* by refusal_kind */
     bool seen;              /* while a generation is taken over */
     struct proxy_listener *next;
 };
@@ -44,6 +55,21 @@ on_bad_request(struct down_stream *s, enum reason_id reason, const char *detail,
     exchange_start_bad(l->worker, s, reason, detail);
 }
 
+/* A connection that on_accept has counted is over. */
+static void
+connection_out(struct proxy_listener *l)
+{
+    atomic_fetch_sub_explicit(l->open, 1, memory_order_relaxed);
+}
+
+static void
+count_session(struct proxy_listener *l, int change)
+{
+    l->sessions += (unsigned)change;
+    atomic_fetch_add_explicit(&connections, (unsigned)change, memory_order_relaxed);
+    metrics_downstream(change, 0);
+}
+
 static void
 on_session(int change, void *arg)
 {
@@ -52,10 +78,16 @@ on_session(int change, void *arg)
         metrics_downstream(0, change == SESSION_ACTIVE ? 1 : -1);
         return;
     }
-    l->sessions += (unsigned)change;
-    atomic_fetch_add_explicit(l->open, (unsigned)change, memory_order_relaxed);
-    atomic_fetch_add_explicit(&connections, (unsigned)change, memory_order_relaxed);
-    metrics_downstream(change, 0);
+    count_session(l, change);
+    if (change == SESSION_ENDED) /* on_accept has counted its beginning */
+        connection_out(l);
+}
+
+static const char *
+limit_at(enum limit_id limit, void *arg)
+{
+    const struct proxy_listener *l = arg;
+    return l->conf ? l->conf->limit_at[limit] : NULL;
 }
 
 static const struct down_conf *
@@ -70,13 +102,60 @@ current_handler(void *arg)
     return &((struct proxy_listener *)arg)->handler;
 }
 
+/* Every refused connection is counted; one line in a while says so. */
+static void
+turn_away(struct proxy_listener *l, enum refusal_kind kind, int fd, const struct addr *peer)
+{
+    static const enum limit_id limits[] = { LIMIT_CONNECTIONS, LIMIT_CONNECTIONS_PER_CLIENT };
+    struct turned_away *t = &l->turned_away[kind];
+    enum limit_id limit = limits[kind];
+    char ip[ADDR_TEXT_MAX];
+
+    close(fd);
+    connection_out(l);
+    stats_add(t->metric, 1);
+    t->since++;
+    if (!l->conf || clock_now() < t->quiet_until)
+        return;
+    addr_format_ip(peer, ip);
+    log_warning(NULL,
+                "listener %s: `limits %s` (%u, %s) reached: closing a new connection of %s; %u since the last line",
+                l->conf->name, limit_name(limit), kind == TOO_MANY ? l->conf->max_connections : l->conf->max_per_client,
+                l->conf->limit_at[limit], ip, t->since);
+    t->since = 0;
+    t->quiet_until = clock_now() + TELL_EVERY;
+}
+
+/* Is there room for one more of this client? Those that trusted_proxies names are many clients each. */
+static bool
+admit_client(const struct proxy_listener *l, const struct addr *peer, struct client_count **counted)
+{
+    const struct generation *g = l->worker->gen;
+    *counted = NULL;
+    if (!l->conf || !l->conf->max_per_client)
+        return true;
+    if (g->n_trusted && cidr_match(g->trusted, g->n_trusted, peer))
+        return true;
+    return client_count_take(l->conf->clients, peer, l->conf->max_per_client, counted);
+}
+
 /* The client's address is settled. */
 static void
 serve(struct proxy_listener *l, int fd, const struct addr *peer, const struct addr *local)
 {
+    struct client_count *counted;
+    if (!admit_client(l, peer, &counted)) {
+        turn_away(l, TOO_MANY_OF_CLIENT, fd, peer);
+        return;
+    }
     struct conn *c = conn_accepted(l->worker->worker->loop, fd, peer, local, l->tls);
-    if (c)
-        down_h1_start(l->worker->sessions, c, &l->source);
+    if (!c) {
+        client_count_give(counted);
+        connection_out(l);
+        return;
+    }
+    c->counted = counted;
+    down_h1_start(l->worker->sessions, c, &l->source);
 }
 
 static void
@@ -85,10 +164,12 @@ on_introduced(int fd, const struct addr *peer, const struct addr *local, void *a
     struct proxy_listener *l = arg;
     if (fd >= 0)
         serve(l, fd, peer, local);
-    on_session(SESSION_ENDED, l);
+    else
+        connection_out(l);
+    count_session(l, SESSION_ENDED);
 }
 
-/* It counts as a connection from now on. */
+/* It counts as a session from now on. */
 static void
 await_introduction(struct proxy_listener *l, int fd, const struct addr *peer, const struct addr *local)
 {
@@ -98,9 +179,10 @@ await_introduction(struct proxy_listener *l, int fd, const struct addr *peer, co
         log_warning(text, "listener %s: this address may not send a PROXY header here (%s); closing its connection",
                     l->conf->name, l->conf->at);
         close(fd);
+        connection_out(l);
         return;
     }
-    on_session(SESSION_BEGUN, l);
+    count_session(l, SESSION_BEGUN);
     proxy_intro_start(l->worker->intros, fd, peer, local, l->down.head_timeout, on_introduced, l);
 }
 
@@ -108,13 +190,10 @@ static void
 on_accept(int fd, const struct addr *peer, const struct addr *local, void *arg)
 {
     struct proxy_listener *l = arg;
-    if (atomic_load_explicit(l->open, memory_order_relaxed) >= l->conf->max_connections) {
-        log_warning(NULL, "listener %s: `limits connections=%u` reached (%s); closing a new connection", l->conf->name,
-                    l->conf->max_connections, l->conf->at);
-        close(fd);
-        return;
-    }
-    if (l->conf->proxy_protocol)
+    /* Counted before it is compared: two workers do not both take the last place. */
+    if (atomic_fetch_add_explicit(l->open, 1, memory_order_relaxed) >= l->conf->max_connections)
+        turn_away(l, TOO_MANY, fd, peer);
+    else if (l->conf->proxy_protocol)
         await_introduction(l, fd, peer, local);
     else
         serve(l, fd, peer, local);
@@ -138,7 +217,7 @@ listener_add(struct proxy_worker *w, struct listener_socket *s)
     l->worker = w;
     l->socket = s;
     listener_hold(s);
-    l->handler = (struct down_handler){ on_request, on_bad_request, on_session, l };
+    l->handler = (struct down_handler){ on_request, on_bad_request, on_session, l, limit_at };
     l->source = (struct down_source){ current_conf, current_handler, l };
     l->next = w->listeners;
     w->listeners = l;
@@ -164,6 +243,8 @@ listener_follow(struct proxy_listener *l, const struct listener *conf)
     if (l->open != conf->open)
         listener_count(l, conf->open);
     l->down = conf->down;
+    l->turned_away[TOO_MANY].metric = metrics_turned_away(conf->name, LIMIT_CONNECTIONS);
+    l->turned_away[TOO_MANY_OF_CLIENT].metric = metrics_turned_away(conf->name, LIMIT_CONNECTIONS_PER_CLIENT);
     l->tls = conf->tls;
     if (l->tls)
         tls_server_hold(l->tls);

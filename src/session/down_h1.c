@@ -1,4 +1,5 @@
 #include "down_h1_impl.h"
+#include "../base/log.h"
 #include "../base/recycle.h"
 
 #include <assert.h>
@@ -140,7 +141,9 @@ down_prepare(struct down_active *a)
     h1_writer_init(&a->out);
     a->in.bytes = 0;
     a->conf = *d->source.conf(d->source.arg);
-    a->read_mark = a->write_mark = 0;
+    patience_begin(&a->body, a->conf.body_timeout);
+    patience_begin(&a->reading, a->conf.write_timeout);
+    a->taken = 0;
     a->drained = 0;
     a->open = a->refused = a->expects = false;
     a->responded = a->keep = a->tunnel = a->shut = a->sent = a->aborted = a->violated = false;
@@ -288,12 +291,57 @@ down_abort(struct down_session *d, enum reason_id reason, const char *detail)
         a->refused = true;
     else
         down_break(d);
-    a->read_mark = 0;
+    patience_begin(&a->body, 0);
     down_later(d);
     if (!a->open || a->aborted || a->sent)
         return;
     a->aborted = true;
     a->s.events->on_abort(&a->s, reason, detail);
+}
+
+/* ------------------------------------------------------------------ limits */
+
+static int64_t
+limit_value(const struct down_conf *c, enum limit_id limit)
+{
+    switch (limit) {
+    case LIMIT_REQUEST_LINE:
+        return c->limits.request_line;
+    case LIMIT_FIELD:
+        return c->limits.field;
+    case LIMIT_HEAD:
+        return c->limits.head;
+    case LIMIT_FIELDS:
+        return c->limits.fields;
+    case LIMIT_REQUESTS:
+        return (int64_t)c->keepalive_requests;
+    case LIMIT_BODY_RATE:
+        return (int64_t)c->body_rate;
+    case LIMIT_RESPONSE_RATE:
+        return (int64_t)c->response_rate;
+    case LIMIT_HEAD_TIME:
+        return c->head_timeout;
+    case LIMIT_BODY_TIME:
+        return c->body_timeout;
+    case LIMIT_IDLE_TIME:
+        return c->idle_timeout;
+    case LIMIT_WRITE_TIME:
+        return c->write_timeout;
+    default:
+        return 0;
+    }
+}
+
+const char *
+down_exceed(struct down_session *d, enum limit_id limit, const char *what)
+{
+    struct down_active *a = d->active;
+    const struct down_handler *h = d->source.handler(d->source.arg);
+    const char *at = h->limit_at ? h->limit_at(limit, h->arg) : NULL;
+
+    a->s.limit = limit;
+    a->s.limit_at = at ? arena_slice(&a->s.arena, slice_str(at)).p : NULL;
+    return limit_detail(&a->s.arena, limit, limit_value(&a->conf, limit), what).p;
 }
 
 /* ------------------------------------------------------------------ the turn of a session */
@@ -315,7 +363,8 @@ after_release(struct down_session *d)
             down_end(d);
     } else {
         d->state = DOWN_DRAIN;
-        a->read_mark = clock_now(); /* and not again: dripping does not prolong it */
+        patience_begin(&a->body, a->conf.body_timeout);
+        patience_wait(&a->body, clock_now()); /* and not again: dripping does not prolong it */
         down_read_drain(d);
     }
 }
@@ -355,10 +404,10 @@ deadline(const struct down_session *d)
         return 0;
     if (d->state == DOWN_HEAD)
         return a->conf.head_timeout ? a->s.started + a->conf.head_timeout : 0;
-    if (a->conf.body_timeout && a->read_mark)
-        body = a->read_mark + a->conf.body_timeout;
-    if (a->conf.write_timeout && a->out.out.len && d->state == DOWN_REQUEST)
-        write = a->write_mark + a->conf.write_timeout;
+    if (a->conf.body_timeout)
+        body = patience_end(&a->body);
+    if (a->conf.write_timeout && d->state == DOWN_REQUEST)
+        write = patience_end(&a->reading);
     return body && (!write || body < write) ? body : write;
 }
 
@@ -426,22 +475,61 @@ on_ready(struct conn *c, unsigned events)
 static void
 idle_expired(struct down_session *d)
 {
-    if (d->set->draining)
+    const struct down_conf *conf = d->source.conf(d->source.arg);
+
+    if (d->set->draining) {
         down_linger(d); /* a request may be on its way */
+        return;
+    }
+    if (d->shaking_hands)
+        log_info(conn_subject(d->c), "no TLS handshake within `timeouts head`: closed");
     else
-        down_end(d);
+        log_info(conn_subject(d->c), "idle for `timeouts idle` (%lld ms): closed",
+                 (long long)(conf->idle_timeout / NSEC_PER_MSEC));
+    down_end(d);
+}
+
+static void
+body_expired(struct down_session *d)
+{
+    struct down_active *a = d->active;
+    const char *detail;
+
+    if (a->conf.body_rate && a->body.left < a->conf.body_timeout)
+        detail = down_exceed(d, LIMIT_BODY_RATE, "the body came too slowly");
+    else
+        detail = down_exceed(d, LIMIT_BODY_TIME, "the body did not come in time");
+    down_abort(d, REASON_REQUEST_TIMEOUT, detail);
+}
+
+/* The socket takes nothing more. That says little of a client behind deep buffers: only what the kernel still holds for
+ * it tells whether it reads. */
+static void
+reading_expired(struct down_session *d)
+{
+    struct down_active *a = d->active;
+    const char *detail;
+
+    down_note_reading(a);
+    if (patience_end(&a->reading) > clock_now())
+        return;
+    if (a->conf.response_rate && a->reading.left < a->conf.write_timeout)
+        detail = down_exceed(d, LIMIT_RESPONSE_RATE, "the client read too slowly");
+    else
+        detail = down_exceed(d, LIMIT_WRITE_TIME, "the client did not read for too long");
+    down_abort(d, REASON_CLIENT_CLOSED, detail);
 }
 
 static void
 request_expired(struct down_session *d)
 {
     const struct down_active *a = d->active;
-    nsec_t now = clock_now();
+    nsec_t now = clock_now(), reading = patience_end(&a->reading), body = patience_end(&a->body);
 
-    if (a->out.out.len && a->conf.write_timeout && now >= a->write_mark + a->conf.write_timeout)
-        down_abort(d, REASON_CLIENT_CLOSED, "the client did not read for too long");
-    else if (a->read_mark && a->conf.body_timeout && now >= a->read_mark + a->conf.body_timeout)
-        down_abort(d, REASON_REQUEST_TIMEOUT, "the body did not come in time");
+    if (reading && a->conf.write_timeout && now >= reading)
+        reading_expired(d);
+    else if (body && a->conf.body_timeout && now >= body)
+        body_expired(d);
 }
 
 static void
@@ -450,10 +538,15 @@ on_timer(struct timer *t)
     struct down_session *d = (struct down_session *)((char *)t - offsetof(struct down_session, timer));
 
     if (!d->yielded) {
-        if (d->state == DOWN_IDLE || d->state == DOWN_DRAIN)
+        if (d->state == DOWN_IDLE)
             idle_expired(d);
+        else if (d->state == DOWN_DRAIN && !d->set->draining)
+            down_end(d);
+        else if (d->state == DOWN_DRAIN)
+            down_linger(d);
         else if (d->state == DOWN_HEAD)
-            down_refuse(d, REASON_REQUEST_TIMEOUT, "the head did not come in time");
+            down_refuse(d, REASON_REQUEST_TIMEOUT,
+                        down_exceed(d, LIMIT_HEAD_TIME, "the head did not come in time"));
         else if (d->active->open)
             request_expired(d);
     }

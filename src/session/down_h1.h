@@ -1,8 +1,8 @@
 /*
  * down_h1: an HTTP/1.x session with a client. Keep-alive and pipelining: requests are handled one at a time in order;
  * bytes that came early stay unread or buffered within a cap (the limit of a head plus 16 KiB). Deadlines: head (also
- * of a TLS handshake), body progress, idle, write progress. Every refusal of a head goes to the handler's
- * on_bad_request.
+ * of a TLS handshake), body progress and rate, idle, progress and rate of what the client takes. Every refusal of a
+ * head goes to the handler's on_bad_request.
  *
  * A client that ends its side while an answer is due has left (on_abort), unless requests that it sent before that are
  * still waiting behind this one: then all of them are answered.
@@ -16,6 +16,9 @@
 struct down_conf { /* of a listener, in a generation; a session copies what it needs when it begins a request */
     struct h1_limits limits;
     nsec_t head_timeout, body_timeout, idle_timeout, write_timeout; /* body, write: without any progress. 0: none */
+    /* Bytes per second below which a body, or the reading of an answer, ends like one without progress once the time
+     * for that is used up (patience.h). 0: one byte in time is enough. */
+    uint64_t body_rate, response_rate;
     uint64_t keepalive_requests;                                    /* 0: no bound */
     struct uri_rules uri;
 };

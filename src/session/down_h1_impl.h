@@ -9,6 +9,7 @@
 #include "down_h1.h"
 #include "h1_reader.h"
 #include "h1_writer.h"
+#include "patience.h"
 
 #include <sys/queue.h>
 
@@ -34,8 +35,9 @@ struct down_active {
     struct down_conf conf;              /* copied when the head begins: the generation may go meanwhile */
     struct h1_reader in;
     struct h1_writer out;
-    nsec_t read_mark;  /* since when the client owes body bytes */
-    nsec_t write_mark; /* since when it owes us room */
+    struct patience body;    /* while the client owes bytes of its body */
+    struct patience reading; /* while it owes us room */
+    uint64_t taken;          /* of the answer, when `reading` was last looked at */
     size_t drained;
     bool open;         /* the stream is the owner's */
     bool refused;      /* its head or its body is not HTTP: nothing more is read */
@@ -86,15 +88,20 @@ void down_end(struct down_session *d);        /* closes what is open; no stream 
 /* Closes the connection under an open stream, in a way that shows that something is missing. */
 void down_break(struct down_session *d);
 void down_abort(struct down_session *d, enum reason_id reason, const char *detail);
+/* Notes in the stream that a bound is behind what comes next; returns the detail for that. */
+const char *down_exceed(struct down_session *d, enum limit_id limit, const char *what);
 
 /* down_h1_read.c: one step each, called by the turn of the session */
 void down_read_head(struct down_session *d);
 void down_read_request(struct down_session *d);
 void down_read_drain(struct down_session *d);
 void down_refuse(struct down_session *d, enum reason_id reason, const char *detail);
+void down_refuse_error(struct down_session *d, const struct h1_error *err);
 
 /* down_h1_write.c */
 extern const struct down_ops down_h1_ops;
 void down_write(struct down_session *d);
+/* What the client has taken since the last look gives it time. A system call. */
+void down_note_reading(struct down_active *a);
 
 #endif

@@ -15,7 +15,12 @@ open_stream(struct down_session *d)
     a->s.req.scheme = d->is_tls ? SLICE("https") : SLICE("http");
     d->served++;
     d->state = DOWN_REQUEST;
-    a->s.draining = d->set->leaving || (a->conf.keepalive_requests && d->served >= a->conf.keepalive_requests);
+    a->s.draining = d->set->leaving;
+    if (a->conf.keepalive_requests && d->served >= a->conf.keepalive_requests) {
+        a->s.draining = true;
+        if (!a->s.limit)
+            down_exceed(d, LIMIT_REQUESTS, "the last request of its connection");
+    }
 }
 
 void
@@ -37,6 +42,12 @@ down_refuse(struct down_session *d, enum reason_id reason, const char *detail)
     a->s.in_end = true;
     a->handler->on_bad_request(&a->s, reason, detail, a->handler->arg);
     down_later(d);
+}
+
+void
+down_refuse_error(struct down_session *d, const struct h1_error *err)
+{
+    down_refuse(d, err->reason, err->limit ? down_exceed(d, err->limit, err->text) : err->text);
 }
 
 static enum reader_result
@@ -62,7 +73,7 @@ begin_request(struct down_session *d)
     h1_reader_begin_body(&a->in, r->body);
     result = take_body(a, NULL, &err);
     if (result == READER_BAD) {
-        down_refuse(d, err.reason, err.text);
+        down_refuse_error(d, &err);
         return;
     }
     open_stream(d);
@@ -81,7 +92,7 @@ take_head(struct down_session *d, struct slice head)
     if (h1_parse_request(&a->s.req, head.p, head.n, &a->conf.limits, &a->conf.uri, &a->s.arena, &err) == H1_DONE)
         begin_request(d);
     else
-        down_refuse(d, err.reason, err.text);
+        down_refuse_error(d, &err);
 }
 
 /* One empty line before a head is forgiven (RFC 9112 2.2). False: its end has not come. */
@@ -118,7 +129,7 @@ try_head(struct down_session *d)
     if (result == H1_DONE)
         take_head(d, head);
     else if (result == H1_ERROR)
-        down_refuse(d, err.reason, err.text);
+        down_refuse_error(d, &err);
     return result != H1_MORE;
 }
 
@@ -158,14 +169,17 @@ down_read_head(struct down_session *d)
 
 /* ------------------------------------------------------------------ while a stream is open */
 
-/* Since when the client owes us something: not while we do not read, or it waits for 100 Continue. */
+/* The client owes us bytes: not while we do not read, or it waits for 100 Continue. */
 static void
-mark_progress(struct down_active *a, enum reader_result result, bool progress)
+mark_progress(struct down_active *a, enum reader_result result, uint64_t came)
 {
+    nsec_t now = clock_now();
+
+    patience_gain(&a->body, now, came, a->conf.body_rate, a->conf.body_timeout);
     if (result != READER_AGAIN || a->tunnel || a->expects)
-        a->read_mark = 0;
-    else if (progress || !a->read_mark)
-        a->read_mark = clock_now();
+        patience_rest(&a->body, now);
+    else
+        patience_wait(&a->body, now);
 }
 
 static void
@@ -179,7 +193,7 @@ read_body(struct down_session *d)
 
     if (a->in.bytes != bytes)
         a->expects = false; /* it did not wait */
-    mark_progress(a, result, a->in.bytes != bytes);
+    mark_progress(a, result, a->in.bytes - bytes);
     a->s.in_end = result == READER_END;
     if (a->s.in.len > held || a->s.in_end)
         a->s.events->on_body(&a->s);
@@ -192,7 +206,7 @@ read_body(struct down_session *d)
     else if (result == READER_BROKEN)
         down_abort(d, REASON_CLIENT_CLOSED, "the client reset the connection");
     else if (result == READER_BAD)
-        down_abort(d, err.reason, err.text);
+        down_abort(d, err.reason, err.limit ? down_exceed(d, err.limit, err.text) : err.text);
 }
 
 /* The request is complete: what comes now is the next one, or the client's leaving. The connection's bit is enough: a

@@ -3,13 +3,44 @@
 #include "down_h1_impl.h"
 #include "../base/log.h"
 
-/* Something goes into a->out: from now on the client owes us room. */
-static void
-about_to_write(struct down_active *a)
+/* What the client has taken of this answer, as far as the kernel knows. */
+static uint64_t
+taken_so_far(const struct down_session *d)
 {
-    if (!a->out.out.len)
-        a->write_mark = clock_now();
-    down_later(a->d);
+    size_t left = conn_outstanding(d->c);
+
+    /* What is left of an earlier answer counts in it too, so that there may be more of it than was written. */
+    return d->active->out.bytes + SIZE_MAX / 2 - left;
+}
+
+void
+down_note_reading(struct down_active *a)
+{
+    uint64_t taken = taken_so_far(a->d);
+
+    patience_gain(&a->reading, clock_now(), taken > a->taken ? taken - a->taken : 0, a->conf.response_rate,
+                  a->conf.write_timeout);
+    a->taken = taken;
+}
+
+/* Writes what it can. The client owes us room from the moment when the socket takes no more to the one when it has
+ * taken all. */
+static int
+flush(struct down_active *a)
+{
+    int result = h1_writer_flush(&a->out, a->d->c);
+
+    a->s.bytes_out = a->out.bytes;
+    if (!a->out.out.len) {
+        if (a->reading.since) {
+            down_note_reading(a);
+            patience_rest(&a->reading, clock_now());
+        }
+    } else if (result == CONN_AGAIN && !a->reading.since) {
+        patience_wait(&a->reading, clock_now());
+        a->taken = taken_so_far(a->d);
+    }
+    return result;
 }
 
 /* ------------------------------------------------------------------ heads */
@@ -38,7 +69,7 @@ op_interim(struct down_stream *s, const struct http_response *r)
 
     if (a->responded || !a->d->c || s->req.version == HTTP_1_0)
         return;
-    about_to_write(a);
+    down_later(a->d);
     if (r->status == 100)
         a->expects = false;
     h1_write_interim(&a->out.out, r);
@@ -63,7 +94,7 @@ op_respond(struct down_stream *s, const struct http_response *r, struct body_fra
 
     if (a->responded || !a->d->c)
         return;
-    about_to_write(a);
+    down_later(a->d);
     a->responded = true;
     a->aborted = false; /* an answer to a broken request: its own end is told again */
     if (r->status == 101) {
@@ -84,12 +115,8 @@ op_respond(struct down_stream *s, const struct http_response *r, struct body_fra
 static void
 flush_large(struct down_active *a)
 {
-    if (a->out.out.len < H1_WRITER_LARGE)
-        return;
-    h1_writer_flush(&a->out, a->d->c);
-    if (a->out.bytes != a->s.bytes_out)
-        a->write_mark = clock_now();
-    a->s.bytes_out = a->out.bytes;
+    if (a->out.out.len >= H1_WRITER_LARGE)
+        flush(a);
 }
 
 static void
@@ -109,7 +136,7 @@ op_send(struct down_stream *s, struct iobuf *from, size_t n)
         iobuf_consume(from, n);
         return;
     }
-    about_to_write(a);
+    down_later(a->d);
     if (h1_writer_send(&a->out, from, n) == 0) {
         flush_large(a);
         return;
@@ -131,7 +158,7 @@ op_end(struct down_stream *s, const struct fields *trailers)
 
     if (!a->d->c || !a->responded || a->violated || a->out.ended)
         return;
-    about_to_write(a);
+    down_later(a->d);
     if (h1_writer_end(&a->out, trailers) < 0)
         violate(a, "a response shorter than its head promised: cut off");
 }
@@ -145,7 +172,7 @@ op_want_body(struct down_stream *s)
 
     if (!a->expects || a->responded || !a->d->c)
         return;
-    about_to_write(a);
+    down_later(a->d);
     a->expects = false;
     h1_write_continue(&a->out.out);
 }
@@ -234,7 +261,6 @@ void
 down_write(struct down_session *d)
 {
     struct down_active *a = d->active;
-    uint64_t before = a->out.bytes;
     int result;
 
     if (a->sent)
@@ -243,10 +269,7 @@ down_write(struct down_session *d)
         down_abort(d, REASON_BODY_ABORTED, "the response has not the length that its head promised");
         return;
     }
-    result = h1_writer_flush(&a->out, d->c);
-    a->s.bytes_out = a->out.bytes;
-    if (a->out.bytes != before)
-        a->write_mark = clock_now();
+    result = flush(a);
     if (result == CONN_ERROR)
         down_abort(d, REASON_CLIENT_CLOSED, "the client closed the connection");
     else if (result == 0 && a->out.ended)

@@ -1,6 +1,6 @@
 noinst_LIBRARIES += src/session/libsession.a
 src_session_libsession_a_SOURCES = \
-	src/session/stream.h \
+	src/session/patience.h src/session/stream.h \
 	src/session/h1_reader.c src/session/h1_reader.h \
 	src/session/h1_writer.c src/session/h1_writer.h \
 	src/session/down_h1.c src/session/down_h1.h src/session/down_h1_impl.h \

@@ -17,6 +17,7 @@
 #define SESSION_STREAM_H
 
 #include "../base/iobuf.h"
+#include "../http/limit.h"
 #include "../http/message.h"
 #include "../http/reason.h"
 #include "../net/conn.h"
@@ -92,6 +93,8 @@ struct down_stream {
     nsec_t started;                  /* when the first byte of the head was seen */
     uint64_t bytes_in, bytes_out;    /* on the wire, head included */
     bool draining;                   /* the session wants to close: the answer should say Connection: close */
+    enum limit_id limit;             /* the bound behind on_bad_request or on_abort, or behind `draining` */
+    const char *limit_at;            /* where it is set; NULL: nobody knows, or no bound is behind it */
 };
 
 #define SESSION_BEGUN 1
@@ -110,6 +113,8 @@ struct down_handler {
     /* For gauges; one of the SESSION_ changes. A session begins idle, and goes idle before it ends. May be NULL. */
     void (*on_session)(int change, void *arg);
     void *arg;
+    /* Where a bound is set ("gateway.conf:7", "default"); copied at once. May be NULL, and so may its answer. */
+    const char *(*limit_at)(enum limit_id limit, void *arg);
 };
 
 /* ------------------------------------------------------------------ upstream */

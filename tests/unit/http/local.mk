@@ -4,6 +4,7 @@ HTTP_TESTS = \
 	tests/unit/http/test_token \
 	tests/unit/http/test_field \
 	tests/unit/http/test_cookie \
+	tests/unit/http/test_limit \
 	tests/unit/http/test_message \
 	tests/unit/http/test_reason \
 	tests/unit/http/test_date \
@@ -82,3 +83,7 @@ tests_unit_http_test_chunked_LDADD = $(LIBS_1_HTTP) $(CMOCKA_LIBS)
 tests_unit_http_test_h1_write_SOURCES = tests/unit/http/test_h1_write.c
 tests_unit_http_test_h1_write_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_http_test_h1_write_LDADD = $(LIBS_1_HTTP) $(CMOCKA_LIBS)
+
+tests_unit_http_test_limit_SOURCES = tests/unit/http/test_limit.c
+tests_unit_http_test_limit_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_http_test_limit_LDADD = $(LIBS_1_HTTP) $(CMOCKA_LIBS)

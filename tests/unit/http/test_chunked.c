@@ -159,6 +159,41 @@ test_extensions_are_capped_per_chunk(void **state)
     assert_int_equal(decode(text, (size_t)n, 7, out, &len, &rest, &err), H1_ERROR);
 }
 
+/* A body of chunks of `size` bytes, each with 255 bytes of extension behind one of them. How many of them are taken;
+ * 1000: all. */
+static int
+chunks_taken(int size)
+{
+    struct h1_error err;
+    struct chunked c;
+    struct slice data;
+    char text[1024];
+    int n = snprintf(text, sizeof(text), "%x;%0255d\r\n%0*d\r\n", (unsigned)size, 0, size, 0);
+
+    chunked_init(&c);
+    for (int i = 0; i < 1000; i++) {
+        for (size_t at = 0, used; at < (size_t)n; at += used) {
+            if (chunked_decode(&c, text + at, (size_t)n - at, &used, &data, &err) == H1_ERROR) {
+                assert_int_equal(err.reason, REASON_BAD_REQUEST);
+                assert_string_equal(err.text, "more chunk extensions than data");
+                return i;
+            }
+        }
+    }
+    return 1000;
+}
+
+/* 16 KiB more than data and no more, in all. */
+static void
+test_extensions_are_capped_per_body(void **state)
+{
+    assert_int_equal(chunks_taken(1), CHUNKED_EXCESS_MAX / 254);
+    assert_int_equal(chunks_taken(127), CHUNKED_EXCESS_MAX / 128);
+    assert_int_equal(chunks_taken(254), 1000);
+    assert_int_equal(chunks_taken(255), 1000);
+    assert_int_equal(chunks_taken(600), 1000);
+}
+
 static enum h1_result
 trailers(struct arena *arena, const char *text, size_t n, const struct h1_limits *limits, struct fields *f,
          size_t *used, struct h1_error *err)
@@ -268,6 +303,7 @@ main(void)
         cmocka_unit_test(test_bad_framing),
         cmocka_unit_test(test_the_largest_size),
         cmocka_unit_test(test_extensions_are_capped_per_chunk),
+        cmocka_unit_test(test_extensions_are_capped_per_body),
         arena_test(test_trailers),
         arena_test(test_refused_trailers),
         arena_test(test_trailer_limits),

@@ -40,3 +40,8 @@ check_PROGRAMS += tests/unit/net/test_handover
 tests_unit_net_test_handover_SOURCES = tests/unit/net/test_handover.c
 tests_unit_net_test_handover_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_net_test_handover_LDADD = $(LIBS_2) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/net/test_client_count
+tests_unit_net_test_client_count_SOURCES = tests/unit/net/test_client_count.c
+tests_unit_net_test_client_count_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_net_test_client_count_LDADD = $(LIBS_2) $(CMOCKA_LIBS)

@@ -58,6 +58,18 @@ took_one(void *arg)
     return ((struct taken *)arg)->n >= 1;
 }
 
+static bool
+took_two(void *arg)
+{
+    return ((struct taken *)arg)->n >= 2;
+}
+
+static bool
+took_four(void *arg)
+{
+    return ((struct taken *)arg)->n >= 4;
+}
+
 static struct listener_socket *
 open_at(const char *text, unsigned first, unsigned last)
 {
@@ -428,18 +440,58 @@ out_of_descriptors_it_pauses_and_goes_on(void **state)
     struct acceptor *a = acceptor_start(&worker, s, on_accept, &t);
     struct rlimit old, tight;
     uint64_t before = acceptor_pauses(), later;
-    int peer = lab_dial(listener_addr(s)), next = dup(0);
+    int first = lab_dial(listener_addr(s)), peer = lab_dial(listener_addr(s)), next = dup(0);
 
     close(next);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
     tight = (struct rlimit){ (rlim_t)next, old.rlim_max };
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
     lab_run(worker.loop, paused, &before);
+    assert_int_equal(t.n, 1); /* the service worker had one to spare */
     later = acceptor_pauses();
     assert_false(lab_run_for(worker.loop, paused, &later, 50 * NSEC_PER_MSEC)); /* it does not spin */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
-    lab_run(worker.loop, took_one, &t);
+    lab_run(worker.loop, took_two, &t);
+    close(first);
     close(peer);
+    taken_close(&t);
+    acceptor_stop(a);
+    listener_put(s);
+}
+
+/* A worker for clients stops before the last descriptors, without a word to those who wait; and goes on by itself. */
+static void
+some_descriptors_are_not_for_clients(void **state)
+{
+    struct taken t = { 0 };
+    struct worker one = { .id = 1, .loop = worker.loop };
+    struct listener_socket *s = open_at("127.0.0.1:0", 1, 1);
+    uint64_t before = acceptor_pauses();
+    struct acceptor *a;
+    struct rlimit old, tight;
+    int peers[4], fillers[64], n = 0;
+
+    for (int i = 0; i < 4; i++)
+        peers[i] = lab_dial(listener_addr(s));
+    do
+        fillers[n] = dup(0);
+    while (fillers[n++] < 54);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    tight = (struct rlimit){ 64, old.rlim_max }; /* 8 of them are reserved */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    a = acceptor_start(&one, s, on_accept, &t);
+    lab_run(worker.loop, paused, &before);
+    assert_int_equal(t.n, 2); /* the second one was the first reserved */
+    assert_int_equal(t.fds[1], 56);
+    before = acceptor_pauses();
+    lab_run(worker.loop, paused, &before); /* it looks again, and there is still nothing for it */
+    assert_int_equal(t.n, 2);
+    while (n)
+        close(fillers[--n]);
+    lab_run(worker.loop, took_four, &t);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    for (int i = 0; i < 4; i++)
+        close(peers[i]);
     taken_close(&t);
     acceptor_stop(a);
     listener_put(s);
@@ -530,6 +582,7 @@ main(void)
         in_dir(other_files_are_left_alone),
         in_dir(a_successor_keeps_its_file),
         on_loop(out_of_descriptors_it_pauses_and_goes_on),
+        on_loop(some_descriptors_are_not_for_clients),
         on_loop(workers_accept_on_their_own_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

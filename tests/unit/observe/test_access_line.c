@@ -84,8 +84,10 @@ the_keys_and_their_order(void **state)
     struct decision *d = decision_add(&f->why, "route", SLICE("r1"), VERDICT_PASS);
 
     d->at = "gateway.conf:12";
+    d->detail = SLICE("of no interest");
     d = decision_add(&f->why, "policy", SLICE("jwt"), VERDICT_REFUSE);
     d->reason = "jwt_expired";
+    d->detail = SLICE("ex\"pired");
     f->r.reason = "jwt_expired";
     assert_string_equal(
         line(f),
@@ -95,7 +97,8 @@ the_keys_and_their_order(void **state)
         "\"duration_ms\":12.345,\"upstream\":\"orders-v1\",\"endpoint\":\"127.0.0.1:9001\",\"attempts\":2,"
         "\"upstream_ms\":10.000,\"route\":\"api.example.com/orders/\",\"reason\":\"jwt_expired\",\"why\":["
         "{\"step\":\"route\",\"subject\":\"r1\",\"verdict\":\"pass\",\"reason\":null,\"at\":\"gateway.conf:12\"},"
-        "{\"step\":\"policy\",\"subject\":\"jwt\",\"verdict\":\"refuse\",\"reason\":\"jwt_expired\",\"at\":null}]}\n");
+        "{\"step\":\"policy\",\"subject\":\"jwt\",\"verdict\":\"refuse\",\"reason\":\"jwt_expired\","
+        "\"detail\":\"ex\\\"pired\",\"at\":null}]}\n");
 }
 
 static void

@@ -12,3 +12,8 @@ tests_unit_session_test_fetch_LDADD = $(LIBS_3) $(CMOCKA_LIBS)
 tests_unit_session_test_over_tls_SOURCES = tests/unit/session/test_over_tls.c tests/unit/session/wire.h
 tests_unit_session_test_over_tls_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(OPENSSL_CFLAGS)
 tests_unit_session_test_over_tls_LDADD = $(LIBS_3) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/session/test_patience
+tests_unit_session_test_patience_SOURCES = tests/unit/session/test_patience.c
+tests_unit_session_test_patience_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_session_test_patience_LDADD = $(LIBS_3) $(CMOCKA_LIBS)

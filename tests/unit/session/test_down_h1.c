@@ -22,6 +22,8 @@ struct fx {
     unsigned sent, aborted, writable;
     int sessions, active;
     size_t most_held;
+    const char *limit; /* of the last request */
+    char limit_at[64], detail[256];
 };
 
 static struct fx *fx;
@@ -34,6 +36,13 @@ note(const char *fmt, ...)
     va_start(ap, fmt);
     strbuf_vaddf(&fx->log, fmt, ap);
     va_end(ap);
+}
+
+static void
+note_limit(const struct down_stream *s)
+{
+    fx->limit = limit_name(s->limit);
+    snprintf(fx->limit_at, sizeof(fx->limit_at), "%s", s->limit_at ? s->limit_at : "");
 }
 
 static void
@@ -130,6 +139,8 @@ static void
 on_abort(struct down_stream *s, enum reason_id reason, const char *detail)
 {
     fx->aborted++;
+    note_limit(s);
+    snprintf(fx->detail, sizeof(fx->detail), "%s", detail);
     note("abort %s;", reason_get(reason)->code);
     assert_non_null(detail);
     assert_true(s->peer->len > 0);
@@ -161,6 +172,7 @@ on_request(struct down_stream *s, void *arg)
 {
     assert_null(fx->cur);
     begin(s);
+    note_limit(s);
     note("%.*s %.*s;", SLICE_FMT(s->req.method_text), SLICE_FMT(s->req.path));
     assert_true(slice_eq(s->req.scheme, SLICE("http")));
     if (fx->echo) {
@@ -178,6 +190,7 @@ static void
 on_bad_request(struct down_stream *s, enum reason_id reason, const char *detail, void *arg)
 {
     begin(s);
+    note_limit(s);
     assert_true(s->in_end);
     note("bad %s;", reason_get(reason)->code);
     reply(s, reason_get(reason)->status, detail);
@@ -199,6 +212,13 @@ get_conf(void *arg)
     return &fx->conf;
 }
 
+static const char *
+limit_at(enum limit_id limit, void *arg)
+{
+    (void)arg;
+    return limit_name(limit);
+}
+
 static const struct down_handler *
 get_handler(void *arg)
 {
@@ -218,7 +238,7 @@ setup(void **state)
                                    .body_timeout = 10 * NSEC_PER_SEC,
                                    .idle_timeout = 10 * NSEC_PER_SEC,
                                    .write_timeout = 10 * NSEC_PER_SEC };
-    fx->handler = (struct down_handler){ on_request, on_bad_request, on_session, NULL };
+    fx->handler = (struct down_handler){ on_request, on_bad_request, on_session, NULL, limit_at };
     strbuf_init(&fx->log, 65536);
     iobuf_init(&fx->body, SIZE_MAX);
     down_h1_start(fx->set, wire_open(&fx->w, fx->loop), &source);
@@ -988,6 +1008,64 @@ test_body_timeout(void **state)
     expect_no_session();
 }
 
+/* A byte each 10 ms comes in time each time, and is still too slow. */
+static void
+test_a_body_that_drips(void **state)
+{
+    fx->conf.body_timeout = 60 * NSEC_PER_MSEC;
+    fx->conf.body_rate = 1000;
+    fx->answer_aborted = fx->take = true;
+    wire_sends(&fx->w, "POST /a HTTP/1.1\r\n" HOST "Content-Length: 1000\r\n\r\n");
+    for (int i = 0; i < 1000 && !fx->aborted; i++) {
+        wire_sends(&fx->w, "x");
+        run_for(fx->loop, 10 * NSEC_PER_MSEC);
+    }
+    expect_log("abort request_timeout;");
+    assert_string_equal(fx->limit, "body_rate");
+    assert_string_equal(fx->limit_at, "body_rate");
+    assert_string_equal(fx->detail, "the body came too slowly: `limits body_rate` is 1000 bytes per second");
+    wire_expect(&fx->w, "HTTP/1.1 408 ");
+    wire_expect_end(&fx->w);
+    assert_true(fx->body.len < 1000);
+}
+
+static void
+test_a_drip_without_a_rate(void **state)
+{
+    fx->conf.body_timeout = 300 * NSEC_PER_MSEC;
+    fx->take = fx->reply = true;
+    wire_sends(&fx->w, "POST /a HTTP/1.1\r\n" HOST "Content-Length: 60\r\n\r\n");
+    for (int i = 0; i < 60; i++) {
+        wire_sends(&fx->w, "x");
+        run_for(fx->loop, 10 * NSEC_PER_MSEC);
+    }
+    wire_expect(&fx->w, "taken");
+}
+
+/* What comes late because nobody took what came before is not the client's fault. */
+static void
+test_a_reader_that_drips(void **state)
+{
+    size_t n = 300000;
+    char *data = xcalloc(1, n);
+
+    fx->conf.body_timeout = 50 * NSEC_PER_MSEC;
+    fx->conf.body_rate = 100000000;
+    wire_sends(&fx->w, "POST /a HTTP/1.1\r\n" HOST "Content-Length: 300000\r\n\r\n");
+    wire_send(&fx->w, data, n);
+    expect_log("POST /a;");
+    for (int i = 0; i < 15 && fx->cur; i++) {
+        run_for(fx->loop, 10 * NSEC_PER_MSEC);
+        iobuf_consume(&fx->cur->in, fx->cur->in.len < 16384 ? fx->cur->in.len : 16384);
+        fx->cur->ops->consumed(fx->cur);
+    }
+    assert_int_equal(fx->aborted, 0);
+    fx->take = fx->reply = true;
+    on_body(fx->cur);
+    wire_expect(&fx->w, "taken");
+    free(data);
+}
+
 static void
 test_no_body_timeout_while_the_reader_waits(void **state)
 {
@@ -1019,7 +1097,101 @@ test_write_timeout(void **state)
         run_for(fx->loop, 1);
     }
     expect_log("abort client_closed;");
+    assert_string_equal(fx->limit, "write");
     expect_no_session();
+}
+
+/* Reads `piece` bytes each 10 ms of an answer without an end, for at most `rounds`. */
+static void
+read_slowly(size_t piece, int rounds)
+{
+    static char sink[65536];
+    size_t left = 64 << 20;
+
+    fx->w.paused = true;
+    wire_sends(&fx->w, "GET /a HTTP/1.1\r\n" HOST "\r\n");
+    expect_log("GET /a;");
+    respond(fx->cur, 200, BODY_LENGTH, left, false);
+    for (int i = 0; i < rounds && !fx->aborted; i++) {
+        feed(&left);
+        run_for(fx->loop, 10 * NSEC_PER_MSEC);
+        if (recv(fx->w.fd, sink, piece, 0) < 0)
+            assert_int_equal(errno, EAGAIN);
+    }
+}
+
+static void
+test_an_answer_that_is_read_too_slowly(void **state)
+{
+    fx->conf.write_timeout = 500 * NSEC_PER_MSEC; /* the kernel's own timers open small windows late */
+    fx->conf.response_rate = 10000000;
+    read_slowly(20000, 1000);
+    expect_log("abort client_closed;");
+    assert_string_equal(fx->limit, "response_rate");
+    expect_no_session();
+}
+
+static void
+test_an_answer_that_is_read_slowly(void **state)
+{
+    fx->conf.write_timeout = 500 * NSEC_PER_MSEC;
+    fx->conf.response_rate = 1000;
+    read_slowly(20000, 120);
+    assert_int_equal(fx->aborted, 0);
+}
+
+/* ------------------------------------------------------------------ limits */
+
+static void
+test_limits_are_named(void **state)
+{
+    static const struct {
+        const char *before;
+        int n; /* of letters between */
+        const char *after, *limit, *detail;
+    } rows[] = {
+        { "GET /", 400, " HTTP/1.1\r\n", "request_line",
+          "a request line longer than the limit: `limits request_line` is 300 bytes" },
+        { "GET / HTTP/1.1\r\n" HOST "X: ", 400, "\r\n", "field",
+          "a field longer than the limit: `limits field` is 200 bytes" },
+        { "GET / HTTP/1.1\r\n" HOST, 0, "B: 1\r\nC: 1\r\n", "fields",
+          "more fields than the limit: `limits fields` is 2" },
+        { "GET / HTTP/1.1\r\n" HOST "X: ", 190, "\r\nY: zzzzz\r\n", "head",
+          "a head larger than the limit: `limits head` is 230 bytes" },
+    };
+
+    fx->conf.limits = (struct h1_limits){ .request_line = 300, .field = 200, .head = 1000, .fields = 2 };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        char text[1024], fill[401];
+
+        memset(fill, 'z', sizeof(fill));
+        snprintf(text, sizeof(text), "%s%.*s%s", rows[i].before, rows[i].n, fill, rows[i].after);
+        if (strcmp(rows[i].limit, "head") == 0)
+            fx->conf.limits.head = 230;
+        if (i) {
+            wire_close(&fx->w);
+            down_h1_start(fx->set, wire_open(&fx->w, fx->loop), &source);
+        }
+        wire_sends(&fx->w, text);
+        wire_expect(&fx->w, rows[i].detail);
+        wire_expect_end(&fx->w);
+        assert_string_equal(fx->limit, rows[i].limit);
+        assert_string_equal(fx->limit_at, rows[i].limit);
+    }
+}
+
+static void
+test_the_last_request_names_its_limit(void **state)
+{
+    fx->conf.keepalive_requests = 2;
+    fx->reply = true;
+    wire_sends(&fx->w, "GET /a HTTP/1.1\r\n" HOST "\r\n");
+    wire_expect(&fx->w, "\r\n\r\n/a");
+    assert_string_equal(fx->limit, "");
+    wire_sends(&fx->w, "GET /b HTTP/1.1\r\n" HOST "\r\n");
+    wire_expect(&fx->w, "\r\n\r\n/b");
+    wire_expect_end(&fx->w);
+    assert_string_equal(fx->limit, "requests");
 }
 
 /* ------------------------------------------------------------------ upgrade */
@@ -1248,6 +1420,13 @@ main(void)
         T(test_body_timeout),
         T(test_no_body_timeout_while_the_reader_waits),
         T(test_write_timeout),
+        T(test_a_body_that_drips),
+        T(test_a_drip_without_a_rate),
+        T(test_a_reader_that_drips),
+        T(test_an_answer_that_is_read_too_slowly),
+        T(test_an_answer_that_is_read_slowly),
+        T(test_limits_are_named),
+        T(test_the_last_request_names_its_limit),
         T(test_upgrade),
         T(test_drain),
         T(test_leaving_tells_clients_and_keeps_the_idle),

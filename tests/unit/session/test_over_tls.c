@@ -230,7 +230,7 @@ setup(void **state)
     fx->loop = loop_new("test");
     fx->set = down_sessions_new(fx->loop);
     fx->conf = (struct down_conf){ .limits = { 8192, 8192, 32768, 100 }, .head_timeout = 10 * NSEC_PER_SEC };
-    fx->handler = (struct down_handler){ on_request, NULL, NULL, NULL };
+    fx->handler = (struct down_handler){ .on_request = on_request };
     fx->server = tls_server_new(cert.cert_file, cert.key_file, &e);
     fx->client = tls_client_new(ca.cert_file, true, &e);
     fx->raw = -1;
