@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from process import Process, anonymous_kib, forget_peak, free_port, peak_kib, rss_kib
+from process import Process, anonymous_kib, forget_peak, free_port, peak_kib, pss_kib, rss_kib
 
 NAMES = ("floor", "weir", "nginx", "haproxy")
 HERE = pathlib.Path(__file__).resolve().parent
@@ -282,20 +282,27 @@ def handshakes(bench, scenario):
 # ---- starts and reloads ----
 
 
-def start(bench, scenario):
+def state(proxy):
     """From exec until it accepts, and what it holds then."""
+    sizes = {"rss_kib": rss_kib(proxy.pid), "pss_kib": pss_kib(proxy.pid), "peak_kib": peak_kib(proxy.pid)}
+    return {"ready_s": proxy.ready_s, **sizes}
+
+
+def start(bench, scenario):
     seen = {}
     for _ in range(bench.args.rounds):
         with started(bench, scenario) as proxies:
+            proxies["weir, one process"] = bench.peers.weir(scenario.work, "--no-supervisor")
             time.sleep(0.2)
             for p, proxy in proxies.items():
-                seen.setdefault(p, []).append(
-                    {"ready_s": proxy.ready_s, "rss_kib": rss_kib(proxy.pid), "peak_kib": peak_kib(proxy.pid)}
-                )
+                seen.setdefault(p, []).append(state(proxy))
     rows = {p: {k: median(r, k) for k in r[0]} for p, r in seen.items()}
     for row in rows.values():
         row["peak_ratio"] = row["peak_kib"] / row["rss_kib"]
-        row["note"] = f"accepts after {row['ready_s'] * 1000:.0f} ms, peak {row['peak_kib'] / 1024:.1f} MiB"
+        row["note"] = (
+            f"accepts after {row['ready_s'] * 1000:.0f} ms, peak {row['peak_kib'] / 1024:.1f} MiB, "
+            f"shared pages once {row['pss_kib'] / 1024:.1f} MiB"
+        )
     return rows
 
 

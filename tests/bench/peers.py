@@ -136,10 +136,10 @@ class Peers:
             {work.weir_top}
             {"route / { " + work.weir_route + " }" if work.weir_route is not None else ""}"""
 
-    def weir(self, work):
+    def weir(self, work, *flags):
         port = free_port()
         conf = self.write(f"weir-{port}.conf", self.weir_conf(work, port))
-        return Process(self.cpus[work.workers], [self.args.weir, "run", "-c", conf], port, self.dir)
+        return Process(self.cpus[work.workers], [self.args.weir, "run", "-c", conf, *flags], port, self.dir)
 
     def nginx(self, work):
         if work.nginx_http is None:

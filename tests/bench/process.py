@@ -79,6 +79,11 @@ def rss_kib(pid):
     return kib(pid, "status", "VmRSS")
 
 
+def pss_kib(pid):
+    """Pages that processes share count once, among them."""
+    return kib(pid, "smaps_rollup", "Pss")
+
+
 def peak_kib(pid):
     return kib(pid, "status", "VmHWM")
 

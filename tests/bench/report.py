@@ -3,7 +3,7 @@ are."""
 
 COLUMNS = (
     ("scenario", 22),
-    ("proxy", 16),
+    ("proxy", 17),
     ("us/req", 8),
     ("user", 6),
     ("x floor", 7),
