@@ -101,7 +101,7 @@ arena_alloc(struct arena *a, size_t size)
     char *p;
 
     if (size > SIZE_MAX / 2)
-        return xmalloc(SIZE_MAX); /* ends the process: no caller can have meant it */
+        xalloc_fail(); /* no caller can have meant it */
     rounded = ((size ? size : 1) + MEM_REDZONE + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
     a->used += size;
     if (rounded > (size_t)(a->end - a->next)) {

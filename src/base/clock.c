@@ -4,9 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-static __thread struct {
-    nsec_t mono, wall; /* 0: never updated on this thread */
-} now;
+__thread struct clock_times clock_times;
 
 static nsec_t
 read_clock(clockid_t id)
@@ -20,20 +18,14 @@ read_clock(clockid_t id)
 void
 clock_update(void)
 {
-    now.mono = read_clock(CLOCK_MONOTONIC);
-    now.wall = read_clock(CLOCK_REALTIME);
-}
-
-nsec_t
-clock_now(void)
-{
-    return now.mono ? now.mono : read_clock(CLOCK_MONOTONIC);
+    clock_times.mono = read_clock(CLOCK_MONOTONIC);
+    clock_times.wall = read_clock(CLOCK_REALTIME);
 }
 
 nsec_t
 clock_wall(void)
 {
-    return now.mono ? now.wall : read_clock(CLOCK_REALTIME);
+    return clock_times.mono ? clock_times.wall : read_clock(CLOCK_REALTIME);
 }
 
 nsec_t

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 /* No stdio and no log: both may want memory. */
-static _Noreturn void
-out_of_memory(void)
+_Noreturn void
+xalloc_fail(void)
 {
     static const char msg[] = "weir: out of memory\n";
 
@@ -22,7 +22,7 @@ xmalloc(size_t size)
     void *p = malloc(size ? size : 1);
 
     if (!p)
-        out_of_memory();
+        xalloc_fail();
     return p;
 }
 
@@ -32,7 +32,7 @@ xcalloc(size_t n, size_t size)
     void *p = calloc(n ? n : 1, size ? size : 1);
 
     if (!p)
-        out_of_memory();
+        xalloc_fail();
     return p;
 }
 
@@ -42,7 +42,7 @@ xrealloc(void *p, size_t size)
     void *q = realloc(p, size ? size : 1);
 
     if (!q)
-        out_of_memory();
+        xalloc_fail();
     return q;
 }
 

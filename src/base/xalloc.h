@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+_Noreturn void xalloc_fail(void); /* says that memory is out, and ends the process */
 void *xmalloc(size_t size);
 void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *p, size_t size);

@@ -62,12 +62,13 @@ struct pool_host *
 pool_host_get(struct pool *p, struct cluster *c, struct endpoint_state *e)
 {
     struct pool_host_key key;
-    struct pool_host *h;
+    struct pool_host *h = p->last_host;
 
     memset(&key, 0, sizeof(key));
     key.e = e;
     key.tls_identity = c->tls_identity;
-    HASH_FIND(hh, p->hosts, &key, sizeof(key), h);
+    if (!h || memcmp(&h->key, &key, sizeof(key)) != 0)
+        HASH_FIND(hh, p->hosts, &key, sizeof(key), h);
     if (!h) {
         h = xcalloc(1, sizeof(*h));
         h->key = key;
@@ -76,6 +77,7 @@ pool_host_get(struct pool *p, struct cluster *c, struct endpoint_state *e)
         TAILQ_INIT(&h->idle);
         HASH_ADD(hh, p->hosts, key, sizeof(h->key), h);
     }
+    p->last_host = h;
     h->up->keepalive = c->keepalive;
     h->users++;
     return h;
@@ -86,6 +88,8 @@ pool_host_put(struct pool_host *h)
 {
     if (--h->users)
         return;
+    if (h->up->pool->last_host == h)
+        h->up->pool->last_host = NULL;
     HASH_DEL(h->up->pool->hosts, h);
     pool_upstream_put(h->up);
     endpoint_put(h->key.e);

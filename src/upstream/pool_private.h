@@ -70,6 +70,7 @@ struct pool_host {
 struct pool {
     struct loop *loop;
     struct pool_host *hosts;          /* by key */
+    struct pool_host *last_host;      /* the one asked for last; NULL: none, or gone */
     struct pool_upstream *upstreams;  /* by state */
     TAILQ_HEAD(, pool_upstream) busy; /* with requests that wait */
     LIST_HEAD(, lease) leases;
