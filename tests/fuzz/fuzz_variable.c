@@ -1,7 +1,7 @@
 /*
- * Variables of a request as it came: a name is known or refused, and what it stands for is what the head says: all lines
- * of a field joined, the argument decoded once, path and query put together as they were. Input: a line with the name,
- * the head. (That cookies and arguments are found rightly is the matter of `find`.)
+ * Variables of a request as it came: a name is known or refused, and what it stands for is what the head says: all
+ * lines of a field joined, the argument decoded once, path and query put together as they were. Input: a line with the
+ * name, the head. (That cookies and arguments are found rightly is the matter of `find`.)
  */
 #include "fuzz.h"
 
