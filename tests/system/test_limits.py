@@ -244,17 +244,18 @@ def test_an_origin_that_does_not_read_is_not_the_clients_fault(weir, origin):
         conn.answer(200, b"%d" % len(r.body))
     script.reads_body = True
     origin.on("/late", script)
-    w = weir("max_body 1g;\n" + listener("body_rate 1m;", "body 300ms;"), O=origin)
-    size = 32 << 20
+    w = weir("max_body 1g;\n" + listener("body_rate 100k;", "body 1s;"), O=origin)
+    size = 16 << 20
     with w.connect() as c:
         c.write("POST", "/late", {"Content-Length": str(size)})
         sender = threading.Thread(target=c.send, args=(b"x" * size,))
         sender.start()
-        sender.join(1.5)  # several times what a client may be silent for
+        sender.join(3)  # several times what a client may be silent for
         assert sender.is_alive()
         read.set()
         sender.join()
-        assert c.response().body == b"%d" % size
+        r = c.response()
+        assert r.body == b"%d" % size, r.body
 
 
 def test_a_client_that_reads_too_slowly(weir, origin):
