@@ -32,6 +32,7 @@ struct config {
     const struct weir_template *value; /* NULL: any */
 };
 
+/* Once per process, before anything is configured. */
 static int
 load(const struct weir_host *table, const char **error)
 {
@@ -75,6 +76,7 @@ request(struct weir_exchange *x, void *config)
     return host->refuse(x, "header_required", "%s has another value", c->header);
 }
 
+/* 5. What the loader finds. */
 WEIR_MODULE = {
     WEIR_MODULE_ABI,
     .name = "example",
