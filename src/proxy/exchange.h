@@ -75,7 +75,8 @@ struct exchange {
     struct http_response local;       /* answers made by weir */
     bool head_sent, response_done, tunnel;
     int status;                       /* of the answer; 0: none */
-    const struct reason *reason;      /* why weir answered or ended it; NULL: the origin answered */
+    const struct reason *reason;      /* why weir answered or ended it; NULL: the origin, the route or a policy by
+                                         host->reply answered */
     struct slice reason_detail;       /* for the client: never an address */
     struct slice allow;               /* Allow, with method_not_allowed */
 };

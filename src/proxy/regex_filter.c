@@ -27,9 +27,9 @@ struct regex_filter {
 /* All literals of all patterns while the filter is made. */
 struct draft {
     struct arena *arena;
-    uint16_t *counters; /* how often a gram occurs, by its hash */
-    struct regex_literal (*literals)[REGEX_LITERALS_MAX];
-    uint8_t *counts;
+    uint16_t *counters; /* how often a gram occurs, by its hash: the rarest one of a pattern finds it most cheaply */
+    struct regex_literal (*literals)[REGEX_LITERALS_MAX]; /* by pattern */
+    uint8_t *counts;                                      /* of them, by pattern */
 };
 
 static inline uint32_t
@@ -94,7 +94,8 @@ spread(struct regex_filter *f, const struct entry *from)
     for (f->bits = 4; f->bits < 24 && 1u << f->bits < f->n * 2; f->bits++)
         ;
     f->starts = xcalloc((1u << f->bits) + 2, sizeof(*f->starts));
-    fill = f->starts + 1; /* ends up one bucket further on */
+    /* starts[b + 1] is where the next entry of bucket b goes: when all are in, the end of b and the start of b + 1. */
+    fill = f->starts + 1;
     for (unsigned i = 0; i < f->n; i++)
         fill[gram_hash(from[i].gram, f->bits) + 1]++;
     for (unsigned b = 1; b <= 1u << f->bits; b++)

@@ -64,7 +64,7 @@ struct route_table *route_table_new(struct arena *arena);
 void route_table_add(struct route_table *t, struct route *r, const struct slice *hosts, unsigned n_hosts);
 /* When all are there, before anything is found. */
 void route_table_finish(struct route_table *t);
-/* Fewest work per request: also the regexes' memory is per thread. */
+/* The routes are their owner's. */
 void route_table_free(struct route_table *t);
 
 struct route_match {

@@ -306,7 +306,7 @@ take_generation(struct proxy_worker *w, struct generation *g)
     for (struct proxy_listener *l = w->listeners; l; l = l->next) {
         if (l->seen)
             continue;
-        listener_leave(l);
+        listener_leave(l); /* which accepts what is queued, and needs conf for that */
         l->conf = NULL;
     }
     if (old)
