@@ -39,14 +39,14 @@ void down_sessions_drain(struct down_sessions *set);
 /* Closes everything at once: the end of the drain's timeout. Open streams get on_abort (draining). */
 void down_sessions_abort(struct down_sessions *set);
 
-/* Takes over c. `handler` and `conf` must live until the session asks for newer ones: it calls `current(arg)` before
- * each request, so that a session follows reloads. */
+/* Where a session gets its listener's settings and handler: asked before each request, so that it follows reloads. What
+ * is returned must live until it asks again. */
 struct down_source {
     const struct down_conf *(*conf)(void *arg);
     const struct down_handler *(*handler)(void *arg);
     void *arg;
 };
-/* *source is copied; its functions are called until the session ends. */
+/* Takes over c. *source is copied; its functions are called until the session ends. */
 void down_h1_start(struct down_sessions *set, struct conn *c, const struct down_source *source);
 
 #endif

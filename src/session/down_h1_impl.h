@@ -38,11 +38,17 @@ struct down_active {
     struct patience body;    /* while the client owes bytes of its body */
     struct patience reading; /* while it owes us room */
     uint64_t taken;          /* of the answer, when `reading` was last looked at */
-    size_t drained;
-    bool open;         /* the stream is the owner's */
-    bool refused;      /* its head or its body is not HTTP: nothing more is read */
-    bool expects;      /* the client waits for 100 Continue */
-    bool responded, keep, tunnel, shut, sent, aborted, violated;
+    size_t drained;          /* DOWN_DRAIN: bytes dropped so far */
+    bool open;               /* the stream is the owner's */
+    bool refused;            /* its head or its body is not HTTP, or did not come in time: nothing more is read */
+    bool expects;            /* the client waits for 100 Continue */
+    bool responded;          /* the final head was given to `out` */
+    bool keep;               /* and promises that another request may follow */
+    bool tunnel;             /* raw bytes both ways since then */
+    bool shut;               /* tunnel: our side was ended */
+    bool sent;               /* all of the answer is with the kernel, and the owner was told */
+    bool aborted;            /* the owner was told on_abort, or has reset it */
+    bool violated;           /* the owner broke its head's promise; on_abort comes in the session's turn */
 };
 
 struct down_session {
@@ -55,7 +61,10 @@ struct down_session {
     struct timer timer;
     unsigned served;
     unsigned char state; /* enum down_state */
-    bool is_tls, shaking_hands, running, again, yielded;
+    bool is_tls, shaking_hands;
+    bool running; /* inside down_run, and */
+    bool again;   /* one more step is wanted */
+    bool yielded; /* left with work to do: the timer calls back in the next turn of the loop */
     bool crlf_skipped; /* before this head; not of `active`, which goes while nothing but that has come */
 };
 

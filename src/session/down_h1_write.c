@@ -9,7 +9,8 @@ taken_so_far(const struct down_session *d)
 {
     size_t left = conn_outstanding(d->c);
 
-    /* What is left of an earlier answer counts in it too, so that there may be more of it than was written. */
+    /* What is left of an earlier answer counts in it too, so that there may be more of it than was written: the large
+     * constant keeps the result above 0. Only differences count. */
     return d->active->out.bytes + SIZE_MAX / 2 - left;
 }
 

@@ -20,7 +20,7 @@ struct h1_reader {
 };
 
 enum reader_result {
-    READER_OK,
+    READER_OK,     /* something was read */
     READER_AGAIN,  /* nothing more for now: the conn will say when */
     READER_FULL,   /* the target is at its cap */
     READER_END,    /* the body is complete */

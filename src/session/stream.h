@@ -97,6 +97,7 @@ struct down_stream {
     const char *limit_at;            /* where it is set; NULL: nobody knows, or no bound is behind it */
 };
 
+/* What on_session is told: changes of a count. */
 #define SESSION_BEGUN 1
 #define SESSION_ENDED (-1)
 #define SESSION_ACTIVE 2  /* bytes of a request have come */
