@@ -6,9 +6,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#define RECHECK_HEADSTART                                                                                              \
-    (10 * NSEC_PER_MSEC) /* a request elsewhere must have waited so much longer to be preferred                        \
-                          */
+/* A request elsewhere must have waited so much longer to be preferred. */
+#define RECHECK_HEADSTART (10 * NSEC_PER_MSEC)
 #define IDLE_SCAN_EVERY (50 * NSEC_PER_MSEC)
 
 static __thread struct pool *thread_pool;

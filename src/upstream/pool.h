@@ -16,8 +16,8 @@
 struct pool;  /* one per worker (and thread) */
 struct lease; /* one wait for a connection */
 
-struct pool *
-pool_new(struct loop *l); /* on the loop's own thread, or before it runs; messages find the thread's newest pool */
+/* On the loop's own thread, or before it runs; messages find the thread's newest pool. */
+struct pool *pool_new(struct loop *l);
 /* Pool's own thread. Waits are dropped without a call; connections in use end with their streams. */
 void pool_free(struct pool *p);
 /* Idle connections past their time go by a timer of the pool; idle ones of endpoints that left every cluster go at

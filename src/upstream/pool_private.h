@@ -91,9 +91,9 @@ void pool_host_put(struct pool_host *h);
 struct pool_upstream *pool_upstream_find(struct pool *p, struct cluster_state *st);
 void pool_upstream_put(struct pool_upstream *up);
 
-struct pool_conn *
-pool_conn_new(struct pool_host *h);        /* takes one more use of h; its slot is the caller's to have acquired */
-void pool_conn_free(struct pool_conn *pc); /* on no list any more; keeps the slot */
+/* Takes one more use of h; its slot is the caller's to have acquired. */
+struct pool_conn *pool_conn_new(struct pool_host *h);
+void pool_conn_free(struct pool_conn *pc); /* on no list any more; its slot is the caller's to release */
 void pool_conn_lease(struct pool_conn *pc, struct conn *established); /* CONNECTING -> LEASED */
 /* The newest that has not run out, LEASED now; NULL: none. */
 struct pool_conn *pool_idle_take(struct pool_host *h, const struct cluster *c);

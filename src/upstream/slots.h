@@ -23,10 +23,10 @@ bool slots_older_elsewhere(struct cluster_state *st, nsec_t than);
 /* Idle connections on other workers hold slots that somebody here needs: asks for them, at most every 10 ms. */
 void slots_ask_idle(struct cluster_state *st);
 
-/* ---- what the pool does on the receiving worker (pool.c) ---- */
+/* ---- what the pool does on the receiving worker (pool.c; pool_on_slot: lease.c) ---- */
 void pool_on_slot(struct cluster_state *st); /* a slot is here: it must be used or released */
-void
-pool_on_ask_idle(struct cluster_state *st); /* give up one idle connection of this upstream for each one that waits */
+/* Give up one idle connection of this upstream for each request that waits elsewhere. */
+void pool_on_ask_idle(struct cluster_state *st);
 void pool_on_retired(struct endpoint_state *e); /* close idle connections to it */
 
 #endif
