@@ -1,0 +1,329 @@
+#include "reload.h"
+
+#include "../base/log.h"
+#include "../base/utf8.h"
+#include "../base/xalloc.h"
+#include "../event/offload.h"
+#include "../net/handover.h"
+#include "../proxy/worker.h"
+#include "daemon_conf.h"
+#include "drain.h"
+#include "load.h"
+#include "notify.h"
+
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Somebody who waits for a reload. */
+struct waiter {
+    void (*done)(bool ok, const char *message, void *arg);
+    void *arg;
+    struct waiter *next;
+};
+
+static struct {
+    char *path;
+    struct resolver *resolver;
+    struct generation *current;
+    uint64_t last_id;
+    bool running;              /* from the first step to publication; the first generation's too */
+    struct waiter *now, *next; /* served by the load under way; by the one after it */
+    struct generation *built;  /* by the helper thread */
+    struct strbuf text;
+    struct admin_reload last;
+    stats_id generation_metric, result_metric;
+} rl;
+
+/* ---- generations ---- */
+
+static void
+free_generation(struct generation *g)
+{
+    log_info(NULL, "generation %llu is no longer used", (unsigned long long)g->id);
+    generation_free(g);
+    malloc_trim(0); /* what it took lies between things that stay, in the heap of the thread that built it */
+}
+
+static void
+stop_generation(struct generation *g)
+{
+    for (unsigned i = 0; i < g->n_targets; i++)
+        cluster_stop(g->targets[i]->cluster);
+    for (unsigned i = 0; i < g->n_stores; i++)
+        store_stop(g->stores[i]);
+}
+
+static void
+start_generation(struct generation *g)
+{
+    for (unsigned i = 0; i < g->n_targets; i++)
+        cluster_start(g->targets[i]->cluster, rl.resolver);
+    for (unsigned i = 0; i < g->n_stores; i++)
+        store_start(g->stores[i], rl.resolver);
+    policy_scope_start(&g->scope);
+}
+
+static void
+set_log_level(const struct generation *g)
+{
+    static const char *const names[] = { "error", "warning", "notice", "info", "debug" };
+    struct slice level = conf_get_str(conf_root(g->conf), "log_level");
+    for (int i = 0; i < 5; i++)
+        if (slice_eq(level, slice_str(names[i])))
+            log_set_level((enum log_level)i);
+}
+
+/* Those of g that `other` has not (NULL: all). */
+static void
+log_addresses(const struct generation *g, const struct generation *other, const char *what)
+{
+    char text[ADDR_TEXT_MAX];
+    for (unsigned i = 0; i < g->n_listeners; i++) {
+        const struct listener *l = &g->listeners[i];
+        for (unsigned k = 0; k < l->n_sockets; k++) {
+            if (other && generation_has_socket(other, l->sockets[k]))
+                continue;
+            addr_format(listener_addr(l->sockets[k]), text);
+            log_notice(NULL, "listener %s: %s %s%s", l->name, what, text, l->tls ? " (TLS)" : "");
+        }
+    }
+}
+
+static void reload_begin(void);
+static void reload_end(bool ok, const char *message);
+
+static void
+on_published(struct generation *g)
+{
+    struct generation *old = rl.current;
+    char message[64];
+    rl.current = g;
+    if (g->n_listeners == 0)
+        log_warning(NULL, "%s has no `listener`: nobody is served", rl.path);
+    stats_gauge_set(rl.generation_metric, (double)g->id);
+    set_log_level(g);
+    conf_seal(g->conf); /* its texts were for diagnostics */
+    log_addresses(g, old, "serving");
+    if (old) {
+        log_addresses(old, g, "leaving");
+        stop_generation(old);
+        generation_retire(old, free_generation);
+        snprintf(message, sizeof message, "generation %llu is live", (unsigned long long)g->id);
+        reload_end(true, message);
+        return;
+    }
+    unsigned unused = handover_drop_rest();
+    if (unused)
+        log_warning(NULL, "%u of the sockets that were handed over are no listener's; closed", unused);
+    log_notice(NULL, "weir is serving with %s", rl.path);
+    notify_ready();
+    rl.running = false;
+    if (rl.next)
+        reload_begin();
+}
+
+/* Sockets before anything else, so that a port that is taken changes nothing. -1: diagnostics are in the tree. */
+static int
+open_sockets(struct generation *g)
+{
+    return generation_open(g) != 0 ? -1 : admin_follow(g);
+}
+
+static void
+go_live(struct generation *g)
+{
+    if (rl.current)
+        generation_retire_sockets(rl.current, g);
+    start_generation(g);
+    proxy_publish(g, on_published);
+}
+
+/* ---- reload ---- */
+
+/* As much of a text as fits, without half a character at its end: it goes into JSON. */
+static void
+copy_text(char *out, size_t room, const char *text)
+{
+    int n = snprintf(out, room, "%s", text);
+    size_t len = n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
+    while (len > 0 && !utf8_valid(out, len))
+        len--;
+    out[len] = '\0';
+}
+
+static void
+reload_record(bool ok, const char *message)
+{
+    rl.last.ok = ok;
+    rl.last.at = clock_wall();
+    copy_text(rl.last.message, sizeof rl.last.message, message);
+    stats_gauge_set(rl.result_metric, ok);
+    if (ok)
+        log_notice(NULL, "reload: %s", message);
+    else
+        log_error(NULL, "reload failed, the running configuration stays: %.*s", (int)strcspn(message, "\n"), message);
+    struct waiter *w = rl.now;
+    rl.now = NULL;
+    while (w) {
+        struct waiter *next = w->next;
+        w->done(ok, rl.last.message, w->arg);
+        free(w);
+        w = next;
+    }
+}
+
+static void
+reload_build(void *arg)
+{
+    (void)arg;
+    strbuf_clear(&rl.text);
+    rl.built = load_generation(load_conf(rl.path), rl.last_id + 1, &rl.text);
+}
+
+/* The load under way is over: its message goes to all who wait for it, and the next one may begin. */
+static void
+reload_end(bool ok, const char *message)
+{
+    rl.running = false;
+    notify_reloaded();
+    reload_record(ok, message);
+    if (rl.next)
+        reload_begin();
+}
+
+static void
+check_workers(const struct generation *g)
+{
+    unsigned n = daemon_conf_workers(g->conf);
+    if (n != workers_count())
+        log_warning(NULL, "`workers` is %u now; the %u threads that run stay until a restart", n, workers_count());
+}
+
+/* Good news are told by on_published: an order is carried out when every worker serves by the new configuration. */
+static void
+reload_finish(void *arg)
+{
+    (void)arg;
+    struct generation *g = rl.built;
+    struct strbuf *text = &rl.text;
+    rl.built = NULL;
+    if (drain_on()) { /* it would open sockets that nobody serves any more */
+        if (g)
+            generation_free(g);
+        reload_end(false, "the daemon is draining");
+        return;
+    }
+    bool open = g && open_sockets(g) == 0;
+    if (g && !open) {
+        strbuf_clear(text);
+        conf_diagnostics(g->conf, text);
+        generation_free(g);
+    }
+    if (text->n)
+        fputs(text->p, stderr);
+    if (!open) {
+        reload_end(false, text->n ? text->p : "the configuration could not be built");
+        return;
+    }
+    rl.last_id = g->id;
+    check_workers(g);
+    go_live(g);
+}
+
+static void
+reload_begin(void)
+{
+    rl.running = true;
+    rl.now = rl.next;
+    rl.next = NULL;
+    notify_reloading();
+    if (offload_run(reload_build, reload_finish, NULL) != 0) {
+        rl.running = false;
+        notify_reloaded();
+        reload_record(false, drain_on() ? "the daemon is draining" : "the helper threads are busy; try again");
+    }
+}
+
+void
+reload_ask(void (*done)(bool ok, const char *message, void *arg), void *arg)
+{
+    if (drain_on()) {
+        done(false, "the daemon is draining", arg);
+        return;
+    }
+    struct waiter *w = xcalloc(1, sizeof *w);
+    *w = (struct waiter){ done, arg, rl.next };
+    rl.next = w;
+    if (!rl.running)
+        reload_begin();
+}
+
+struct generation *
+reload_first(struct conf *conf)
+{
+    struct strbuf text;
+    strbuf_init(&text, 1 << 20);
+    struct generation *g = load_generation(conf, rl.last_id = 1, &text);
+    if (g && open_sockets(g) != 0) {
+        strbuf_clear(&text);
+        conf_diagnostics(g->conf, &text);
+        generation_free(g);
+        g = NULL;
+    }
+    if (text.n)
+        fputs(text.p, stderr);
+    strbuf_fini(&text);
+    return g;
+}
+
+/* ---- life ---- */
+
+struct generation *
+reload_current(void)
+{
+    return rl.current;
+}
+
+const struct admin_reload *
+reload_last(void)
+{
+    return &rl.last;
+}
+
+void
+reload_init(const char *path, struct resolver *resolver)
+{
+    rl.path = xstrdup(path);
+    rl.resolver = resolver;
+    strbuf_init(&rl.text, 1 << 20);
+    rl.generation_metric = stats_series(
+        stats_family("weir_config_generation", STATS_GAUGE, "Number of the live configuration.", NULL, 0, NULL, 0),
+        NULL);
+    rl.result_metric =
+        stats_series(stats_family("weir_config_last_reload_success", STATS_GAUGE,
+                                  "1 when the last load of the configuration succeeded, else 0.", NULL, 0, NULL, 0),
+                     NULL);
+    stats_gauge_set(rl.result_metric, 1);
+}
+
+void
+reload_go_live(struct generation *g)
+{
+    rl.running = true;
+    go_live(g);
+}
+
+void
+reload_fini(void)
+{
+    if (rl.current) {
+        stop_generation(rl.current);
+        generation_free(rl.current);
+        rl.current = NULL;
+    }
+    strbuf_fini(&rl.text);
+    free(rl.path);
+    rl.path = NULL;
+}
