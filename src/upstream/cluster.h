@@ -85,7 +85,7 @@ struct pick {                        /* a request's picking history; zero it fir
 };
 /* An endpoint that may be used now, with a reference that endpoint_put returns; NULL: none (no_healthy_endpoint). */
 struct endpoint_state *cluster_pick(struct cluster *c, struct pick *p);
-bool cluster_healthy(struct cluster *c); /* has it one that may be picked now */
+bool cluster_healthy(struct cluster *c); /* has it one that may be picked now (both: pick.c) */
 
 /* Admission of a request to the upstream: `limits requests`. false: overflow_requests (nothing to leave then). */
 bool cluster_enter(struct cluster *c);

@@ -9,6 +9,7 @@ src_upstream_libupstream_a_SOURCES = \
 	src/upstream/lease.c \
 	src/upstream/names.c src/upstream/names.h \
 	src/upstream/outlier.c src/upstream/outlier.h \
+	src/upstream/pick.c \
 	src/upstream/pool.c src/upstream/pool.h src/upstream/pool_private.h \
 	src/upstream/retry_budget.c \
 	src/upstream/roster.c src/upstream/roster.h \

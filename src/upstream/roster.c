@@ -34,6 +34,19 @@ roster_fresh(const struct roster *r, nsec_t now)
     return r->made && r->changes == endpoint_changes() && now < r->valid_until;
 }
 
+void
+roster_begin(struct roster *r, const struct endpoint_set *set, nsec_t now)
+{
+    r->changes = endpoint_changes();
+    r->valid_until = INT64_MAX;
+    for (unsigned i = 0; i < set->n; i++) {
+        nsec_t until = atomic_load(&set->entries[i].e->ejected_until);
+
+        if (until > now && until < r->valid_until)
+            r->valid_until = until;
+    }
+}
+
 static inline unsigned
 weight_at(const struct endpoint_set *set, uint32_t place)
 {

@@ -23,15 +23,17 @@ struct roster {
     uint64_t *due;       /* by place in the set */
     uint16_t *winners;   /* by class of keys: 1 + index into members; 0: not known. Only with BALANCE_HASH */
     uint64_t now;        /* virtual time of round robin */
-    unsigned changes;    /* endpoint_changes when it was made; */
-    bool made;           /* if ever */
-    nsec_t valid_until;
+    bool made;           /* ever */
+    unsigned changes;    /* endpoint_changes when it was made */
+    nsec_t valid_until;  /* when the next ejection ends */
 };
 
 void roster_init(struct roster *r, unsigned room); /* for a set of that many */
 void roster_fini(struct roster *r);                /* zero again */
 bool roster_fresh(const struct roster *r, nsec_t now);
-/* n of `members` are in place: makes everything that is derived from them. n may be 0. */
+/* To make it anew: roster_begin, which notes how long it will be good, before anything is read of the endpoints; then
+ * the caller puts `n` and `members` in place, n may be 0; then roster_make derives the rest. */
+void roster_begin(struct roster *r, const struct endpoint_set *set, nsec_t now);
 void roster_make(struct roster *r, const struct endpoint_set *set, enum balance b);
 /* n >= 1. A place in the set. */
 unsigned roster_choose(struct roster *r, const struct endpoint_set *set, enum balance b, uint64_t hash);
