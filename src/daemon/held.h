@@ -1,4 +1,8 @@
-/* held: the supervisor's copies of listening sockets, each once, by the kernel's number of it. */
+/*
+ * held: the supervisor's copies of listening sockets, each once, by the kernel's number of it (handover_cookie). What a
+ * candidate of a new binary opens is held at once, so that a failed upgrade can give it up by its owner; what it does
+ * not want goes only when it serves, since the old process goes on with it otherwise.
+ */
 #ifndef DAEMON_HELD_H
 #define DAEMON_HELD_H
 

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define LISTEN_FDS_FIRST 3
 #define FDS_MAX 65536
 
 static struct {
@@ -53,7 +52,7 @@ supervised_listen_fds(void)
     unsetenv("LISTEN_FDS");
     unsetenv("LISTEN_FDNAMES");
     for (unsigned i = 0; i < n; i++)
-        fcntl((int)(LISTEN_FDS_FIRST + i), F_SETFD, FD_CLOEXEC);
+        fcntl((int)(SUPERVISED_LISTEN_FDS_FIRST + i), F_SETFD, FD_CLOEXEC);
     return (unsigned)n;
 }
 
@@ -73,7 +72,7 @@ supervised_init(void)
     unsigned n = supervised_listen_fds();
 
     for (unsigned i = 0; i < n; i++)
-        inherit((int)(LISTEN_FDS_FIRST + i));
+        inherit((int)(SUPERVISED_LISTEN_FDS_FIRST + i));
     if (!text)
         return;
     char *end;

@@ -15,7 +15,8 @@
 
 /* First of all in the process: takes over what was inherited. */
 void supervised_init(void);
-bool supervised(void);
+bool supervised(void); /* is there a supervisor, and does it live? */
+
 struct supervised_events {
     void (*signal)(int signo);     /* sent to the supervisor; those sent to this process itself are to be left alone */
     void (*leave)(bool successor); /* one serves, or the supervisor is gone: finish what is under way, and end */
@@ -25,8 +26,9 @@ void supervised_start(struct loop *l, const struct supervised_events *events);
 void supervised_notify(const char *text); /* for systemd, as in sd_notify(3) */
 void supervised_fini(void);
 
-/* The listening sockets in LISTEN_FDS (sd_listen_fds(3)), when they are for this process; how many. They begin at
- * descriptor 3. Clears the environment of it. */
+/* For the supervisor itself too: the listening sockets in LISTEN_FDS (sd_listen_fds(3)), when they are for this
+ * process; how many. They begin at SUPERVISED_LISTEN_FDS_FIRST. Clears the environment of it. */
+#define SUPERVISED_LISTEN_FDS_FIRST 3
 unsigned supervised_listen_fds(void);
 
 #endif

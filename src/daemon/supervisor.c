@@ -44,7 +44,6 @@ static struct {
     char **argv;
     char *binary; /* the path of the file that this process was started from */
     int signals;
-    sigset_t old_mask;
     struct child children[CHILDREN_MAX];
     bool was_ready; /* some process served: from then on it is started anew */
     bool stopping;
@@ -88,6 +87,7 @@ become_child(const char *binary, int channel)
     char number[16];
     unsigned n;
     const struct held *held = held_all(&n);
+    sigset_t none;
 
     setpgid(0, 0); /* Ctrl-C is for the supervisor, which passes it on once */
     strbuf_init(&text, SIZE_MAX);
@@ -102,7 +102,8 @@ become_child(const char *binary, int channel)
     snprintf(number, sizeof number, "%d", (int)getpid());
     if (getenv("WATCHDOG_PID"))
         setenv("WATCHDOG_PID", number, 1);
-    sigprocmask(SIG_SETMASK, &su.old_mask, NULL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     execv(binary, su.argv);
     log_error(NULL, "%s cannot be started: %m", su.binary);
     _exit(EXIT_FAILED);
@@ -376,11 +377,11 @@ static void
 child_ended(struct child *c, int status)
 {
     char how[128];
-    struct child was = *c;
+    struct child was;
 
-    on_channel(c); /* what it said last */
+    on_channel(c); /* what it said last, which may change its role */
     close_channel(c);
-    was.role = c->role;
+    was = *c;
     c->pid = 0;
     describe_end(status, how, sizeof how);
     switch (was.role) {
@@ -515,10 +516,9 @@ prepare(char **argv)
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         sigaddset(&set, signals[i]);
-    if (n < 0 || sigprocmask(SIG_BLOCK, &set, &su.old_mask) != 0 ||
+    if (n < 0 || sigprocmask(SIG_BLOCK, &set, NULL) != 0 ||
         (su.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
         return -1;
-    sigemptyset(&su.old_mask); /* after an upgrade it would be the mask of this very function */
     path[n] = '\0';
     su.binary = xstrdup(path);
     su.argv = argv;
@@ -536,7 +536,7 @@ supervisor_run(char **argv)
     if (!inherit_state()) {
         unsigned n = supervised_listen_fds();
         for (unsigned i = 0; i < n; i++)
-            held_add(3 + (int)i, getpid());
+            held_add(SUPERVISED_LISTEN_FDS_FIRST + (int)i, getpid());
         start_serving();
     }
     while (!su.stopping || any_child())
