@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Whoever holds copies. Any thread, under the lock of listeners. */
+/* Whoever holds copies. Called on any thread, mostly under the lock of listeners. */
 struct handover_holder {
     void (*opened)(int fd);           /* fd stays the caller's */
     void (*closing)(uint64_t cookie); /* this process closes its last copy: nobody shall wait in that queue any more */
@@ -20,10 +20,17 @@ struct handover_holder {
 /* The kernel's number of a socket, the same for all its copies in all processes; 0: it has none (not a socket). */
 uint64_t handover_cookie(int fd);
 
+/* ---- for the process, in this order ---- */
+
 /* Before the first listener_open: a socket that was inherited; owned from now on. One that does not listen for
  * streams is closed and refused: false. */
 bool handover_give(int fd);
 void handover_set_holder(const struct handover_holder *holder); /* NULL: none; borrowed */
+/* What was inherited and nobody took: closed, and the holder told. Returns how many. After the first generation is
+ * bound. Who waits at one of them is served by the predecessor, when there is one. */
+unsigned handover_drop_rest(void);
+/* From now on a successor serves these; replaces earlier ones. */
+void handover_share(const uint64_t *cookies, size_t n);
 
 /* ---- for listeners ---- */
 
@@ -34,11 +41,5 @@ void handover_opened(int fd);
 void handover_closing(int fd);
 /* Whether a successor serves this socket too: then its queue is not this process's to empty, nor its file to remove. */
 bool handover_shared(int fd);
-
-/* From now on a successor serves these; replaces earlier ones. */
-void handover_share(const uint64_t *cookies, size_t n);
-/* What was inherited and nobody took: closed, and the holder told. Returns how many. After the first generation is
- * bound. Who waits at one of them is served by the predecessor, when there is one. */
-unsigned handover_drop_rest(void);
 
 #endif

@@ -69,7 +69,8 @@ receive(struct proxy_intro *p, size_t n, int flags)
     return got;
 }
 
-/* Looks at what is there, and takes what belongs to the header. False: no more for now, or it is over. */
+/* Looks at what is there, and takes what belongs to the header. False: no more for now, or it is over. The buffer is
+ * never full while more is needed: no header is longer than PROXY_HEADER_MAX. */
 static bool
 advance(struct proxy_intro *p)
 {
