@@ -105,9 +105,7 @@ on_abort(struct down_stream *ds, enum reason_id reason, const char *detail)
     if (x->ds->limit != LIMIT_REQUESTS) /* which ends nothing */
         record_limit(x, VERDICT_REFUSE, reason_get(reason)->code, detail);
     exchange_interrupt(x);
-    bool answerable =
-        reason == REASON_BAD_REQUEST || reason == REASON_REQUEST_TIMEOUT || reason == REASON_HEADERS_TOO_LARGE;
-    if (answerable && !x->head_sent) {
+    if (down_answerable(reason) && !x->head_sent) {
         exchange_run(x, exchange_refuse(x, reason, detail));
         return;
     }

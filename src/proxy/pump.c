@@ -52,8 +52,9 @@ refuse_body(struct exchange *x)
     exchange_run(x, STEP_FINISH);
 }
 
+/* Bytes moved: the silence that the route allows after the head begins anew. */
 static void
-keep_alive_in_silence(struct exchange *x)
+break_silence(struct exchange *x)
 {
     if (x->head_sent)
         timer_set(&x->timer, clock_now() + x->route->idle_timeout);
@@ -83,7 +84,7 @@ pump_request(struct exchange *x)
         x->body_seen += n;
         x->us->ops->send(x->us, &ds->in, n);
         ds->ops->consumed(ds);
-        keep_alive_in_silence(x);
+        break_silence(x);
     }
 }
 
@@ -119,7 +120,7 @@ pump_response(struct exchange *x)
             n = room;
         x->ds->ops->send(x->ds, &us->in, n);
         us->ops->consumed(us);
-        keep_alive_in_silence(x);
+        break_silence(x);
     }
 }
 

@@ -284,10 +284,8 @@ void
 down_abort(struct down_session *d, enum reason_id reason, const char *detail)
 {
     struct down_active *a = d->active;
-    bool there = reason == REASON_BAD_REQUEST || reason == REASON_HEADERS_TOO_LARGE || reason == REASON_REQUEST_TIMEOUT;
 
-    /* The client can still hear what was wrong. */
-    if (there && !a->responded && !a->aborted)
+    if (down_answerable(reason) && !a->responded && !a->aborted)
         a->refused = true;
     else
         down_break(d);

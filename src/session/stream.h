@@ -47,6 +47,13 @@ struct down_events { /* what the exchange (or the admin handler) implements */
     void (*on_sent)(struct down_stream *s);
 };
 
+/* Can the client still be told what was wrong? The exception above. */
+static inline bool
+down_answerable(enum reason_id reason)
+{
+    return reason == REASON_BAD_REQUEST || reason == REASON_HEADERS_TOO_LARGE || reason == REASON_REQUEST_TIMEOUT;
+}
+
 struct down_ops {
     /* A 1xx head other than 101; may come any number of times before `respond`. */
     void (*interim)(struct down_stream *s, const struct http_response *r);
