@@ -35,7 +35,8 @@ def started(bench, scenario):
 
 
 def median(rounds, key):
-    return statistics.median(r[key] for r in rounds)
+    values = [r[key] for r in rounds]
+    return None if None in values else statistics.median(values)
 
 
 def ratio(rounds, others):

@@ -58,7 +58,7 @@ class Peers:
               server {{ {listen}
                 location / {{ default_type application/json; return 200 '{BODY}'; }}
                 location /body/ {{ root {directory}; }}
-                location /slow/ {{ alias {directory}/body/; limit_rate 100; }} }} }}""",
+                location /slow/ {{ alias {directory}/body/; limit_rate 1000; }} }} }}""",
         )
         self.origin = Process(
             args.load_cpu, ["nginx", "-p", directory, "-c", "origin.conf"], self.origin_port, directory
