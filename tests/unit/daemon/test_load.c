@@ -80,7 +80,6 @@ static void
 what_cannot_be_written_or_read_is_named(void **state)
 {
     (void)state;
-    has(wrong("access_log /nonexistent/dir/access.log;\nroute / { respond 200; }\n"), "/nonexistent/dir/access.log");
     has(wrong("listener l { bind 127.0.0.1:0; tls { certificate /none.crt; key /none.key; } }\n"), "/none.crt");
     has(wrong("include /nonexistent.conf;\n"), "/nonexistent.conf");
     struct strbuf said;
@@ -88,6 +87,23 @@ what_cannot_be_written_or_read_is_named(void **state)
     assert_null(load_generation(load_conf("/nonexistent/gateway.conf"), 1, &said));
     has(said.p, "/nonexistent/gateway.conf");
     strbuf_fini(&said);
+}
+
+/* The access log is opened with the sockets, when the generation is about to serve, and not by a check of the file. */
+static void
+an_access_log_that_cannot_be_opened_is_named(void **state)
+{
+    struct strbuf said;
+    (void)state;
+    strbuf_init(&said, 1 << 16);
+    written("access_log /nonexistent/dir/access.log;\nroute / { respond 200; }\n");
+    struct generation *g = load_generation(load_conf(path), 1, &said);
+    assert_non_null(g);
+    assert_int_equal(generation_open(g), -1);
+    conf_diagnostics(g->conf, &said);
+    has(said.p, "/nonexistent/dir/access.log");
+    strbuf_fini(&said);
+    generation_free(g);
 }
 
 static void
@@ -143,6 +159,7 @@ main(void)
         cmocka_unit_test(a_failing_test_refuses_the_file),
         cmocka_unit_test(a_policy_without_its_module_says_so),
         cmocka_unit_test(what_cannot_be_written_or_read_is_named),
+        cmocka_unit_test(an_access_log_that_cannot_be_opened_is_named),
         cmocka_unit_test(workers_are_counted),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
