@@ -1,5 +1,6 @@
 /* The part of the host table that a module uses while it configures a policy. */
 #include "host.h"
+#include "order.h"
 #include "policy.h"
 #include "template.h"
 
@@ -50,15 +51,23 @@ host_conf_warning(const struct weir_conf *line, int arg, const char *fmt, ...)
 }
 
 static const struct weir_template *
+noted(struct weir_policy *p, const struct template *t)
+{
+    if (t)
+        order_note(p, t);
+    return (const struct weir_template *)t;
+}
+
+static const struct weir_template *
 host_conf_template(struct weir_policy *p, const struct weir_conf *line, unsigned i)
 {
-    return (const struct weir_template *)template_of_arg(line, i, p->arena);
+    return noted(p, template_of_arg(line, i, p->arena));
 }
 
 static const struct weir_template *
 host_template_compile(struct weir_policy *p, const char *text, const struct weir_conf *at)
 {
-    return (const struct weir_template *)template_compile(slice_str(text), at, -1, p->arena);
+    return noted(p, template_compile(slice_str(text), at, -1, p->arena));
 }
 
 /* 0, or -1 with errno; *out in the arena. */

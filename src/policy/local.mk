@@ -8,6 +8,7 @@ src_policy_libpolicy_a_SOURCES = \
 	src/policy/host_fetch.c \
 	src/policy/host_world.c \
 	src/policy/module.c src/policy/module.h \
+	src/policy/order.c src/policy/order.h \
 	src/policy/policy.c src/policy/policy.h \
 	src/policy/run.c src/policy/run.h \
 	src/policy/self_loop.h \

@@ -1,4 +1,5 @@
 #include "policy.h"
+#include "order.h"
 
 #include "../base/hash.h"
 #include "../base/parse.h"
@@ -192,7 +193,11 @@ chain_build(struct policy_scope *s, const struct weir_conf *block, struct slice 
     for (unsigned i = 0; i < n; i++)
         if (!(policies[i] = policy_get(s, &uses[i])))
             good = false;
-    return good ? chain_new(s->arena, policies, n, name) : NULL;
+    if (!good)
+        return NULL;
+    if (strcmp(conf_name(block), "upstream") != 0) /* whose policies follow those of any route */
+        order_check(policies, n, block);
+    return chain_new(s->arena, policies, n, name);
 }
 
 void

@@ -23,6 +23,7 @@ struct weir_policy {
     uint64_t salt;      /* two policies of 50 % do not select the same half */
     void *config;       /* the module's */
     struct slice default_target;
+    struct policy_read *reads; /* order.c: variables of other modules */
     bool broken; /* errors were reported for it */
     bool started, released;
     UT_hash_handle hh; /* in policy_scope.policies, by line */

@@ -196,3 +196,13 @@ template_is_literal(const struct template *t)
 {
     return t->n == 0 || (t->n == 1 && !t->pieces[0].variable);
 }
+
+bool
+template_piece(const struct template *t, unsigned i, const struct variable **v, struct slice *rest)
+{
+    if (i >= t->n)
+        return false;
+    *v = t->pieces[i].variable;
+    *rest = t->pieces[i].text;
+    return true;
+}

@@ -20,6 +20,9 @@ struct slice template_text(const struct template *t, struct weir_exchange *x);
  * percent-encoded. */
 struct slice template_field(const struct template *t, struct weir_exchange *x);
 bool template_is_literal(const struct template *t);
+/* Piece i: its variable (NULL: literal text) and what follows the variable's prefix. false: there are not so many. */
+struct variable;
+bool template_piece(const struct template *t, unsigned i, const struct variable **v, struct slice *rest);
 
 /* One variable: false: unknown name. *value p NULL: known but absent. */
 bool variable_text(struct weir_exchange *x, struct slice name, struct slice *value);

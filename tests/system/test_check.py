@@ -344,3 +344,31 @@ def test_it_opens_nothing(check, weir, tmp_path):
     assert run_weir("explain", "-c", "gateway.conf", "GET", "http://a/", cwd=tmp_path).returncode == 0
     assert sorted(f.name for f in tmp_path.iterdir()) == ["gateway.conf"]
     assert w.get("/").status == 200
+
+
+def test_a_variable_of_a_policy_that_runs_later_is_a_warning(check):
+    """A limit that replaces one of the top keeps its place, before the jwt of its route: all its callers would share one bucket."""
+    jwt = "jwt { audience a; key secret:0123456789012345678901234567890123456789 alg=HS256; }"
+    done = check(f"""use jwt rate_limit;
+rate_limit {{ key ${{client.ip}}; rate 10/s; }}
+route /a {{
+    rate_limit {{ key ${{jwt.sub}}; rate 10/s; }}
+    {jwt}
+    respond 200;
+}}
+""")
+    assert done.returncode == 0
+    found = blocks(done.stderr)
+    assert [(b[1], b[3]) for b in found] == [(4, "warning")], done.stderr
+    assert "${jwt.sub}" in found[0][4] and "gateway.conf:5" in found[0][4] and "gateway.conf:3" in found[0][4]
+    assert "write `jwt` before the outermost `rate_limit`" in found[0][7]
+    assert not check(f"use jwt rate_limit; {jwt} rate_limit {{ rate 10/s; }} route /a {{ rate_limit {{ key ${{jwt.sub}}; rate 1/s; }} respond 200; }}").stderr
+
+
+def test_one_line_is_warned_of_once_for_all_its_routes(check):
+    routes = "\n".join(f"route /{i} {{ respond 200; }}" for i in range(500))
+    done = check(f"use jwt rate_limit;\nrate_limit {{ key ${{jwt.sub}}; rate 10/s; }}\n{routes}")
+    assert done.returncode == 0
+    found = blocks(done.stderr)
+    assert [(b[1], b[3]) for b in found] == [(2, "warning")], done.stderr
+    assert "no policy of module `jwt`" in found[0][4] and "gateway.conf:3" in found[0][4]

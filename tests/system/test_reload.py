@@ -282,6 +282,9 @@ def test_warnings_do_not_stop_a_reload(weir):
     assert w.reload("route / { respond 200 second; }\nroute / { respond 200 never; }")[0] == 200
     w.stderr.wait(lambda line: "gateway.conf:2:" in line and "warning:" in line, "the warning")
     assert w.get("/").text == "second"
+    limited = "use jwt rate_limit;\nroute / { rate_limit { key ${jwt.sub}; rate 100/s; } respond 200 third; }"
+    assert w.reload(limited)[0] == 200
+    w.stderr.wait(lambda line: "gateway.conf:2:" in line and "warning: `${jwt.sub}` has no value in" in line, "the warning")
 
 
 def test_removed_routes_and_upstreams_leave_nothing(weir, origin):

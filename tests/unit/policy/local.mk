@@ -2,6 +2,8 @@
 TEST_MODULE_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
 check_LTLIBRARIES += \
 	tests/unit/policy/probe.la \
+	tests/unit/policy/giver.la \
+	tests/unit/policy/late_giver.la \
 	tests/unit/policy/good.la \
 	tests/unit/policy/bad_major.la \
 	tests/unit/policy/bad_minor.la \
@@ -15,6 +17,12 @@ check_LTLIBRARIES += \
 tests_unit_policy_probe_la_SOURCES = tests/unit/policy/probe.c tests/unit/policy/probe.h
 tests_unit_policy_probe_la_CFLAGS = $(AM_CFLAGS)
 tests_unit_policy_probe_la_LDFLAGS = $(TEST_MODULE_LDFLAGS)
+tests_unit_policy_giver_la_SOURCES = tests/unit/policy/giver.c
+tests_unit_policy_giver_la_CFLAGS = $(AM_CFLAGS) -DGIVER_NAME='"giver"'
+tests_unit_policy_giver_la_LDFLAGS = $(TEST_MODULE_LDFLAGS)
+tests_unit_policy_late_giver_la_SOURCES = tests/unit/policy/giver.c
+tests_unit_policy_late_giver_la_CFLAGS = $(AM_CFLAGS) -DGIVER_NAME='"late_giver"' -DGIVER_TARGET
+tests_unit_policy_late_giver_la_LDFLAGS = $(TEST_MODULE_LDFLAGS)
 tests_unit_policy_good_la_SOURCES = tests/unit/policy/bad.c
 tests_unit_policy_good_la_CFLAGS = $(AM_CFLAGS) -DMODULE_NAME='"good"'
 tests_unit_policy_good_la_LDFLAGS = $(TEST_MODULE_LDFLAGS)
@@ -63,6 +71,11 @@ check_PROGRAMS += tests/unit/policy/test_module
 tests_unit_policy_test_module_SOURCES = tests/unit/policy/test_module.c $(POLICY_FIXTURE)
 tests_unit_policy_test_module_CFLAGS = $(POLICY_TEST_CFLAGS)
 tests_unit_policy_test_module_LDADD = $(LIBS_4_POLICY) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/policy/test_order
+tests_unit_policy_test_order_SOURCES = tests/unit/policy/test_order.c $(POLICY_FIXTURE)
+tests_unit_policy_test_order_CFLAGS = $(POLICY_TEST_CFLAGS)
+tests_unit_policy_test_order_LDADD = $(LIBS_4_POLICY) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/policy/test_policy
 tests_unit_policy_test_policy_SOURCES = tests/unit/policy/test_policy.c $(POLICY_FIXTURE)
