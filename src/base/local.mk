@@ -8,6 +8,7 @@ src_base_libbase_a_SOURCES = \
 	src/base/iobuf.c src/base/iobuf.h \
 	src/base/log.c src/base/log.h \
 	src/base/name_map.c src/base/name_map.h \
+	src/base/number.h \
 	src/base/parse.c src/base/parse.h \
 	src/base/random.c src/base/random.h \
 	src/base/recycle.h \

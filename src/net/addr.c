@@ -2,6 +2,7 @@
 
 #include "addr.h"
 
+#include "../base/number.h"
 #include "../base/parse.h"
 #include "../base/xalloc.h"
 
@@ -162,20 +163,6 @@ ipv4_of(const struct addr *a)
     return NULL;
 }
 
-static char *
-put_number(char *p, unsigned v)
-{
-    char digits[10];
-    unsigned n = 0;
-
-    do
-        digits[n++] = (char)('0' + v % 10);
-    while (v /= 10);
-    while (n)
-        *p++ = digits[--n];
-    return p;
-}
-
 size_t
 addr_format_ip(const struct addr *a, char out[ADDR_TEXT_MAX])
 {
@@ -184,7 +171,7 @@ addr_format_ip(const struct addr *a, char out[ADDR_TEXT_MAX])
 
     if (ipv4) { /* each request needs it, so not by printf */
         for (int i = 0; i < 4; i++) {
-            p = put_number(p, ipv4[i]);
+            p = number_put(p, ipv4[i]);
             *p++ = '.';
         }
         *--p = '\0';
@@ -212,7 +199,7 @@ addr_format(const struct addr *a, char out[ADDR_TEXT_MAX])
         n += 2;
     }
     out[n++] = ':';
-    n = (size_t)(put_number(out + n, (unsigned)addr_port(a)) - out);
+    n = (size_t)(number_put(out + n, (unsigned)addr_port(a)) - out);
     out[n] = '\0';
     return n;
 }

@@ -1,5 +1,6 @@
 #include "access_line.h"
 
+#include "../base/number.h"
 #include "../base/utf8.h"
 
 #ifdef __SSE2__
@@ -185,20 +186,6 @@ put_word(char *p, const char *s)
 }
 
 static char *
-put_number(char *p, uint64_t v)
-{
-    char digits[20];
-    unsigned n = 0;
-
-    do
-        digits[n++] = (char)('0' + v % 10);
-    while (v /= 10);
-    while (n)
-        *p++ = digits[--n];
-    return p;
-}
-
-static char *
 put_digits(char *p, unsigned v, unsigned n)
 {
     for (unsigned i = n; i--; v /= 10)
@@ -212,7 +199,7 @@ put_ms(char *p, nsec_t d)
 {
     uint64_t us = d > 0 ? (uint64_t)d / 1000 : 0;
 
-    p = put_number(p, us / 1000);
+    p = number_put(p, us / 1000);
     *p++ = '.';
     return put_digits(p, (unsigned)(us % 1000), 3);
 }
@@ -314,11 +301,11 @@ static char *
 put_answer(char *p, const struct access_record *r)
 {
     p = LIT(p, ",\"status\":");
-    p = put_number(p, r->status > 0 ? (uint64_t)r->status : 0);
+    p = number_put(p, r->status > 0 ? (uint64_t)r->status : 0);
     p = LIT(p, ",\"bytes_in\":");
-    p = put_number(p, r->bytes_in);
+    p = number_put(p, r->bytes_in);
     p = LIT(p, ",\"bytes_out\":");
-    p = put_number(p, r->bytes_out);
+    p = number_put(p, r->bytes_out);
     p = LIT(p, ",\"duration_ms\":");
     p = put_ms(p, r->duration);
     p = LIT(p, ",\"upstream\":");
@@ -326,7 +313,7 @@ put_answer(char *p, const struct access_record *r)
     p = LIT(p, ",\"endpoint\":");
     p = put_text_or_null(p, r->endpoint);
     p = LIT(p, ",\"attempts\":");
-    p = put_number(p, r->attempts);
+    p = number_put(p, r->attempts);
     p = LIT(p, ",\"upstream_ms\":");
     p = r->upstream_duration < 0 ? LIT(p, "null") : put_ms(p, r->upstream_duration);
     p = LIT(p, ",\"route\":");
