@@ -209,12 +209,6 @@ down_idle(struct down_session *d)
 
 /* ------------------------------------------------------------------ ends */
 
-static void
-session_free(void *p)
-{
-    free(p);
-}
-
 void
 down_end(struct down_session *d)
 {
@@ -238,7 +232,7 @@ down_end(struct down_session *d)
     timer_fini(&d->timer);
     task_cancel(l, &d->task);
     tell(d, h, SESSION_ENDED);
-    loop_defer_free(l, session_free, d);
+    loop_defer_free(l, free, d);
 }
 
 void

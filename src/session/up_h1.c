@@ -40,9 +40,14 @@ struct up_session {
     enum up_state state;
     enum http_method method; /* of the request */
     bool open;               /* the stream is the owner's */
-    bool asked_upgrade, tunnel, shut, write_failed;
-    bool released; /* since the last turn: the pool is to be told */
-    bool running, again, ended;
+    bool asked_upgrade;      /* the request offered one */
+    bool tunnel;             /* raw bytes both ways */
+    bool shut;               /* tunnel: our side was ended */
+    bool write_failed;       /* the rest of the request will not go: the origin takes no more, or its head's promise
+                                was broken. What the origin says is still read */
+    bool released;           /* since the last turn: the pool is to be told */
+    bool running, again;     /* inside up_run; one more step is wanted */
+    bool ended;              /* freed at the end of the turn */
 };
 
 static void up_run(struct up_session *u);
@@ -101,12 +106,6 @@ up_h1_new(struct conn *c, const struct h1_limits *limits, const struct up_sessio
 }
 
 static void
-session_free(void *p)
-{
-    free(p);
-}
-
-static void
 close_conn(struct up_session *u)
 {
     if (u->c)
@@ -124,7 +123,7 @@ up_h1_close(struct up_session *u)
     timer_fini(&u->yield);
     h1_reader_fini(&u->in);
     h1_writer_fini(&u->out);
-    loop_defer_free(u->loop, session_free, u);
+    loop_defer_free(u->loop, free, u);
 }
 
 /* The connection is of no use any more and has no stream. */
