@@ -1,5 +1,6 @@
 """What is shipped beside the program: configurations, unit, pod, pages and README say what is true."""
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -139,6 +140,14 @@ def test_every_metric_is_in_the_manual(weir, origin):
     names = set(re.findall(r"^# TYPE (\w+)", text, re.M))
     page = source("man", "weir.8")
     assert names and not [n for n in sorted(names) if f".It Li {n}" not in page]
+
+
+def test_every_metric_that_the_source_names_is_in_the_manual():
+    """Also those that show only with a store, or after something went wrong."""
+    files = [f for top in ("src", "modules") for f in pathlib.Path(TOP, top).rglob("*.c") if "test" not in f.name]
+    names = {n for f in files for n in re.findall(r'"(weir_[a-z_]+)",', f.read_text(encoding="utf-8"))}
+    page = source("man", "weir.8")
+    assert len(names) > 20 and not [n for n in sorted(names) if f".It Li {n}" not in page]
 
 
 def test_every_command_is_in_the_manual():
