@@ -11,7 +11,8 @@
 #include "arena.h"
 
 enum verdict { VERDICT_PASS, VERDICT_REFUSE, VERDICT_ERROR, VERDICT_SKIP };
-/* As in weir_policy_verdicts_total and `why`, see weir(8): pass refuse error; skip where a step did not apply. */
+/* As in weir_policy_verdicts_total, which has the mode as a label, and in `why`, which puts "shadow_" before those of a
+ * policy in shadow: pass refuse error; skip where a step did not apply. */
 const char *verdict_name(enum verdict v);
 
 struct decision {

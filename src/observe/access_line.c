@@ -240,6 +240,15 @@ has_detail(const struct decision *d)
     return d->detail.n && (d->verdict == VERDICT_REFUSE || d->verdict == VERDICT_ERROR);
 }
 
+/* What a policy in shadow says is not applied; nobody who counts refusals shall take it for one. */
+static char *
+put_verdict(char *p, const struct decision *d)
+{
+    if (d->mode && d->verdict != VERDICT_SKIP && strcmp(d->mode, "shadow") == 0)
+        p = LIT(p, "shadow_");
+    return put_own(p, verdict_name(d->verdict));
+}
+
 static char *
 put_decision(char *p, const struct decision *d)
 {
@@ -248,7 +257,7 @@ put_decision(char *p, const struct decision *d)
     p = LIT(p, "\",\"subject\":");
     p = put_text_or_null(p, d->subject);
     p = LIT(p, ",\"verdict\":\"");
-    p = put_own(p, verdict_name(d->verdict));
+    p = put_verdict(p, d);
     p = LIT(p, "\",\"reason\":");
     p = put_word(p, d->reason);
     if (has_detail(d)) {
@@ -353,5 +362,5 @@ access_line_bound(const struct access_record *r)
             n += d->detail.n + 16;
     }
     /* 640: the keys, quotes and numbers of a line; 96: those of a row. */
-    return 640 + rows * 96u + n * ESCAPED_MAX;
+    return 640 + rows * 104u + n * ESCAPED_MAX;
 }

@@ -24,13 +24,27 @@ def test_shadow_records_and_counts_but_does_not_refuse(weir, policy):
     assert statuses(w, 10) == {200: 10}
     refused = 9 if policy == "rate_limit" else 10
     assert w.metric("weir_policy_verdicts_total", policy=policy, verdict="refuse", mode="shadow") == refused
-    line = w.log.wait(lambda r: any(d["subject"] == policy and d["verdict"] == "refuse" for d in r["why"]), "a refusal in shadow")
+    line = w.log.wait(lambda r: any(d["subject"] == policy and d["verdict"] == "shadow_refuse" for d in r["why"]), "a refusal in shadow")
     assert (line["status"], line["reason"]) == (200, None)
     d = next(d for d in line["why"] if d["subject"] == policy)
     assert d["reason"] == POLICIES[policy][1]
     r = w.get("/p")
     assert not r.headers.has("WWW-Authenticate") and not r.headers.has("Retry-After")
     assert next(x for x in w.view("routes"))["policies"][0]["mode"] == "shadow"
+
+
+def test_the_log_tells_a_shadow_verdict_from_an_enforced_one(weir):
+    """By the verdict alone, with the keys that each decision has: also where one of either kind speaks in one exchange."""
+    w = weir("use jwt rate_limit;\nroute /p { rate_limit { rate 1/h; key x; mode shadow; }\n"
+             "jwt { audience any; key 'secret:a secret that is long enough' alg=HS256; }\nrespond 200; }\n")
+    assert statuses(w, 2) == {401: 2}
+    said = []
+    for n in range(2):
+        line = w.log.wait(lambda r: r["status"] == 401 and r["request_id"] not in [i for i, _ in said], "a refusal")
+        said.append((line["request_id"], [(d["subject"], d["verdict"]) for d in line["why"] if d["step"] == "policy"]))
+        assert all(set(d) - {"detail"} == {"step", "subject", "verdict", "reason", "at"} for d in line["why"])
+    assert sorted(v for _, v in said) == [[("rate_limit", "shadow_pass"), ("jwt", "refuse")],
+                                          [("rate_limit", "shadow_refuse"), ("jwt", "refuse")]]
 
 
 @pytest.mark.parametrize("policy", POLICIES)

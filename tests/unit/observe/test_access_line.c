@@ -88,6 +88,11 @@ the_keys_and_their_order(void **state)
     d = decision_add(&f->why, "policy", SLICE("jwt"), VERDICT_REFUSE);
     d->reason = "jwt_expired";
     d->detail = SLICE("ex\"pired");
+    d = decision_add(&f->why, "policy", SLICE("rl"), VERDICT_REFUSE);
+    d->reason = "rate_limited";
+    d->mode = "shadow";
+    d = decision_add(&f->why, "policy", SLICE("rl"), VERDICT_SKIP);
+    d->mode = "shadow";
     f->r.reason = "jwt_expired";
     assert_string_equal(
         line(f),
@@ -98,7 +103,9 @@ the_keys_and_their_order(void **state)
         "\"upstream_ms\":10.000,\"route\":\"api.example.com/orders/\",\"reason\":\"jwt_expired\",\"why\":["
         "{\"step\":\"route\",\"subject\":\"r1\",\"verdict\":\"pass\",\"reason\":null,\"at\":\"gateway.conf:12\"},"
         "{\"step\":\"policy\",\"subject\":\"jwt\",\"verdict\":\"refuse\",\"reason\":\"jwt_expired\","
-        "\"detail\":\"ex\\\"pired\",\"at\":null}]}\n");
+        "\"detail\":\"ex\\\"pired\",\"at\":null},"
+        "{\"step\":\"policy\",\"subject\":\"rl\",\"verdict\":\"shadow_refuse\",\"reason\":\"rate_limited\",\"at\":null},"
+        "{\"step\":\"policy\",\"subject\":\"rl\",\"verdict\":\"skip\",\"reason\":null,\"at\":null}]}\n");
 }
 
 static void
