@@ -9,7 +9,13 @@
  *
  * Errors. A function that can fail says so; the others cannot.
  *
- * Change history: ABI 1.0 is the first. 1.1: weir_outcome has `delivered`.
+ * Versions. A module of the same major and of the same or an older minor version is loaded as it is; one that is newer
+ * than weir is refused. So a module may use all that its own headers declare, and need not look at the `size` of what
+ * the host gives. Within a major version structs grow at their end only, and nothing changes its meaning.
+ *
+ * Change history:
+ *   1.0  the first.
+ *   1.1  weir_host has `metric_put`; weir_outcome has `delivered`.
  */
 #ifndef WEIR_MODULE_H
 #define WEIR_MODULE_H
@@ -200,8 +206,8 @@ struct weir_host {
                                     struct weir_str key, const struct weir_str *args, unsigned n, weir_store_done done,
                                     void *arg);
 
-    /* As often as `metric` returned it: when nobody is left its series go. For metrics that carry the name of a policy
-     * or of another thing that a reload may take away; NULL is allowed. */
+    /* Since 1.1. As often as `metric` returned it: when nobody is left its series go. For metrics that carry the name of
+     * a policy or of another thing that a reload may take away; NULL is allowed. */
     void (*metric_put)(struct weir_metric *m);
 };
 

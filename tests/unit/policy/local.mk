@@ -5,6 +5,7 @@ check_LTLIBRARIES += \
 	tests/unit/policy/giver.la \
 	tests/unit/policy/late_giver.la \
 	tests/unit/policy/good.la \
+	tests/unit/policy/old.la \
 	tests/unit/policy/bad_major.la \
 	tests/unit/policy/bad_minor.la \
 	tests/unit/policy/bad_size.la \
@@ -23,6 +24,9 @@ tests_unit_policy_giver_la_LDFLAGS = $(TEST_MODULE_LDFLAGS)
 tests_unit_policy_late_giver_la_SOURCES = tests/unit/policy/giver.c
 tests_unit_policy_late_giver_la_CFLAGS = $(AM_CFLAGS) -DGIVER_NAME='"late_giver"' -DGIVER_TARGET
 tests_unit_policy_late_giver_la_LDFLAGS = $(TEST_MODULE_LDFLAGS)
+tests_unit_policy_old_la_SOURCES = tests/unit/policy/old.c tests/unit/policy/old.h
+tests_unit_policy_old_la_CFLAGS = $(AM_CFLAGS)
+tests_unit_policy_old_la_LDFLAGS = $(TEST_MODULE_LDFLAGS)
 tests_unit_policy_good_la_SOURCES = tests/unit/policy/bad.c
 tests_unit_policy_good_la_CFLAGS = $(AM_CFLAGS) -DMODULE_NAME='"good"'
 tests_unit_policy_good_la_LDFLAGS = $(TEST_MODULE_LDFLAGS)

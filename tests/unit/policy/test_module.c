@@ -1,4 +1,5 @@
 #include "fixture.h"
+#include "old.h"
 
 #include "../../../src/policy/module.h"
 
@@ -181,6 +182,32 @@ naming_a_module_twice_is_harmless(void **state)
     assert_has(fixture_errors(f), "warning: module `probe` is named twice");
 }
 
+/* Structs have grown since; what it knows of them is where it was. */
+static void
+a_module_of_the_first_version_works(void **state)
+{
+    struct weir_outcome o = { .size = sizeof(o), .status = 503, .duration_ns = 7, .delivered = 1 };
+    struct fixture *f = *state;
+    const struct weir_policy *p;
+    const struct old_seen *seen;
+    struct chain *c;
+
+    fixture_load(f, "use old; route /r { old { } }");
+    c = fixture_chain(f, "route", "/r");
+    p = chain_get(c, 0);
+    seen = policy_config(p);
+    assert_int_equal(policy_module(p)->abi_minor, 0);
+    chain_begin(&f->x, c);
+    assert_int_equal(chain_request(&f->x), CHAIN_PASS);
+    assert_int_equal(chain_attempt(&f->x, NULL), CHAIN_PASS);
+    chain_outcome(&f->x, NULL, &o);
+    assert_int_equal(seen->requests, 1);
+    assert_int_equal(seen->outcomes, 1);
+    assert_int_equal(seen->status, 503);
+    assert_int_equal(seen->duration_ns, 7);
+    assert_row(f, 0, "policy old pass seen enforce");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int
@@ -195,6 +222,7 @@ main(void)
         T(use_reports_each_module_at_its_name),
         T(a_replaced_file_is_a_warning),
         T(clashing_directives_are_refused),
+        T(a_module_of_the_first_version_works),
         T(naming_a_module_twice_is_harmless),
     };
 
