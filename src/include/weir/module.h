@@ -206,8 +206,8 @@ struct weir_host {
                                     struct weir_str key, const struct weir_str *args, unsigned n, weir_store_done done,
                                     void *arg);
 
-    /* Since 1.1. As often as `metric` returned it: when nobody is left its series go. For metrics that carry the name of
-     * a policy or of another thing that a reload may take away; NULL is allowed. */
+    /* Since 1.1. As often as `metric` returned it: when nobody is left its series go. For metrics that carry the name
+     * of a policy or of another thing that a reload may take away; NULL is allowed. */
     void (*metric_put)(struct weir_metric *m);
 };
 
