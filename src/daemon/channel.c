@@ -77,16 +77,20 @@ channel_receive(int channel, char buffer[CHANNEL_MAX], struct channel_message *m
 {
     struct iovec iov = { buffer, CHANNEL_MAX };
     union control control;
-    struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+    struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control };
     ssize_t n;
+
+    h.msg_controllen = CMSG_LEN(sizeof(int)); /* with padding there would be room for a second one */
 
     do
         n = recvmsg(channel, &h, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
     if (n < 0 && errno == EAGAIN)
         return 0;
-    if (n <= 0)
+    if (n <= 0) {
+        errno = 0;
         return -1;
+    }
     m->kind = (enum channel_kind)buffer[0];
     m->text = slice_of(buffer + 1, (size_t)n - 1);
     m->fd = attached(&h);
@@ -94,5 +98,6 @@ channel_receive(int channel, char buffer[CHANNEL_MAX], struct channel_message *m
         return 1;
     if (m->fd >= 0)
         close(m->fd);
+    errno = EPROTO;
     return -1;
 }

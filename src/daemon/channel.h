@@ -28,7 +28,7 @@ struct channel_message {
 int channel_pair(int ends[2]);
 /* fd: one to send along, or -1. Waits at most a second for room. 0, or -1 with errno. */
 int channel_send(int channel, enum channel_kind kind, struct slice text, int fd);
-/* 1: a message; 0: none for now; -1: the other side is gone, or spoke nonsense. */
+/* 1: a message; 0: none for now; -1: the other side is gone, or (errno EPROTO) spoke nonsense. */
 int channel_receive(int channel, char buffer[CHANNEL_MAX], struct channel_message *m);
 
 #endif

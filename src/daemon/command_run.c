@@ -74,6 +74,7 @@ supervise(int argc, char **argv)
     words[1] = xstrdup("run");
     for (int i = 1; i < argc; i++)
         words[i + 1] = argv[i];
+    raise_descriptors(); /* it holds a socket for each address and worker */
     return supervisor_run(words);
 }
 

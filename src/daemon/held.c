@@ -9,7 +9,7 @@
 static struct held *held;
 static unsigned n_held;
 
-void
+bool
 held_add(int fd, pid_t owner)
 {
     uint64_t cookie = handover_cookie(fd);
@@ -17,11 +17,12 @@ held_add(int fd, pid_t owner)
     for (unsigned i = 0; i < n_held; i++) {
         if (held[i].cookie == cookie) {
             close(fd);
-            return;
+            return false;
         }
     }
     held = xrealloc(held, (n_held + 1) * sizeof *held);
     held[n_held++] = (struct held){ cookie, fd, owner, false };
+    return true;
 }
 
 static void

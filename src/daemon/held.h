@@ -17,7 +17,7 @@ struct held {
     bool unwanted; /* by a candidate: it goes when that one serves */
 };
 
-void held_add(int fd, pid_t owner); /* takes over fd */
+bool held_add(int fd, pid_t owner); /* takes over fd. False: it is held already */
 void held_drop(uint64_t cookie);    /* nothing when it is not held */
 void held_drop_of(pid_t owner);
 void held_mark_unwanted(uint64_t cookie);

@@ -5,6 +5,7 @@
 #include "../base/parse.h"
 #include "../base/strbuf.h"
 #include "../base/xalloc.h"
+#include "../net/handover.h"
 #include "channel.h"
 #include "command.h"
 #include "held.h"
@@ -38,6 +39,7 @@ struct child {
     int channel; /* -1: closed */
     enum role role;
     nsec_t started;
+    bool ended; /* only what it said last is still to be read */
 };
 
 static struct {
@@ -77,6 +79,12 @@ static void
 keep_over_exec(int fd)
 {
     fcntl(fd, F_SETFD, 0);
+}
+
+static void
+close_on_exec(int fd)
+{
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
 /* In the new process, before it becomes the binary: what it inherits is said in its environment. */
@@ -132,7 +140,7 @@ start(const char *binary, enum role role)
         close(ends[0]);
         return NULL;
     }
-    *c = (struct child){ pid, ends[0], role, clock_precise() };
+    *c = (struct child){ .pid = pid, .channel = ends[0], .role = role, .started = clock_precise() };
     return c;
 }
 
@@ -242,6 +250,11 @@ become_new_supervisor(void)
     setenv(STATE_ENV, text.p, 1);
     execv(su.binary, su.argv);
     log_error(NULL, "upgrade: the supervisor stays the old binary: %s: %m", su.binary);
+    for (struct child *c = su.children; c < su.children + CHILDREN_MAX; c++)
+        if (c->pid)
+            close_on_exec(c->channel);
+    for (unsigned i = 0; i < n; i++)
+        close_on_exec(held[i].fd);
     unsetenv(STATE_ENV);
     strbuf_fini(&text);
 }
@@ -251,7 +264,7 @@ upgrade_done(struct child *candidate)
 {
     struct child *old = find_role(ROLE_SERVING);
 
-    su.upgrade_by = 0;
+    su.upgrade_by = su.restart_at = 0;
     candidate->role = ROLE_SERVING;
     held_settle_unwanted(true);
     log_notice(NULL, "upgrade: process %d serves", (int)candidate->pid);
@@ -276,12 +289,12 @@ inherit_state(void)
 
         used = 0;
         if (c && sscanf(text, "c %d %d %d;%n", &pid, &fd, &role, &used) == 3 && used)
-            *c = (struct child){ pid, fd, (enum role)role, clock_precise() };
+            *c = (struct child){ .pid = pid, .channel = fd, .role = (enum role)role, .started = clock_precise() };
         else if (sscanf(text, "s %d %d;%n", &fd, &pid, &used) == 2 && used)
             held_add(fd, pid);
         else
             break;
-        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        close_on_exec(fd);
     }
     unsetenv(STATE_ENV);
     su.was_ready = true;
@@ -302,8 +315,23 @@ take_notify(struct child *c, struct slice text)
         notify_systemd(words);
     }
     free(words);
-    if (c->role == ROLE_CANDIDATE && ready)
+    if (c->role == ROLE_CANDIDATE && ready && !c->ended && !su.stopping)
         upgrade_done(c);
+}
+
+/* Who leaves has nobody accept from what it opened last. What is opened beside a candidate is not that one's:
+ * connections would wait there for nobody, once it serves. */
+static void
+take_socket(const struct child *c, int fd)
+{
+    uint64_t cookie = handover_cookie(fd);
+
+    if (c->role == ROLE_LEAVING) {
+        close(fd);
+        return;
+    }
+    if (held_add(fd, c->pid) && c->role == ROLE_SERVING && find_role(ROLE_CANDIDATE))
+        held_mark_unwanted(cookie);
 }
 
 static void
@@ -312,7 +340,7 @@ take_message(struct child *c, const struct channel_message *m)
     uint64_t cookie;
 
     if (m->kind == CHANNEL_OPENED && m->fd >= 0) {
-        held_add(m->fd, c->pid);
+        take_socket(c, m->fd);
         return;
     }
     if (m->fd >= 0)
@@ -334,10 +362,15 @@ on_channel(struct child *c)
     int got;
 
     while (c->channel >= 0 && (got = channel_receive(c->channel, su.buffer, &m)) != 0) {
-        if (got > 0)
+        if (got > 0) {
             take_message(c, &m);
-        else
-            close_channel(c); /* its end is told by SIGCHLD */
+            continue;
+        }
+        if (errno == EPROTO && !c->ended) {
+            log_error(NULL, "process %d speaks nonsense; ending it", (int)c->pid);
+            kill(c->pid, SIGKILL);
+        }
+        close_channel(c); /* its end is told by SIGCHLD */
     }
 }
 
@@ -379,7 +412,8 @@ child_ended(struct child *c, int status)
     char how[128];
     struct child was;
 
-    on_channel(c); /* what it said last, which may change its role */
+    c->ended = true;
+    on_channel(c); /* what it said last */
     close_channel(c);
     was = *c;
     c->pid = 0;
@@ -539,6 +573,7 @@ supervisor_run(char **argv)
             held_add(SUPERVISED_LISTEN_FDS_FIRST + (int)i, getpid());
         start_serving();
     }
+    reap(); /* who ended while there was another binary here */
     while (!su.stopping || any_child())
         turn();
     return su.exit_code;

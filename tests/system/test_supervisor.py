@@ -1,4 +1,5 @@
 """The supervisor: what serves may crash, be killed or be replaced by another binary, and clients hardly notice."""
+import ctypes
 import os
 import shutil
 import signal
@@ -356,3 +357,221 @@ def connected(address):
         return Conn(address)
     except ConnectionRefusedError:
         return None
+
+
+# ---- what goes wrong between the processes ----
+
+def getfd(pid, fd):
+    """A copy of another process's descriptor (pidfd_getfd(2))."""
+    handle = os.pidfd_open(pid)
+    try:
+        copy = ctypes.CDLL(None, use_errno=True).syscall(438, handle, fd, 0)
+    finally:
+        os.close(handle)
+    if copy < 0:
+        pytest.skip("not allowed to take a copy of a descriptor")
+    return copy
+
+
+def channel_of(pid):
+    """The end that a serving process has."""
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        if os.readlink(f"/proc/{pid}/fd/{fd}").startswith("socket:"):
+            s = socket.socket(fileno=getfd(pid, int(fd)))
+            if (s.family, s.type) == (socket.AF_UNIX, socket.SOCK_SEQPACKET):
+                return s
+            s.close()
+    raise AssertionError("no channel")
+
+
+def candidate_of(w):
+    line = w.stderr.wait(lambda x: "is starting as process" in x, "the candidate")
+    return int(line.rsplit(" ", 1)[1])
+
+
+class Held:
+    """The next process that loads the configuration waits for its text."""
+
+    def __init__(self, w):
+        self.w = w
+        with open(w.path, encoding="utf-8") as f:
+            self.text = f.read()
+        os.mkfifo(w.path + ".fifo")
+        self.fd = os.open(w.path + ".fifo", os.O_RDWR)
+        os.rename(w.path + ".fifo", w.path)
+
+    def reader(self, pid):
+        def reads():
+            return any(os.readlink(f"/proc/{pid}/fd/{fd}") == self.w.path for fd in os.listdir(f"/proc/{pid}/fd"))
+
+        def quietly():
+            try:
+                return reads()
+            except FileNotFoundError:
+                return False
+        eventually(quietly, "the reading of the configuration")
+
+    def go_on(self):
+        out = os.open(f"/proc/self/fd/{self.fd}", os.O_WRONLY)
+        os.close(self.fd)
+        os.write(out, self.text.encode())
+        os.close(out)
+
+
+def refuses(address):
+    try:
+        socket.create_connection(address).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_a_listener_that_came_beside_a_candidate(start):
+    """The new process has read the configuration before a reload of the old one: nobody may wait for ever at an address that it does not
+    know."""
+    other = Port()
+    w = start()
+    old = only(w)
+    held = Held(w)
+    w.signal(signal.SIGUSR2)
+    held.reader(candidate_of(w))
+    w.write(CONF + "listener main { bind @LISTEN@; bind @OTHER@; }\n", OTHER=other)
+    w.signal(signal.SIGHUP)
+    w.stderr.wait(lambda x: "is live" in x, "the reload")
+    with Conn(other.address) as c:
+        assert c.get("/here").status == 200
+    held.go_on()
+    successor(w, old)
+    assert w.get("/here").status == 200
+    eventually(lambda: refuses(other.address), "the end of the address")
+    other.close()
+
+
+def test_a_crash_beside_a_candidate(start):
+    """Who is started anew meanwhile has the same sockets as the candidate."""
+    w = start()
+    old = only(w)
+    held = Held(w)
+    w.signal(signal.SIGUSR2)
+    pid = candidate_of(w)
+    held.reader(pid)
+    with open(w.path + ".new", "w", encoding="utf-8") as f:
+        f.write(held.text)
+    os.rename(w.path + ".new", w.path)
+    first = w.stderr.wait(lambda x: "weir is serving" in x, "the first word")
+    os.kill(old, signal.SIGKILL)
+    w.stderr.wait(lambda x: "weir is serving" in x and x is not first, "the one started anew")
+    assert w.get("/here").status == 200
+    held.go_on()
+    eventually(lambda: w.serving() == [pid], "the upgrade")
+    os.kill(pid, signal.SIGKILL)
+    successor(w, pid)
+    for _ in range(20):
+        assert w.get("/here").status == 200
+
+
+def test_an_end_during_an_upgrade(start):
+    """SIGTERM beside a candidate ends all of them."""
+    w = start(CONF.replace("lag 1s", "lag 0s"))
+    held = Held(w)
+    w.signal(signal.SIGUSR2)
+    pid = candidate_of(w)
+    held.reader(pid)
+    w.signal(signal.SIGUSR2)
+    w.stderr.wait(lambda x: "one is under way already" in x, "the word of it")
+    w.signal(signal.SIGTERM)
+    eventually(lambda: w.serving() == [pid], "the end of the old process")
+    held.go_on()
+    assert w.wait() == 0
+    assert not any("serves" in line and f"process {pid}" in line for line in w.stderr.all)
+
+
+def sending(pid):
+    """It waits for room on a channel: poll of one descriptor."""
+    with open(f"/proc/{pid}/syscall", encoding="ascii") as f:
+        words = f.read().split()
+    return len(words) > 3 and int(words[2], 16) == 1 and int(words[3], 16) == 1000
+
+
+def test_a_candidate_that_dies_of_its_first_word(start):
+    """It has said that it is ready, and is dead when that is heard: the old process goes on."""
+    w = start()
+    old = only(w)
+    with channel_of(w.process.pid) as channel:  # full, and nobody reads: the supervisor waits a second when it has something to say
+        os.kill(old, signal.SIGSTOP)
+        eventually(lambda: stopped(old), "all its threads to stand still")
+        with pytest.raises(BlockingIOError):
+            while True:
+                channel.send(b"?", socket.MSG_DONTWAIT)
+    first = w.stderr.wait(lambda x: "weir is serving" in x, "the first word")
+    held = Held(w)
+    w.signal(signal.SIGUSR2)
+    pid = candidate_of(w)
+    held.reader(pid)
+    w.signal(signal.SIGHUP)
+    eventually(lambda: sending(w.process.pid), "the supervisor to wait")
+    w.signal(signal.SIGSTOP)
+    held.go_on()
+    w.stderr.wait(lambda x: "weir is serving" in x and x is not first, "readiness")
+    os.kill(pid, signal.SIGKILL)
+    w.signal(signal.SIGCONT)
+    w.stderr.wait(lambda x: f"the new process {pid} was ended by signal 9" in x and "the old one goes on" in x, "the failure")
+    os.kill(old, signal.SIGCONT)
+    assert w.get("/here").status == 200
+    assert only(w) == old
+
+
+# ---- descriptors and nonsense ----
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def test_no_descriptor_is_left_behind(start):
+    w = start(CONF.replace("lag 1s", "lag 0s"))
+    old = only(w)
+    before = descriptors(w.process.pid), descriptors(old)  # one of them may be of the admin connection that just ended
+    for _ in range(4):
+        w.signal(signal.SIGUSR2)
+        old = successor(w, old)
+        os.kill(old, signal.SIGKILL)
+        old = successor(w, old)
+    eventually(lambda: descriptors(w.process.pid) <= before[0] and descriptors(old) <= before[1], "as many descriptors as before")
+
+
+@pytest.mark.parametrize("nonsense", ["long", "descriptors"])
+def test_a_process_that_speaks_nonsense_is_replaced(start, nonsense):
+    w = start()
+    old = only(w)
+    with channel_of(old) as channel:
+        if nonsense == "long":
+            channel.send(b"N" * 131073)
+        else:
+            socket.send_fds(channel, [b"O"], [channel.fileno()] * 2)
+    successor(w, old)
+    assert w.get("/here").status == 200
+    assert any(f"process {old} speaks nonsense" in line for line in w.stderr.all)
+
+
+def test_words_that_mean_nothing(start):
+    w = start()
+    old = only(w)
+    with channel_of(old) as channel:
+        for word in [b"?", b"C", b"C-1", b"C99999999999999999999", b"Cx", b"O", b"L", b"S9", b"N", b"N\0\xff"]:
+            channel.send(word)
+    assert w.get("/here").status == 200
+    assert only(w) == old
+
+
+def test_more_sockets_than_a_shell_allows(start):
+    """The supervisor too lifts the soft limit of descriptors: it holds one for each address and worker."""
+    binds = [Port() for _ in range(8)]
+    w = start("workers 8;\n" + CONF + "listener main { bind @LISTEN@; " + "".join(f"bind {p}; " for p in binds) + "}\n",
+              prefix=["sh", "-c", 'ulimit -S -n 48; exec "$@"', "-"])
+    old = only(w)
+    os.kill(old, signal.SIGKILL)
+    successor(w, old)
+    with Conn(binds[-1].address) as c:
+        assert c.get("/here").status == 200
+    for p in binds:
+        p.close()

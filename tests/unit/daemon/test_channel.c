@@ -87,9 +87,8 @@ a_message_of_the_full_length(void **state)
 
 /* More descriptors than one: nonsense of a process gone mad; none of them stays open here. */
 static void
-too_many_descriptors(void **state)
+refuses_descriptors(unsigned n)
 {
-    (void)state;
     struct channel_message m;
     union {
         struct cmsghdr align;
@@ -104,13 +103,23 @@ too_many_descriptors(void **state)
     close(before);
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(4 * sizeof(int));
+    c->cmsg_len = CMSG_LEN(n * sizeof(int));
+    h.msg_controllen = CMSG_SPACE(n * sizeof(int));
     memcpy(CMSG_DATA(c), (int[]){ 0, 0, 0, 0 }, 4 * sizeof(int));
     assert_int_equal(sendmsg(ends[0], &h, 0), 1);
     assert_int_equal(channel_receive(ends[1], buffer, &m), -1);
+    assert_int_equal(errno, EPROTO);
     after = dup(0);
     close(after);
     assert_int_equal(before, after);
+}
+
+static void
+too_many_descriptors(void **state)
+{
+    (void)state;
+    refuses_descriptors(2);
+    refuses_descriptors(4);
 }
 
 static void
