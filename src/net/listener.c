@@ -146,14 +146,15 @@ copy_first(struct listener_socket *s, unsigned n)
     return 0;
 }
 
-/* Sockets that were inherited come first; each is set up as a new one would be. */
+/* Sockets that were inherited come first. Those of systemd may have Nagle's algorithm on. */
 static unsigned
 take_inherited(struct listener_socket *s)
 {
     unsigned n = 0;
+    int on = 1;
 
     while (n < fds_count(s) && (s->fds[n] = handover_take(&s->addr)) >= 0)
-        n++;
+        setsockopt(s->fds[n++], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     return n;
 }
 

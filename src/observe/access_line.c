@@ -233,13 +233,6 @@ put_own(char *p, const char *s)
     return p + n;
 }
 
-/* Prose only where something went wrong: it makes lines long. */
-static bool
-has_detail(const struct decision *d)
-{
-    return d->detail.n && (d->verdict == VERDICT_REFUSE || d->verdict == VERDICT_ERROR);
-}
-
 /* What a policy in shadow says is not applied; nobody who counts refusals shall take it for one. */
 static char *
 put_verdict(char *p, const struct decision *d)
@@ -260,10 +253,6 @@ put_decision(char *p, const struct decision *d)
     p = put_verdict(p, d);
     p = LIT(p, "\",\"reason\":");
     p = put_word(p, d->reason);
-    if (has_detail(d)) {
-        p = LIT(p, ",\"detail\":");
-        p = put_text(p, d->detail);
-    }
     p = LIT(p, ",\"at\":");
     p = put_word(p, d->at);
     *p++ = '}';
@@ -358,9 +347,7 @@ access_line_bound(const struct access_record *r)
         const struct decision *d = &r->why->rows[i];
 
         n += word_len(d->step) + d->subject.n + word_len(d->reason) + word_len(d->at);
-        if (has_detail(d))
-            n += d->detail.n + 16;
     }
-    /* 640: the keys, quotes and numbers of a line; 96: those of a row. */
+    /* 640: the keys, quotes and numbers of a line; 104: those of a row. */
     return 640 + rows * 104u + n * ESCAPED_MAX;
 }
