@@ -31,6 +31,7 @@ struct exchange_services {
 
 struct header_edit { /* on the response to the client, kept until there is one */
     enum { EDIT_SET, EDIT_ADD, EDIT_REMOVE } op;
+    enum field_id id; /* of the name */
     struct slice name, value;
     struct header_edit *next;
 };

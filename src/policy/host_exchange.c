@@ -137,10 +137,10 @@ may_write(enum field_id id)
 /* The name to write, as it may be kept; empty when the field may not be written, and then the record says why. The
  * value is not shown, it may be a secret. */
 static struct slice
-acceptable(struct weir_exchange *x, const char *name, struct slice value)
+acceptable(struct weir_exchange *x, const char *name, struct slice value, enum field_id *found)
 {
     struct slice n = slice_str(name);
-    enum field_id id = field_lookup(n);
+    enum field_id id = *found = field_lookup(n);
     const char *wrong = NULL;
 
     if (run_in_shadow(x->run))
@@ -156,14 +156,15 @@ acceptable(struct weir_exchange *x, const char *name, struct slice value)
             arena_printf(x->arena, "header `%s`: %s", name, wrong);
         return SLICE_NONE;
     }
-    return id == FIELD_OTHER ? arena_slice(x->arena, n) : slice_str(field_name(id));
+    return id == FIELD_OTHER ? arena_slice(x->arena, n) : field_name_slice(id);
 }
 
 /* The name of a request field that the policy is about to decide on. */
 static struct slice
 own(struct weir_exchange *x, const char *name, struct slice value)
 {
-    struct slice n = acceptable(x, name, value);
+    enum field_id id;
+    struct slice n = acceptable(x, name, value, &id);
     struct owned_field *o;
 
     if (!n.n || x->req->body.kind != BODY_CHUNKED)
@@ -208,13 +209,15 @@ host_request_header_remove(struct weir_exchange *x, const char *name)
 static void
 edit(struct weir_exchange *x, int op, const char *name, struct slice value)
 {
-    struct slice n = acceptable(x, name, value);
+    enum field_id id;
+    struct slice n = acceptable(x, name, value, &id);
     struct header_edit *e;
 
     if (!n.n)
         return;
     e = arena_alloc(x->arena, sizeof(*e));
     e->op = op;
+    e->id = id;
     e->name = n;
     e->value = arena_slice(x->arena, value);
     e->next = NULL;

@@ -448,7 +448,7 @@ apply_edits(struct weir_exchange *x)
         if (e->op == EDIT_SET)
             fields_set(&x->res->fields, e->name, e->value);
         else if (e->op == EDIT_ADD)
-            fields_add(&x->res->fields, e->name, e->value);
+            fields_push(&x->res->fields, e->name, e->value, e->id);
         else
             fields_remove_name(&x->res->fields, e->name);
     }

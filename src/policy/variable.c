@@ -14,10 +14,12 @@
 struct slice
 exchange_client_ip(struct weir_exchange *x)
 {
-    char text[ADDR_TEXT_MAX];
+    char *text;
 
-    if (!x->client_ip.n && x->client)
-        x->client_ip = arena_slice(x->arena, slice_of(text, addr_format_ip(x->client, text)));
+    if (!x->client_ip.n && x->client) {
+        text = arena_alloc(x->arena, ADDR_TEXT_MAX);
+        x->client_ip = slice_of(text, addr_format_ip(x->client, text));
+    }
     return x->client_ip;
 }
 

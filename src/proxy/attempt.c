@@ -214,7 +214,7 @@ step_send(struct exchange *x)
     struct http_request *r = &x->ds->req;
     forward_host(&x->px, x->target, x->endpoint);
     if (!x->decorated)
-        forward_decorate(r, x->ds->peer, x->peer_trusted, x->px.id);
+        forward_decorate(&x->px, x->ds->peer, x->peer_trusted);
     x->decorated = true;
     x->us->ops->request(x->us, r, forward_target(r, x->route), r->body);
     x->body_sent = r->body.kind == BODY_NONE;

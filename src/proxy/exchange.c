@@ -319,13 +319,12 @@ static void
 write_log(struct exchange *x, nsec_t duration)
 {
     const struct http_request *r = &x->ds->req;
-    char client[ADDR_TEXT_MAX];
     struct access_record rec = {
         .time_wall = clock_wall(),
         .duration = duration,
         .upstream_duration = x->upstream_duration,
         .request_id = x->px.id,
-        .client = slice_of(client, addr_format_ip(x->px.client, client)),
+        .client = exchange_client_ip(&x->px),
         .method = r->method_text,
         .scheme = r->scheme,
         .host = r->host,

@@ -191,7 +191,7 @@ go(struct explanation *x, struct generation *g, const struct addr *peer)
     else
         walk(x, g);
     if (x->outcome == EXPLAIN_PROXY) {
-        forward_decorate(&x->req, peer, trusted, x->px.id);
+        forward_decorate(&x->px, peer, trusted);
         x->req.target = forward_target(&x->req, x->route);
     } else {
         chain_response(&x->px);

@@ -290,13 +290,20 @@ append_member(struct fields *f, bool trusted, enum field_id id, struct slice mem
     fields_set_id(f, id, all.n ? join(f->arena, (struct slice[]){ all, SLICE(", "), member }, 3) : member);
 }
 
-static void
-set_forwarded(struct http_request *r, const struct addr *from, bool trusted)
+static struct slice
+address_text(struct arena *arena, const struct addr *a)
 {
+    char *text = arena_alloc(arena, ADDR_TEXT_MAX);
+    return slice_of(text, addr_format_ip(a, text));
+}
+
+static void
+set_forwarded(struct weir_exchange *x, const struct addr *from, bool trusted)
+{
+    struct http_request *r = x->req;
     struct fields *f = &r->fields;
     struct arena *a = f->arena;
-    char *ip = arena_alloc(a, ADDR_TEXT_MAX);
-    struct slice peer = slice_of(ip, addr_format_ip(from, ip));
+    struct slice peer = from == x->client ? exchange_client_ip(x) : address_text(a, from);
     bool v6 = memchr(peer.p, ':', peer.n), unix_peer = from->u.sa.sa_family == AF_UNIX;
     bool quote_host = !field_is_token(r->authority); /* it has no quote and no backslash */
 
@@ -338,11 +345,13 @@ forward_host(struct weir_exchange *x, const struct target *t, const struct endpo
 }
 
 void
-forward_decorate(struct http_request *r, const struct addr *from, bool trusted, struct slice id)
+forward_decorate(struct weir_exchange *x, const struct addr *from, bool trusted)
 {
-    set_forwarded(r, from, trusted);
+    struct http_request *r = x->req;
+
+    set_forwarded(x, from, trusted);
     fields_add_id(&r->fields, FIELD_VIA, r->version == HTTP_1_0 ? SLICE("1.0 " VIA_NAME) : SLICE("1.1 " VIA_NAME));
-    fields_set_id(&r->fields, FIELD_X_REQUEST_ID, id);
+    fields_set_id(&r->fields, FIELD_X_REQUEST_ID, x->id);
     set_traceparent(&r->fields, trusted);
 }
 

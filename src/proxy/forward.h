@@ -23,7 +23,7 @@ struct slice forward_new_id(struct arena *arena);
 void forward_host(struct weir_exchange *x, const struct target *t, const struct endpoint_state *e);
 /* Once: Via, X-Forwarded-*, Forwarded, X-Request-Id, traceparent. What `from` wrote itself is kept only when it is
  * trusted. */
-void forward_decorate(struct http_request *r, const struct addr *from, bool trusted, struct slice id);
+void forward_decorate(struct weir_exchange *x, const struct addr *from, bool trusted);
 /* The target in origin-form for this route: prefix stripped. In the arena of r's fields. */
 struct slice forward_target(const struct http_request *r, const struct route *route);
 /* The request's trailers, by the rules of its head: origins that merge them into it must find nothing there that the

@@ -77,6 +77,11 @@ SCENARIOS = {
     "post_10k": (PLAIN, request(SMALL, body=b"x" * 10240)),
     "new_connection": (PLAIN, request(SMALL + "Connection: close\r\n")),
     "log_on": ("access_log access.log; upstream origin { ORIGIN } route / { proxy origin; }", request(BROWSER)),
+    "rate_limit": (
+        "access_log off; use rate_limit; upstream origin { ORIGIN }"
+        " route / { rate_limit { rate 1000000000/s; } proxy origin; }",
+        request(SMALL),
+    ),
     "four_policies": (
         f"""access_log access.log;
         use jwt rate_limit circuit_breaker canary;
