@@ -1,6 +1,6 @@
 # Policy modules: shared objects on the public ABI alone. What one is made of is a convenience library, so that its unit tests (test_*.c,
 # on the host for tests in testing/) link the same objects.
-MODULE_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared
+MODULE_LDFLAGS = $(WEIR_LDFLAGS) -module -avoid-version -shared
 MODULE_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(OPENSSL_CFLAGS)
 noinst_LTLIBRARIES =
 

@@ -12,4 +12,5 @@ src_daemon_libdaemon_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 
 sbin_PROGRAMS += weir
 weir_SOURCES = src/daemon/main.c
+weir_LDFLAGS = $(WEIR_LDFLAGS)
 weir_LDADD = $(LIBS_7)
