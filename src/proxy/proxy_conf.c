@@ -27,9 +27,10 @@ const struct weir_directive proxy_rows[] = {
               "dash." },
     { .name = "encoded_slashes", .in = "main", .args = WORDS("refuse|keep|decode"), .def = "refuse",
       .help = "What becomes of %2F and %5C in a path: refuse (400), keep, or decode, by which %2F becomes a slash "
-              "before dot segments are removed (%5C stays as it is). As with merge_slashes and path_parameters, one answer "
-              "holds for the whole gateway: routes, policies, logs, explain and tests know one form of each path, whatever listener "
-              "it came through. An origin that decodes a kept one sees another path than was routed." },
+              "before dot segments are removed (%5C stays as it is). As with merge_slashes and path_parameters, one "
+              "answer holds for the whole gateway: routes, policies, logs, explain and tests know one form of each "
+              "path, whatever listener it came through. An origin that decodes a kept one sees another path than was "
+              "routed." },
     { .name = "merge_slashes", .in = "main", .args = ONE("on|off", WEIR_T_BOOL), .def = "on",
       .help = "Whether several slashes in a row become one. When off, `//admin` matches no route for /admin, but many "
               "origins take it for that." },

@@ -165,7 +165,7 @@ require_introduced(struct slice s, const struct wire_cuts *cuts, const struct pa
     if (intro.fd >= 0) {
         FUZZ_REQUIRE(same_addr(&intro.peer, p->h.known ? &p->h.source : &peer));
         FUZZ_REQUIRE(same_addr(&intro.local, p->h.known ? &p->h.destination : &local));
-        require_rest(intro.fd, slice_from(s, (size_t)p->used));
+        require_rest(intro.fd, slice_of(s.p + p->used, w.sent - (size_t)p->used));
         close(intro.fd);
     }
     wire_close(&w);

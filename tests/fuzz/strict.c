@@ -26,7 +26,7 @@ is_token(struct slice s)
 
 /* No control bytes, no space at either end. */
 static bool
-is_value(struct slice s)
+is_text(struct slice s)
 {
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
@@ -34,7 +34,13 @@ is_value(struct slice s)
         if ((c < ' ' && c != '\t') || c == 0x7f)
             return false;
     }
-    return s.n == 0 || (!strchr(" \t", s.p[0]) && !strchr(" \t", s.p[s.n - 1]));
+    return true;
+}
+
+static bool
+is_value(struct slice s)
+{
+    return is_text(s) && (s.n == 0 || (!strchr(" \t", s.p[0]) && !strchr(" \t", s.p[s.n - 1])));
 }
 
 static bool
@@ -316,7 +322,7 @@ strict_response(struct slice s, struct slice method, struct strict_message *m)
     if (r != STRICT_DONE)
         return r == STRICT_BAD ? bad(m, "CR or LF inside of a status line") : r;
     if (l.n < 13 || l.p[8] != ' ' || l.p[12] != ' ' || !version(slice_of(l.p, 8), m) ||
-        !number(slice_of(l.p + 9, 3), &status) || status < 100 || !is_value(slice_from(l, 13)))
+        !number(slice_of(l.p + 9, 3), &status) || status < 100 || !is_text(slice_from(l, 13))) /* a reason may begin with a space (RFC 9112 4) */
         return bad(m, "a status line");
     m->status = (unsigned)status;
     return rest(whole, s, m, response_framing);

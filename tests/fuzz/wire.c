@@ -101,13 +101,13 @@ send_pieces(struct wire *w, struct slice s, const struct wire_cuts *cuts)
 {
     struct fuzz_random random = { cuts->seed };
 
-    for (size_t sent = 0; sent < s.n;) {
-        size_t n = piece(cuts, &random, sent, s.n - sent);
+    for (w->sent = 0; w->sent < s.n;) {
+        size_t n = piece(cuts, &random, w->sent, s.n - w->sent);
 
-        if (send(w->fd, s.p + sent, n, MSG_NOSIGNAL) != (ssize_t)n)
+        if (send(w->fd, s.p + w->sent, n, MSG_NOSIGNAL) != (ssize_t)n)
             return;
-        sent += n;
-        if (sent < s.n || !cuts->end_at_once)
+        w->sent += n;
+        if (w->sent < s.n || !cuts->end_at_once)
             wire_turns(w, 1);
     }
 }

@@ -15,6 +15,7 @@ struct wire {
     struct loop *loop; /* shared by all runs */
     struct conn *c;    /* for the session to take over */
     int fd;
+    size_t sent; /* what the socket took: many small pieces that nobody reads fill it */
 };
 
 struct wire_cuts {
