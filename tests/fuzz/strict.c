@@ -322,8 +322,8 @@ strict_response(struct slice s, struct slice method, struct strict_message *m)
     if (r != STRICT_DONE)
         return r == STRICT_BAD ? bad(m, "CR or LF inside of a status line") : r;
     if (l.n < 13 || l.p[8] != ' ' || l.p[12] != ' ' || !version(slice_of(l.p, 8), m) ||
-        !number(slice_of(l.p + 9, 3), &status) || status < 100 || !is_text(slice_from(l, 13))) /* a reason may begin with a space (RFC 9112 4) */
-        return bad(m, "a status line");
+        !number(slice_of(l.p + 9, 3), &status) || status < 100 || !is_text(slice_from(l, 13)))
+        return bad(m, "a status line"); /* the reason may begin with a space (RFC 9112 4) */
     m->status = (unsigned)status;
     return rest(whole, s, m, response_framing);
 }
