@@ -476,14 +476,16 @@ is_reserved(const struct acceptor *a, int fd)
 static bool
 only_reserved_left(const struct acceptor *a)
 {
+    bool none;
     int fd;
 
     if (a->worker->id == WORKER_SERVICE)
         return false;
     fd = fcntl(a->watch.fd, F_DUPFD_CLOEXEC, 0);
+    none = fd < 0 || is_reserved(a, fd);
     if (fd >= 0)
         close(fd);
-    return fd < 0 || is_reserved(a, fd);
+    return none;
 }
 
 static void
