@@ -71,10 +71,12 @@ def request(fields, target="/orders/17?view=full", body=b""):
 
 
 PLAIN = "access_log off; upstream origin { ORIGIN } route / { proxy origin; }"
+ROUTES = "".join(f"route /r{i}/ {{ proxy origin; }}\n" for i in range(10000))
 SCENARIOS = {
     "plain": (PLAIN, request(SMALL)),
     "browser_heads": (PLAIN, request(BROWSER)),
     "post_10k": (PLAIN, request(SMALL, body=b"x" * 10240)),
+    "routes_10000": (PLAIN + ROUTES, request(SMALL, "/r5000/orders/17?view=full")),
     "new_connection": (PLAIN, request(SMALL + "Connection: close\r\n")),
     "log_on": ("access_log access.log; upstream origin { ORIGIN } route / { proxy origin; }", request(BROWSER)),
     "rate_limit": (

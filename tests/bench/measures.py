@@ -302,7 +302,7 @@ def start(bench, scenario):
         row["peak_ratio"] = row["peak_kib"] / row["rss_kib"]
         row["note"] = (
             f"accepts after {row['ready_s'] * 1000:.0f} ms, peak {row['peak_kib'] / 1024:.1f} MiB, "
-            f"shared pages once {row['pss_kib'] / 1024:.1f} MiB"
+            f"Pss {row['pss_kib'] / 1024:.1f} MiB"
         )
     return rows
 

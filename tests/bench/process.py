@@ -80,7 +80,7 @@ def rss_kib(pid):
 
 
 def pss_kib(pid):
-    """Pages that processes share count once, among them."""
+    """The proportional share of memory: a page that n processes map counts 1/n for each."""
     return kib(pid, "smaps_rollup", "Pss")
 
 
