@@ -67,32 +67,31 @@ def spread(n, path):
         function request() at = at % 20000 + 1; return requests[at] end"""
 
 
+def routed(n, routes, path):
+    """n routes in all, and requests for all of them in turn; path makes one of the number of a route and of a request."""
+    return Scenario(routes, lua=spread(n, path), stretch=1 if n == 10000 else 0.5)
+
+
 def prefixes(peers, n):
-    """n routes in all. haproxy looks the prefix up in a map, nginx in its tree of locations."""
+    """haproxy looks the prefix up in a map, nginx in its tree of locations."""
     mapped = peers.write(f"prefix-{n}.map", "".join(f"/r{i}/ b\n" for i in range(n - 1)) or "/none/ b\n")
-    return Scenario(
-        Work(
-            weir_top="".join(f"route /r{i}/ {{ proxy origin; }}\n" for i in range(n - 1)),
-            nginx_server="".join(f"location /r{i}/ {{ proxy_pass http://o; }}\n" for i in range(n - 1)),
-            haproxy=f"    use_backend %[path,map_beg({mapped},b)]\n",
-        ),
-        lua=spread(n, "/r%d/%d"),
-        stretch=1 if n == 10000 else 0.5,
+    routes = Work(
+        weir_top="".join(f"route /r{i}/ {{ proxy origin; }}\n" for i in range(n - 1)),
+        nginx_server="".join(f"location /r{i}/ {{ proxy_pass http://o; }}\n" for i in range(n - 1)),
+        haproxy=f"    use_backend %[path,map_beg({mapped},b)]\n",
     )
+    return routed(n, routes, "/r%d/%d")
 
 
 def regexes(peers, n):
-    """As above; haproxy has a map of regexes, nginx regex locations: both try one after the other, as written."""
+    """haproxy has a map of regexes, nginx regex locations: both try one after the other, as written."""
     mapped = peers.write(f"regex-{n}.map", "".join(f"^/v{i}/[0-9]+$ b\n" for i in range(n - 1)) or "^/none$ b\n")
-    return Scenario(
-        Work(
-            weir_top="".join(f"route ~ ^/v{i}/[0-9]+$ {{ proxy origin; }}\n" for i in range(n - 1)),
-            nginx_server="".join(f"location ~ ^/v{i}/[0-9]+$ {{ proxy_pass http://o; }}\n" for i in range(n - 1)),
-            haproxy=f"    use_backend %[path,map_reg({mapped},b)]\n",
-        ),
-        lua=spread(n, "/v%d/%d"),
-        stretch=1 if n == 10000 else 0.5,
+    routes = Work(
+        weir_top="".join(f"route ~ ^/v{i}/[0-9]+$ {{ proxy origin; }}\n" for i in range(n - 1)),
+        nginx_server="".join(f"location ~ ^/v{i}/[0-9]+$ {{ proxy_pass http://o; }}\n" for i in range(n - 1)),
+        haproxy=f"    use_backend %[path,map_reg({mapped},b)]\n",
     )
+    return routed(n, routes, "/v%d/%d")
 
 
 def routes(peers):
