@@ -2,11 +2,10 @@
 import os
 import random
 import socket
-import threading
 
 import pytest
 
-from harness import Port, eventually, run_weir
+from harness import FakeRedis, Port, eventually, run_weir
 
 GOOD = "listener l { bind 127.0.0.1:@FREE@; }\nroute / { respond 200 x; }\n"
 
@@ -192,29 +191,11 @@ def test_garbage_from_redis(weir):
     dice = random.Random(3)
     replies = [b"+PONG\r\n", b"*4\r\n:1\r\n:2\r\n:3\r\n:4\r\n", b"$-1\r\n", b"-NOSCRIPT x\r\n", b"*1000000000\r\n", b":9\r\n", b"$5\r\nab",
                b"*4\r\n:99999999999999999999\r\n", b"\0\0\0", b"*-5\r\n", b"%1\r\n+a\r\n+b\r\n", b"-ERR " + b"x" * 70000 + b"\r\n"]
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve(sock):
-        with sock:
-            try:
-                while sock.recv(65536):
-                    sock.sendall(dice.choice(replies))
-            except OSError:
-                pass
-
-    def accept():
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=serve, args=(sock,), daemon=True).start()
-    threading.Thread(target=accept, daemon=True).start()
+    fake = FakeRedis(lambda _: dice.choice(replies))
     w = weir("use rate_limit;\nstore main { url redis://127.0.0.1:@P@; timeout 20ms; }\n"
-             "route / { rate_limit { rate 1000000/s; store main; } respond 200 x; }", P=listener.getsockname()[1])
+             "route / { rate_limit { rate 1000000/s; store main; } respond 200 x; }", P=fake.port)
     with w.connect() as c:
         for _ in range(300):
             assert c.get("/").status in (200, 429)
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
+    fake.close()
     eventually(lambda: w.get("/").status == 200, "an answer")

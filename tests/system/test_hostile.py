@@ -1,11 +1,11 @@
 """What hostile clients, origins and providers try beside the corpus: each of these once worked, or is worth staying
 impossible."""
-import socket
 import threading
 import time
 
 import pytest
 
+from harness import FakeRedis
 from harness.message import ProtocolError
 
 PROXY = """
@@ -83,35 +83,18 @@ REPLIES = [b"\0\1\2\3", b"HTTP/1.1 200 OK\r\n\r\n", b"+OK\r\n", b"-ERR \x1b[31m\
 @pytest.mark.parametrize("reply", REPLIES, ids=lambda r: repr(r[:24]))
 def test_a_store_that_is_none(weir, reply):
     """Whatever it says instead of an answer, the operator's choice for a store that is away holds."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve(sock):
-        with sock:
-            try:
-                while data := sock.recv(65536):
-                    sock.sendall(b"+PONG\r\n" if b"PING" in data else reply)
-            except OSError:
-                pass
-
-    def accept():
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=serve, args=(sock,), daemon=True).start()
-    threading.Thread(target=accept, daemon=True).start()
+    fake = FakeRedis(lambda piece: b"+PONG\r\n" if b"PING" in piece else reply)
     try:
         w = weir("""
 use rate_limit;
 store main { url redis://127.0.0.1:@P@; timeout 200ms; }
 route / { respond 200 ok; rate_limit { rate 100/s; store main; on_store_error deny; } }
-""", P=listener.getsockname()[1])
+""", P=fake.port)
         for _ in range(4):
             r = w.get("/")
             assert (r.status, r.reason) == (503, "store_unavailable")
     finally:
-        listener.close()
+        fake.close()
 
 
 # ---- policies ----

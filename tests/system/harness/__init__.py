@@ -4,11 +4,11 @@ from .daemon import Weir, run_weir, sanitized
 from .message import Request, Response
 from .origin import Blackhole, Origin
 from .ports import Port
-from .redis import Redis
+from .redis import FakeRedis, Redis
 from .tls import Certificate
 from .tokens import EcKey, EdKey, RsaKey, Secret, b64
 from .wait import DEADLINE, eventually
 from .wrk import Wrk
 
-__all__ = ["Blackhole", "Certificate", "Conn", "DEADLINE", "EcKey", "EdKey", "Origin", "Port", "Redis", "Request", "Response",
-           "RsaKey", "Secret", "Weir", "Wrk", "b64", "eventually", "one_line", "run_weir", "sanitized"]
+__all__ = ["Blackhole", "Certificate", "Conn", "DEADLINE", "EcKey", "EdKey", "FakeRedis", "Origin", "Port", "Redis", "Request",
+           "Response", "RsaKey", "Secret", "Weir", "Wrk", "b64", "eventually", "one_line", "run_weir", "sanitized"]

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 
 from .ports import Port
 from .wait import DEADLINE, eventually
@@ -91,3 +92,33 @@ class Redis:
 
     def keys(self):
         return self.command("KEYS", "*")
+
+
+class FakeRedis:
+    """Something in a Redis' place that answers each piece it reads with answer(piece), right or wrong."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+    def serve(self, sock):
+        with sock:
+            try:
+                while piece := sock.recv(65536):
+                    sock.sendall(self.answer(piece))
+            except OSError:
+                pass
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
