@@ -297,7 +297,7 @@ wait_from_now(struct lane *l, struct store_call *c, nsec_t timeout)
     if (last && last->deadline > c->deadline)
         c->deadline = last->deadline;
     TAILQ_INSERT_TAIL(&l->waiting, c, entry);
-    /* It may stand at the deadline of a call that is over: later than this one's where the timeout has become shorter. */
+    /* It may stand at the deadline of a call that is over: a later one where the timeout has become shorter. */
     if (!timer_is_set(&l->deadline) || l->deadline.deadline > c->deadline)
         timer_set(&l->deadline, c->deadline);
 }
