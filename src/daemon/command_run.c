@@ -1,6 +1,7 @@
 /* `weir run`: serve in the foreground. */
 #include "command.h"
 
+#include "../base/parse.h"
 #include "../base/xalloc.h"
 #include "../net/tls.h"
 #include "daemon_conf.h"
@@ -67,7 +68,7 @@ serve(const char *path)
 
 /* The words after `weir run` are the serving process's too. */
 static int
-supervise(int argc, char **argv)
+supervise(int argc, char **argv, nsec_t upgrade_timeout)
 {
     char **words = xcalloc((size_t)argc + 2, sizeof *words);
     words[0] = xstrdup("weir");
@@ -75,7 +76,7 @@ supervise(int argc, char **argv)
     for (int i = 1; i < argc; i++)
         words[i + 1] = argv[i];
     raise_descriptors(); /* it holds a socket for each address and worker */
-    return supervisor_run(words);
+    return supervisor_run(words, upgrade_timeout);
 }
 
 int
@@ -83,16 +84,21 @@ command_run(const struct command *self, int argc, char **argv)
 {
     static const struct option options[] = { { "config", required_argument, NULL, 'c' },
                                              { "no-supervisor", no_argument, NULL, 'n' },
+                                             { "upgrade-timeout", required_argument, NULL, 'u' },
                                              { 0 } };
     const char *path = DEFAULT_CONFIG;
+    nsec_t upgrade_timeout = SUPERVISOR_UPGRADE_S * NSEC_PER_SEC;
     bool alone = false;
     int o;
+
     while ((o = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
         if (o == 'c')
             path = optarg;
         else if (o == 'n')
             alone = true;
-        else
+        else if (o == 'u' && (parse_duration(slice_str(optarg), &upgrade_timeout) != 0 || !upgrade_timeout))
+            return command_usage(self, "a duration as 500ms, 60s or 5m is expected, not", optarg);
+        else if (o != 'u')
             return command_usage(self, NULL, NULL);
     }
     if (optind < argc)
@@ -100,5 +106,5 @@ command_run(const struct command *self, int argc, char **argv)
 
     if (alone || getenv(SUPERVISED_ENV))
         return serve(path);
-    return supervise(argc, argv);
+    return supervise(argc, argv, upgrade_timeout);
 }

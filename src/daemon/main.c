@@ -7,7 +7,7 @@
 #include <string.h>
 
 const struct command commands[] = {
-    { "run", "[-c FILE] [--no-supervisor]", "serve in the foreground", command_run },
+    { "run", "[-c FILE] [--no-supervisor] [--upgrade-timeout DURATION]", "serve in the foreground", command_run },
     { "check", "[-c FILE] [--dump]", "check a configuration; --dump shows it with all defaults", command_check },
     { "explain", "[-c FILE] METHOD URL [-H 'NAME: VALUE']... [--json]", "say what would happen to a request, and why",
       command_explain },

@@ -52,6 +52,7 @@ static struct {
     int exit_code;
     nsec_t pause;                           /* before the next start */
     nsec_t restart_at, upgrade_by, kill_at; /* 0: not awaited */
+    nsec_t upgrade_timeout;
     char buffer[CHANNEL_MAX];
 } su;
 
@@ -199,7 +200,7 @@ upgrade_begin(void)
     if (!c)
         return;
     log_notice(NULL, "upgrade: %s is starting as process %d", su.binary, (int)c->pid);
-    su.upgrade_by = clock_precise() + SUPERVISOR_UPGRADE_MS * NSEC_PER_MSEC;
+    su.upgrade_by = clock_precise() + su.upgrade_timeout;
 }
 
 static void
@@ -210,7 +211,8 @@ upgrade_expired(void)
     su.upgrade_by = 0;
     if (!c)
         return;
-    log_error(NULL, "upgrade: process %d was not ready in %d s; ending it", (int)c->pid, SUPERVISOR_UPGRADE_MS / 1000);
+    log_error(NULL, "upgrade: process %d was not ready in %.1f s; ending it", (int)c->pid,
+              (double)su.upgrade_timeout / NSEC_PER_SEC);
     kill(c->pid, SIGKILL);
 }
 
@@ -303,6 +305,24 @@ inherit_state(void)
 
 /* ------------------------------------------------------------------ what children say */
 
+/* What a serving process has to say to systemd. Other words (MAINPID=, FDSTORE=) would be orders, which one that was
+ * taken over by an attacker must not be able to give. */
+static bool
+is_status(const char *words)
+{
+    static const char *const known[] = { "READY=",  "RELOADING=", "STOPPING=",
+                                         "STATUS=", "WATCHDOG=1", "MONOTONIC_USEC=" };
+    bool good = true;
+
+    for (const char *line = words; line && *line && good; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        good = false;
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+            good |= strncmp(line, known[i], strlen(known[i])) == 0;
+    }
+    return good;
+}
+
 /* Words of one that leaves, or is not ready, are not the service's. */
 static void
 take_notify(struct child *c, struct slice text)
@@ -312,7 +332,8 @@ take_notify(struct child *c, struct slice text)
 
     if (c->role == ROLE_SERVING) {
         su.was_ready |= ready;
-        notify_systemd(words);
+        if (is_status(words))
+            notify_systemd(words);
     }
     free(words);
     if (c->role == ROLE_CANDIDATE && ready && !c->ended && !su.stopping)
@@ -561,12 +582,13 @@ prepare(char **argv)
 }
 
 int
-supervisor_run(char **argv)
+supervisor_run(char **argv, nsec_t upgrade_timeout)
 {
     if (prepare(argv) != 0) {
         log_error(NULL, "the supervisor cannot be prepared: %m");
         return EXIT_FAILED;
     }
+    su.upgrade_timeout = upgrade_timeout;
     if (!inherit_state()) {
         unsigned n = supervised_listen_fds();
         for (unsigned i = 0; i < n; i++)

@@ -12,14 +12,16 @@
 #ifndef DAEMON_SUPERVISOR_H
 #define DAEMON_SUPERVISOR_H
 
+#include "../base/clock.h"
+
 #define SUPERVISOR_RESTART_MIN_MS 100
 #define SUPERVISOR_RESTART_MAX_MS 10000
 #define SUPERVISOR_STABLE_MS 60000  /* who lived that long starts anew without a pause */
-#define SUPERVISOR_UPGRADE_MS 60000 /* until a new binary must be ready */
+#define SUPERVISOR_UPGRADE_S 60     /* until a new binary must be ready; `--upgrade-timeout` */
 #define SUPERVISOR_KILL_MS 5000     /* from the second SIGTERM, which stops at once */
 
 /* Runs until the serving process has ended for good. argv: `weir` and its words, with which serving processes are
- * started too. The exit code of the process. */
-int supervisor_run(char **argv);
+ * started too. upgrade_timeout: until a new binary must be ready. The exit code of the process. */
+int supervisor_run(char **argv, nsec_t upgrade_timeout);
 
 #endif

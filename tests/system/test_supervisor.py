@@ -126,6 +126,7 @@ def test_a_crash_costs_what_was_under_way(start, number):
     clients.progress()
     lost = clients.stop()
     assert lost <= 8, clients.lost
+    print(f"{number.name}: {clients.good} answers, {lost} lost of 8 clients")
     assert any(f"the serving process {old} was ended by signal {number.value}" in line for line in w.stderr.all)
 
 
@@ -217,6 +218,7 @@ def test_an_upgrade_loses_nothing(start):
         clients.progress()
     assert clients.stop() == 0, clients.lost
     assert w.process.poll() is None
+    print(f"3 upgrades: {clients.good} answers, 0 lost")
 
 
 def test_what_is_under_way_is_finished_by_the_old_process(start, origin):
@@ -277,6 +279,33 @@ def test_a_failed_upgrade_changes_nothing(weir, origin, tmp_path, how):
     clients.progress()
     assert clients.stop() == 0, clients.lost
     assert only(w) == old
+
+
+def test_an_upgrade_that_hangs_changes_nothing(weir, origin):
+    """The new process starts and never serves: it is ended after --upgrade-timeout, and the old one goes on."""
+    w = weir(CONF, O=origin, supervised=True, words=["--upgrade-timeout", "500ms"])
+    clients = Clients(w)
+    clients.progress()
+    old = only(w)
+    held = Held(w)  # nobody writes: it waits for its configuration
+    w.signal(signal.SIGUSR2)
+    pid = candidate_of(w)
+    w.stderr.wait(lambda x: f"process {pid} was not ready in 0.5 s" in x, "the deadline")
+    w.stderr.wait(lambda x: f"the new process {pid} was ended by signal 9" in x and "the old one goes on" in x, "the failure")
+    clients.progress()
+    assert clients.stop() == 0, clients.lost
+    assert only(w) == old
+    # The next one is tried as if nothing had been.
+    held.undo()
+    w.signal(signal.SIGUSR2)
+    successor(w, old)
+    assert w.get("/here").status == 200
+
+
+@pytest.mark.parametrize("word", ["0", "0s", "5", "soon", "-1s"])
+def test_upgrade_timeout_is_a_duration(word):
+    done = run_weir("run", "--upgrade-timeout", word)
+    assert done.returncode == 2 and "a duration" in done.stderr and word in done.stderr
 
 
 def test_listeners_that_are_gone_and_new_ones(weir, origin, make_origin):
@@ -410,6 +439,13 @@ class Held:
             except FileNotFoundError:
                 return False
         eventually(quietly, "the reading of the configuration")
+
+    def undo(self):
+        """The configuration is a file again."""
+        os.close(self.fd)
+        with open(self.w.path + ".new", "w", encoding="utf-8") as f:
+            f.write(self.text)
+        os.rename(self.w.path + ".new", self.w.path)
 
     def go_on(self):
         out = os.open(f"/proc/self/fd/{self.fd}", os.O_WRONLY)

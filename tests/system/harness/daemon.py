@@ -100,7 +100,7 @@ class Weir:
     """conf may hold @NAME@: the values given by name, and ADMIN, LISTEN, DIR. What PRELUDE holds is added unless conf has it, or
     own names it as something that shall not be there."""
 
-    def __init__(self, conf, ready=True, host="127.0.0.1", env=None, use=(), own=(), read_log=True, supervised=False, binary=None, prefix=(), pass_fds=(), **values):
+    def __init__(self, conf, ready=True, host="127.0.0.1", env=None, use=(), own=(), read_log=True, supervised=False, binary=None, prefix=(), words=(), pass_fds=(), **values):
         self.dir = tempfile.mkdtemp(prefix="weir-test-", dir="/tmp")  # short: unix sockets allow 107 characters
         self.admin_path = os.path.join(self.dir, "a.sock")
         self.path = os.path.join(self.dir, "gateway.conf")
@@ -109,7 +109,7 @@ class Weir:
         self.use = list(use)
         self.own = set(own)
         self.env = environment(env)
-        self.command = [*prefix, binary or BINARY, "run", "-c", "gateway.conf", *([] if supervised else ["--no-supervisor"])]
+        self.command = [*prefix, binary or BINARY, "run", "-c", "gateway.conf", *([] if supervised else ["--no-supervisor"]), *words]
         self.pass_fds = pass_fds
         self.process = None
         self.stopped = False
