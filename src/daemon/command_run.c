@@ -6,6 +6,7 @@
 #include "../net/tls.h"
 #include "daemon_conf.h"
 #include "gateway.h"
+#include "init.h"
 #include "load.h"
 #include "supervised.h"
 #include "supervisor.h"
@@ -54,6 +55,7 @@ print_errors(struct conf *conf)
 static int
 serve(const char *path)
 {
+    init_begin();
     supervised_init();
     forbid_core_dumps();
     raise_descriptors();

@@ -11,6 +11,7 @@
 #include "../proxy/worker.h"
 #include "daemon_conf.h"
 #include "drain.h"
+#include "init.h"
 #include "notify.h"
 #include "reload.h"
 #include "supervised.h"
@@ -122,6 +123,7 @@ start_housekeeping(void)
     timer_after(&gw.sweep_timer, SWEEP_EVERY);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         gw.signals[i] = signal_watch_new(gw.loop, signals[i], on_signal, NULL);
+    init_start(gw.loop);
     notify_start(gw.loop);
     supervised_start(gw.loop, &supervised_events);
 }
@@ -135,6 +137,7 @@ gateway_fini(void)
         resolver_free(gw.resolver);
     watchdog_stop();
     notify_fini();
+    init_fini();
     supervised_fini();
     drain_fini();
     timer_fini(&gw.sweep_timer);
