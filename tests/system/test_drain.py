@@ -242,6 +242,97 @@ def test_keep_alive_under_load(start):
     assert w.wait() == 0
 
 
+class Everybody:
+    """Clients of every kind, without pause, until nobody listens any more: .answers counts by kind, .wrong is what no client may see."""
+
+    def __init__(self, w):
+        self.w, self.wrong, self.answers = w, [], {"fresh": 0, "kept": 0, "tunnel": 0}
+        self.lock = threading.Lock()
+        self.threads = [threading.Thread(target=self.run, args=(kind,), daemon=True)
+                        for kind, n in (("fresh", 4), ("kept", 4), ("tunnel", 2)) for _ in range(n)]
+        for t in self.threads:
+            t.start()
+
+    def run(self, kind):
+        try:
+            getattr(self, kind)()
+        except Exception as e:  # noqa: BLE001 - a client must see nothing at all
+            self.wrong.append((kind, e))
+
+    def count(self, kind):
+        with self.lock:
+            self.answers[kind] += 1
+
+    def connect(self):
+        try:
+            return self.w.connect()
+        except ConnectionRefusedError:
+            return None
+
+    def ask(self, c, kind):
+        r = c.get("/x" if self.answers[kind] % 2 else "/here")
+        if r.status != 200:
+            self.wrong.append((kind, r))
+        self.count(kind)
+        return r
+
+    def fresh(self):
+        while c := self.connect():
+            with c:
+                self.ask(c, "fresh")
+
+    def kept(self):
+        while c := self.connect():
+            with c:
+                while self.ask(c, "kept").get("Connection") != "close":
+                    pass
+                assert c.at_end()
+
+    def tunnel(self):
+        """Until it is cut: by the timeout and not before."""
+        with self.w.connect() as c:
+            assert c.get("/t", {"Connection": "Upgrade", "Upgrade": "echo"}).status == 101
+            try:
+                while True:
+                    c.send(b"ping")
+                    if c.exactly(4) != b"ping":
+                        self.wrong.append("another echo")
+                    self.count("tunnel")
+            except (Closed, ConnectionError, EOFError):
+                pass
+
+    def end(self):
+        for t in self.threads:
+            t.join(60)
+        assert not self.wrong, self.wrong[:3]
+        assert not any(t.is_alive() for t in self.threads)
+        return self.answers
+
+
+@pytest.mark.parametrize("supervised", [False, True], ids=["alone", "supervised"])
+@pytest.mark.parametrize("by", ["signal", "post", "command"])
+def test_every_way_to_drain_loses_nothing(weir, origin, by, supervised):
+    w = weir(CONF, O=origin, LAG="2s", TIMEOUT="1s", supervised=supervised)
+    everybody = Everybody(w)
+    eventually(lambda: min(everybody.answers.values()) > 50, "traffic")
+    if by == "signal":
+        w.signal(signal.SIGTERM)
+    elif by == "post":
+        assert w.admin("POST", "/api/v1/drain") == (200, {"draining": True})
+    else:
+        assert run_weir("drain", "--admin", "unix:" + w.admin_path).returncode == 0
+    eventually(lambda: w.admin("GET", "/ready")[0] == 503, "the word of it")
+    before = dict(everybody.answers)
+    assert w.get("/here").get("Connection") == "close"  # accepted during the lag
+    eventually(lambda: closed(w.connect), "the end of listening")
+    after = dict(everybody.answers)
+    assert w.wait() == 0
+    counts = everybody.end()
+    assert after["fresh"] > before["fresh"] and counts["tunnel"] > after["tunnel"]
+    assert any("`timeout` passed; closing 2 connections" in line for line in w.stderr.all)
+    print(f"{by}, {'supervised' if supervised else 'alone'}: {counts} answers, 0 lost")
+
+
 def test_unix_sockets_are_removed(weir):
     w = weir("listener l { bind unix:@DIR@/l; }\nroute / { respond 200 x; }")
     assert os.path.exists(w.dir + "/l") and os.path.exists(w.admin_path)
