@@ -73,6 +73,13 @@ def test_shipped_configuration_serves(weir, origin, tmp_path):
     assert w.get("/anything").status == 200 and origin.request("/anything")
 
 
+def test_shipped_configuration_is_for_this_host_alone():
+    """A package starts it unasked: nobody elsewhere can reach it, and nobody but its user and group can give it orders."""
+    blocks = re.findall(r"^(admin|listener \w+) \{(.*?)^\}", source("conf", "gateway.conf"), re.S | re.M)
+    binds = [(name, b) for name, text in blocks for b in re.findall(r"^\s*bind (\S+);", text, re.M)]
+    assert binds == [("admin", "unix:/run/weir/admin.sock"), ("listener public", "127.0.0.1:8080")]
+
+
 def test_missing_directory_is_one_clear_line(tmp_path):
     path = tmp_path / "gateway.conf"
     path.write_text(shipped(tmp_path, **{"unix:/run/weir/admin.sock": f"unix:{tmp_path}/no/a.sock", "127.0.0.1:8080": "127.0.0.1:0"}))
