@@ -1,7 +1,15 @@
 # Installed files that are not programs, and what else belongs to a source archive.
 EXTRA_DIST += packaging/systemd/weir.service packaging/kubernetes/sidecar.yaml packaging/packages.sh packages.txt quickstart.sh runtests.sh \
-	autogen.sh .ci/run .clang-format
+	autogen.sh .ci/run .clang-format packaging/logrotate/weir
+EXTRA_DIST += packaging/debian/build.sh packaging/debian/changelog packaging/debian/control packaging/debian/copyright \
+	packaging/debian/not-installed packaging/debian/rules packaging/debian/source/format packaging/debian/weir-dev.examples \
+	packaging/debian/weir-dev.install packaging/debian/weir.install packaging/debian/weir.lintian-overrides \
+	packaging/debian/weir.postinst packaging/debian/weir.postrm packaging/debian/try.sh
 weirunit = $(DESTDIR)$(systemdsystemunitdir)/weir.service
+
+# The user that the unit names; systemd-sysusers makes it.
+sysusersdir = $(prefix)/lib/sysusers.d
+dist_sysusers_DATA = packaging/systemd/sysusers.d/weir.conf
 
 # For authors of modules: pkg-config --cflags weir, --variable=moduledir weir.
 pkgconfigdir = $(libdir)/pkgconfig
@@ -32,4 +40,8 @@ uninstall-local: uninstall-conf uninstall-unit uninstall-modules
 dist-hook:
 	cd $(srcdir) && find tests/system \( -name '*.py' -o -name '*.ini' -o -name '*.conf' \) | tar -cf - -T - | (cd $(abs_builddir)/$(distdir) && tar -xf -)
 
-.PHONY: install-unit uninstall-unit remove-la uninstall-modules
+# Debian packages in ./deb.
+deb: dist
+	$(srcdir)/packaging/debian/build.sh $(distdir).tar.xz deb
+
+.PHONY: deb install-unit uninstall-unit remove-la uninstall-modules

@@ -125,6 +125,13 @@ def test_unit_runs_the_installed_program():
     assert f"ExecStart={BINARY} run -c {PREFIX}/etc/weir/gateway.conf" in unit and f"ExecReload={BINARY} reload" in unit
 
 
+def test_unit_names_a_user_that_systemd_makes():
+    with open(os.path.join(PREFIX, "lib", "sysusers.d", "weir.conf"), encoding="utf-8") as f:
+        made = [line.split()[:3] for line in f if line[0] != "#"]
+    unit = source("packaging", "systemd", "weir.service")
+    assert made == [["u", re.search(r"^User=(.*)", unit, re.M)[1], "-"]] and re.search(r"^Group=weir$", unit, re.M)
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze here")
 def test_systemd_understands_the_unit():
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", os.path.join(PREFIX, "lib", "systemd", "system", "weir.service")],
