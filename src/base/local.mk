@@ -4,12 +4,14 @@ src_base_libbase_a_SOURCES = \
 	src/base/clock.c src/base/clock.h \
 	src/base/decision.c src/base/decision.h \
 	src/base/err.c src/base/err.h \
+	src/base/grant.c src/base/grant.h \
 	src/base/hash.c src/base/hash.h \
 	src/base/iobuf.c src/base/iobuf.h \
 	src/base/log.c src/base/log.h \
 	src/base/name_map.c src/base/name_map.h \
 	src/base/number.h \
 	src/base/parse.c src/base/parse.h \
+	src/base/privilege.c src/base/privilege.h \
 	src/base/random.c src/base/random.h \
 	src/base/recycle.h \
 	src/base/slice.h \

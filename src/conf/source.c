@@ -3,6 +3,7 @@
 
 #include "conf_impl.h"
 
+#include "../base/grant.h"
 #include "../base/xalloc.h"
 
 #include <errno.h>
@@ -69,7 +70,8 @@ struct slice
 source_read(struct conf *c, const char *path, size_t max, struct source *identity, const char **why)
 {
     struct slice content = SLICE_NONE;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    char room[GRANT_NAME_MAX];
+    int fd = open(grant_name(path, room), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     const char *reason = fd < 0 ? strerror(errno) : refuse_kind(fd, identity);
 
     if (!reason)

@@ -14,6 +14,10 @@ enum channel_kind {
     CHANNEL_NOTIFY = 'N',  /* serving -> supervisor: the text of a sd_notify(3) message */
     CHANNEL_OPENED = 'O',  /* serving -> supervisor: a listening socket to hold (with its descriptor) */
     CHANNEL_CLOSING = 'C', /* serving -> supervisor: text: the cookie of a socket that is not to be held any more */
+    CHANNEL_ASK = 'A',     /* serving -> supervisor: let an opener read the configuration */
+    CHANNEL_FILE = 'F',    /* opener -> supervisor -> serving: text: a path; with a copy of the file */
+    CHANNEL_GIVEN = 'G',   /* supervisor -> serving: a listening socket that the opener opened (with its descriptor) */
+    CHANNEL_ASKED = 'D',   /* supervisor -> serving: that is all that the opener had */
     CHANNEL_SIGNAL = 'S',  /* supervisor -> serving: text: the number of a signal it got */
     CHANNEL_LEAVE = 'L',   /* supervisor -> serving: a successor serves; text: the cookies of the sockets it has */
 };

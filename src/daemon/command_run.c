@@ -8,16 +8,17 @@
 #include "gateway.h"
 #include "init.h"
 #include "load.h"
+#include "opener.h"
+#include "rights.h"
 #include "supervised.h"
 #include "supervisor.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 
-/* Each exchange needs two descriptors; the soft limit of 1024 is a relic of select(). */
+/* It holds a socket for each address and worker. */
 static void
 raise_descriptors(void)
 {
@@ -26,16 +27,6 @@ raise_descriptors(void)
         r.rlim_cur = r.rlim_max;
         setrlimit(RLIMIT_NOFILE, &r);
     }
-}
-
-/* Secrets of the configuration must not end up in a core dump. The leak checker of a sanitized build needs to look at
- * the process. */
-static void
-forbid_core_dumps(void)
-{
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    prctl(PR_SET_DUMPABLE, 0);
-#endif
 }
 
 static int
@@ -57,12 +48,15 @@ serve(const char *path)
 {
     init_begin();
     supervised_init();
-    forbid_core_dumps();
-    raise_descriptors();
+    rights_early();
     tls_init();
     struct conf *conf = load_conf(path);
     if (conf_errors(conf))
         return print_errors(conf);
+    if (rights_assume(conf) != 0) {
+        conf_free(conf);
+        return EXIT_FAILED;
+    }
     if (gateway_start(conf, path) != 0)
         return EXIT_FAILED;
     return gateway_run();
@@ -77,7 +71,7 @@ supervise(int argc, char **argv, nsec_t upgrade_timeout)
     words[1] = xstrdup("run");
     for (int i = 1; i < argc; i++)
         words[i + 1] = argv[i];
-    raise_descriptors(); /* it holds a socket for each address and worker */
+    raise_descriptors();
     return supervisor_run(words, upgrade_timeout);
 }
 
@@ -106,6 +100,11 @@ command_run(const struct command *self, int argc, char **argv)
     if (optind < argc)
         return command_usage(self, "unexpected argument", argv[optind]);
 
+    if (getenv(OPENER_ENV)) {
+        supervised_init();
+        rights_early();
+        return opener_run(path);
+    }
     if (alone || getenv(SUPERVISED_ENV))
         return serve(path);
     return supervise(argc, argv, upgrade_timeout);

@@ -14,6 +14,7 @@
 #include "init.h"
 #include "notify.h"
 #include "reload.h"
+#include "rights.h"
 #include "supervised.h"
 
 #include <signal.h>
@@ -169,6 +170,10 @@ gateway_start(struct conf *conf, const char *path)
     register_metrics();
     admin_init(&services);
     struct generation *g = reload_first(conf);
+    if (g && rights_settle(g) != 0) {
+        generation_free(g);
+        g = NULL;
+    }
     if (!g) {
         offload_fini();
         reload_fini();
@@ -189,6 +194,7 @@ gateway_run(void)
     loop_run(gw.loop);
     offload_fini();
     workers_stop();
+    supervised_stop();
     /* A reload that was under way comes to its end here, while what it needs is still there. */
     mailbox_drain(worker_get(WORKER_SERVICE)->mailbox);
     log_notice(NULL, "stopped");

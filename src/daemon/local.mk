@@ -6,7 +6,7 @@ src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/daemon_conf.c src/daemon/daemon_conf.h src/daemon/drain.c src/daemon/drain.h \
 	src/daemon/gateway.c src/daemon/gateway.h src/daemon/load.c src/daemon/load.h \
 	src/daemon/held.c src/daemon/held.h src/daemon/init.c src/daemon/init.h src/daemon/notify.c src/daemon/notify.h src/daemon/offline.c src/daemon/offline.h src/daemon/reference.c src/daemon/reference.h \
-	src/daemon/reload.c src/daemon/reload.h \
+	src/daemon/opener.c src/daemon/opener.h src/daemon/reload.c src/daemon/reload.h src/daemon/rights.c src/daemon/rights.h \
 	src/daemon/supervised.c src/daemon/supervised.h src/daemon/supervisor.c src/daemon/supervisor.h
 src_daemon_libdaemon_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 

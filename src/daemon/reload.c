@@ -1,6 +1,8 @@
 #include "reload.h"
 
+#include "../base/grant.h"
 #include "../base/log.h"
+#include "../base/privilege.h"
 #include "../base/utf8.h"
 #include "../base/xalloc.h"
 #include "../event/offload.h"
@@ -10,6 +12,7 @@
 #include "drain.h"
 #include "load.h"
 #include "notify.h"
+#include "supervised.h"
 
 #include <malloc.h>
 #include <stdio.h>
@@ -28,6 +31,7 @@ static struct {
     struct resolver *resolver;
     struct generation *current;
     uint64_t last_id;
+    bool asked;                /* root has opened for the load under way what it was denied */
     bool running;              /* from the first step to publication; the first generation's too */
     struct waiter *now, *next; /* served by the load under way; by the one after it */
     struct generation *built;  /* by the helper thread */
@@ -114,6 +118,7 @@ on_published(struct generation *g)
         reload_end(true, message);
         return;
     }
+    grant_clear();
     unsigned unused = handover_drop_rest();
     if (unused)
         log_warning(NULL, "%u of the sockets that were handed over are no listener's; closed", unused);
@@ -186,7 +191,9 @@ reload_build(void *arg)
 static void
 reload_end(bool ok, const char *message)
 {
-    rl.running = false;
+    rl.running = rl.asked = false;
+    grant_clear();
+    handover_drop_rest(); /* what was opened for it in vain */
     notify_reloaded();
     reload_record(ok, message);
     if (rl.next)
@@ -199,6 +206,26 @@ check_workers(const struct generation *g)
     unsigned n = daemon_conf_workers(g->conf);
     if (n != workers_count())
         log_warning(NULL, "`workers` is %u now; the %u threads that run stay until a restart", n, workers_count());
+}
+
+static void reload_finish(void *arg);
+
+/* The same load once more, with what root has opened. */
+static void
+reload_again(void)
+{
+    if (offload_run(reload_build, reload_finish, NULL) != 0)
+        reload_end(false, drain_on() ? "the daemon is draining" : "the helper threads are busy; try again");
+}
+
+/* Was it for want of rights that root, in another process, still has? Then it comes again. */
+static bool
+ask_root(void)
+{
+    if (rl.asked || !privilege_missed())
+        return false;
+    rl.asked = supervised_ask(reload_again);
+    return rl.asked;
 }
 
 /* Good news are told by on_published: an order is carried out when every worker serves by the new configuration. */
@@ -221,6 +248,8 @@ reload_finish(void *arg)
         conf_diagnostics(g->conf, text);
         generation_free(g);
     }
+    if (!open && ask_root())
+        return;
     if (text->n)
         fputs(text->p, stderr);
     if (!open) {
@@ -238,6 +267,7 @@ reload_begin(void)
     rl.running = true;
     rl.now = rl.next;
     rl.next = NULL;
+    privilege_missed(); /* not of this load */
     notify_reloading();
     if (offload_run(reload_build, reload_finish, NULL) != 0) {
         rl.running = false;

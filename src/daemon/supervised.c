@@ -1,5 +1,6 @@
 #include "supervised.h"
 
+#include "../base/grant.h"
 #include "../base/log.h"
 #include "../base/parse.h"
 #include "../base/xalloc.h"
@@ -14,10 +15,14 @@
 
 #define FDS_MAX 65536
 
+#define ASK_PATIENCE (60 * NSEC_PER_SEC)
+
 static struct {
     int channel; /* -1: no supervisor. Stays open to the end: workers write to it */
     bool gone;
     struct watch watch;
+    struct timer patience; /* for the answer to what was asked */
+    void (*asked)(void);   /* NULL: nothing was */
     const struct supervised_events *events;
 } sv = { .channel = -1 };
 
@@ -111,6 +116,84 @@ take_signal(struct slice text)
         sv.events->signal((int)signo);
 }
 
+/* ---- what root opens ---- */
+
+static void
+answered(void)
+{
+    void (*done)(void) = sv.asked;
+
+    sv.asked = NULL;
+    timer_clear(&sv.patience);
+    if (done)
+        done();
+}
+
+static void
+on_patience(struct timer *t)
+{
+    (void)t;
+    log_error(NULL, "the supervisor does not say what could be opened; going on without");
+    answered();
+}
+
+bool
+supervised_ask(void (*done)(void))
+{
+    if (!supervised() || sv.asked || channel_send(sv.channel, CHANNEL_ASK, SLICE_NONE, -1) != 0)
+        return false;
+    sv.asked = done;
+    timer_after(&sv.patience, ASK_PATIENCE);
+    return true;
+}
+
+void
+supervised_stop(void)
+{
+    answered();
+}
+
+void
+supervised_send_file(const char *path, int fd)
+{
+    channel_send(sv.channel, CHANNEL_FILE, slice_str(path), fd);
+}
+
+/* Too late: nobody waits for it any more. */
+static void
+take_given(const struct channel_message *m)
+{
+    char *path;
+
+    if (!sv.asked) {
+        close(m->fd);
+    } else if (m->kind == CHANNEL_GIVEN) {
+        fcntl(m->fd, F_SETFL, fcntl(m->fd, F_GETFL) | O_NONBLOCK);
+        handover_give(m->fd);
+    } else {
+        path = xstrndup(m->text.p, m->text.n);
+        grant_add(path, m->fd);
+        free(path);
+    }
+}
+
+static void
+take_message(const struct channel_message *m)
+{
+    bool given = m->kind == CHANNEL_GIVEN || m->kind == CHANNEL_FILE;
+
+    if (given && m->fd >= 0)
+        take_given(m);
+    else if (m->fd >= 0)
+        close(m->fd);
+    if (m->kind == CHANNEL_ASKED)
+        answered();
+    else if (m->kind == CHANNEL_LEAVE)
+        take_leave(m->text);
+    else if (m->kind == CHANNEL_SIGNAL)
+        take_signal(m->text);
+}
+
 static void
 on_message(struct watch *w, unsigned events)
 {
@@ -120,14 +203,8 @@ on_message(struct watch *w, unsigned events)
 
     (void)w;
     (void)events;
-    while ((got = channel_receive(sv.channel, buffer, &m)) > 0) {
-        if (m.fd >= 0)
-            close(m.fd);
-        if (m.kind == CHANNEL_LEAVE)
-            take_leave(m.text);
-        else if (m.kind == CHANNEL_SIGNAL)
-            take_signal(m.text);
-    }
+    while ((got = channel_receive(sv.channel, buffer, &m)) > 0)
+        take_message(&m);
     free(buffer);
     if (got == 0)
         return;
@@ -135,6 +212,7 @@ on_message(struct watch *w, unsigned events)
     sv.gone = true;
     log_error(NULL, "the supervisor is gone; draining");
     sv.events->leave(false);
+    answered();
 }
 
 void
@@ -142,6 +220,7 @@ supervised_start(struct loop *l, const struct supervised_events *events)
 {
     sv.events = events;
     sv.watch.fd = -1;
+    timer_init(&sv.patience, l, on_patience);
     if (supervised() && watch_open(&sv.watch, l, sv.channel, on_message) != 0)
         log_error(NULL, "the supervisor cannot be listened to: %m");
 }
@@ -158,6 +237,7 @@ supervised_fini(void)
     if (sv.channel < 0)
         return;
     watch_close(&sv.watch);
+    timer_fini(&sv.patience);
     handover_set_holder(NULL);
     close(sv.channel);
     sv.channel = -1;

@@ -24,6 +24,11 @@ struct supervised_events {
 /* Listens to the supervisor. */
 void supervised_start(struct loop *l, const struct supervised_events *events);
 void supervised_notify(const char *text); /* for systemd, as in sd_notify(3) */
+/* Lets a process with root's rights read the configuration and hand over what it names (opener.h): sockets come by
+ * handover.h, files by grant.h; then `done`, in any case. False: nobody can be asked. */
+bool supervised_ask(void (*done)(void));
+void supervised_send_file(const char *path, int fd); /* of an opener; fd stays the caller's */
+void supervised_stop(void); /* what was asked for is not waited for any more */
 void supervised_fini(void);
 
 /* For the supervisor itself too: the listening sockets in LISTEN_FDS (sd_listen_fds(3)), when they are for this

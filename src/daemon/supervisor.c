@@ -10,6 +10,7 @@
 #include "command.h"
 #include "held.h"
 #include "notify.h"
+#include "opener.h"
 #include "supervised.h"
 
 #include <errno.h>
@@ -31,7 +32,8 @@
 enum role {
     ROLE_SERVING,
     ROLE_CANDIDATE, /* of a new binary, not ready yet */
-    ROLE_LEAVING    /* a successor serves; it finishes what it has */
+    ROLE_LEAVING,   /* a successor serves; it finishes what it has */
+    ROLE_OPENER     /* opens what the serving process may not */
 };
 
 struct child {
@@ -51,8 +53,9 @@ static struct {
     bool stopping;
     int exit_code;
     nsec_t pause;                           /* before the next start */
-    nsec_t restart_at, upgrade_by, kill_at; /* 0: not awaited */
+    nsec_t restart_at, upgrade_by, kill_at, opener_by; /* 0: not awaited */
     nsec_t upgrade_timeout;
+    pid_t asker, next_asker; /* whom the opener opens for; who asked meanwhile. 0: nobody */
     char buffer[CHANNEL_MAX];
 } su;
 
@@ -90,7 +93,7 @@ close_on_exec(int fd)
 
 /* In the new process, before it becomes the binary: what it inherits is said in its environment. */
 static void
-become_child(const char *binary, int channel)
+become_child(const char *binary, enum role role, int channel)
 {
     struct strbuf text;
     char number[16];
@@ -107,6 +110,8 @@ become_child(const char *binary, int channel)
         strbuf_addf(&text, ":%d", held[i].fd);
     }
     setenv(SUPERVISED_ENV, text.p, 1);
+    if (role == ROLE_OPENER)
+        setenv(OPENER_ENV, "1", 1);
     unsetenv("NOTIFY_SOCKET");
     snprintf(number, sizeof number, "%d", (int)getpid());
     if (getenv("WATCHDOG_PID"))
@@ -134,7 +139,7 @@ start(const char *binary, enum role role)
     }
     pid_t pid = fork();
     if (pid == 0)
-        become_child(binary, ends[1]);
+        become_child(binary, role, ends[1]);
     close(ends[1]);
     if (pid < 0) {
         log_error(NULL, "no process can be started: %m");
@@ -303,6 +308,67 @@ inherit_state(void)
     return true;
 }
 
+/* ------------------------------------------------------------------ opening for others */
+
+/* The process that asked, while it serves. */
+static struct child *
+asker(void)
+{
+    struct child *c = find_role(ROLE_SERVING);
+
+    return c && c->pid == su.asker ? c : NULL;
+}
+
+static void
+give(enum channel_kind kind, struct slice text, int fd)
+{
+    struct child *c = asker();
+
+    if (c && channel_send(c->channel, kind, text, fd) != 0)
+        log_error(NULL, "process %d could not be given what was opened for it: %m", (int)c->pid);
+}
+
+static void
+opener_begin(pid_t for_whom)
+{
+    if (find_role(ROLE_OPENER)) {
+        su.next_asker = for_whom;
+        return;
+    }
+    su.asker = for_whom;
+    su.next_asker = 0;
+    if (start("/proc/self/exe", ROLE_OPENER))
+        su.opener_by = clock_precise() + SUPERVISOR_OPENER_MS * NSEC_PER_MSEC;
+    else
+        give(CHANNEL_ASKED, SLICE_NONE, -1);
+}
+
+static void
+opener_expired(void)
+{
+    struct child *c = find_role(ROLE_OPENER);
+
+    su.opener_by = 0;
+    if (!c)
+        return;
+    log_error(NULL, "process %d, which opens files and ports for a reload, takes too long; ending it", (int)c->pid);
+    kill(c->pid, SIGKILL);
+}
+
+static void
+opener_ended(const struct child *c, int status, const char *how)
+{
+    su.opener_by = 0;
+    if (WIFSIGNALED(status))
+        log_error(NULL, "process %d, which opens files and ports for a reload, %s", (int)c->pid, how);
+    if (su.next_asker && !su.stopping) {
+        opener_begin(su.next_asker);
+        return;
+    }
+    give(CHANNEL_ASKED, SLICE_NONE, -1);
+    su.asker = 0;
+}
+
 /* ------------------------------------------------------------------ what children say */
 
 /* What a serving process has to say to systemd. Other words (MAINPID=, FDSTORE=) would be orders, which one that was
@@ -351,7 +417,11 @@ take_socket(const struct child *c, int fd)
         close(fd);
         return;
     }
-    if (held_add(fd, c->pid) && c->role == ROLE_SERVING && find_role(ROLE_CANDIDATE))
+    if (!held_add(fd, c->pid))
+        return;
+    if (c->role == ROLE_OPENER)
+        give(CHANNEL_GIVEN, SLICE_NONE, fd);
+    if (c->role == ROLE_SERVING && find_role(ROLE_CANDIDATE))
         held_mark_unwanted(cookie);
 }
 
@@ -364,10 +434,14 @@ take_message(struct child *c, const struct channel_message *m)
         take_socket(c, m->fd);
         return;
     }
+    if (m->kind == CHANNEL_FILE && c->role == ROLE_OPENER)
+        give(CHANNEL_FILE, m->text, m->fd);
     if (m->fd >= 0)
         close(m->fd);
     if (m->kind == CHANNEL_NOTIFY)
         take_notify(c, m->text);
+    if (m->kind == CHANNEL_ASK && c->role == ROLE_SERVING && !c->ended && !su.stopping)
+        opener_begin(c->pid);
     if (m->kind != CHANNEL_CLOSING || parse_u64(m->text, UINT64_MAX, &cookie) != 0)
         return;
     if (c->role == ROLE_SERVING)
@@ -453,6 +527,9 @@ child_ended(struct child *c, int status)
     case ROLE_LEAVING:
         log_notice(NULL, "the replaced process %d %s", (int)was.pid, how);
         break;
+    case ROLE_OPENER:
+        opener_ended(&was, status, how);
+        break;
     }
 }
 
@@ -514,6 +591,8 @@ on_time(void)
         start_serving();
     if (su.upgrade_by && now >= su.upgrade_by)
         upgrade_expired();
+    if (su.opener_by && now >= su.opener_by)
+        opener_expired();
     if (su.kill_at && now >= su.kill_at) {
         su.kill_at = 0;
         kill_children();
@@ -524,7 +603,7 @@ on_time(void)
 static int
 wait_ms(void)
 {
-    const nsec_t times[] = { su.restart_at, su.upgrade_by, su.kill_at };
+    const nsec_t times[] = { su.restart_at, su.upgrade_by, su.kill_at, su.opener_by };
     nsec_t now = clock_precise(), at = 0;
 
     for (size_t i = 0; i < sizeof times / sizeof *times; i++)

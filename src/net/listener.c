@@ -3,7 +3,9 @@
 #include "listener.h"
 
 #include "../base/log.h"
+#include "../base/privilege.h"
 #include "../base/xalloc.h"
+#include "bind.h"
 #include "handover.h"
 
 #include <errno.h>
@@ -48,73 +50,6 @@ fds_count(const struct listener_socket *s)
 
 /* ------------------------------------------------------------------ binding */
 
-static int
-bind_error(const struct addr *a, struct err *e)
-{
-    char text[ADDR_TEXT_MAX];
-    int sys = errno;
-
-    addr_format(a, text);
-    if (sys == EADDRINUSE && addr_is_unix(a))
-        err_set(e, ERR_SYSTEM,
-                "%s: address already in use (another process answers there: stop it or choose another path)", text);
-    else if (sys == EADDRINUSE)
-        err_set(
-            e, ERR_SYSTEM,
-            "%s: address already in use (is another server, or another weir, running? `ss -ltnp sport = :%d` names it)",
-            text, addr_port(a));
-    else if (sys == EACCES && addr_is_unix(a))
-        err_set(e, ERR_SYSTEM, "%s: permission denied (uid %ld needs write access to the directory)", text,
-                (long)geteuid());
-    else if (sys == EACCES)
-        err_set(e, ERR_SYSTEM, "%s: permission denied (a port below 1024 needs root or CAP_NET_BIND_SERVICE)", text);
-    else if (sys == EADDRNOTAVAIL)
-        err_set(e, ERR_SYSTEM, "%s: no interface of this host has this address (`ip addr` lists them)", text);
-    else if (sys == ENOENT && addr_is_unix(a))
-        err_set(e, ERR_SYSTEM, "%s: the directory does not exist (create it, or choose another path)", text);
-    else if (sys == EAFNOSUPPORT)
-        err_set(e, ERR_SYSTEM, "%s: this host has no support for this kind of address", text);
-    else
-        err_errno(e, "%s: cannot listen", text);
-    if (e)
-        e->sys = sys;
-    errno = sys;
-    return -1;
-}
-
-static int
-socket_new(const struct addr *a, bool shared)
-{
-    int fd = socket(a->u.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
-
-    if (fd < 0 || addr_is_unix(a))
-        return fd;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (shared)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* what it accepts inherits it */
-    if (a->u.sa.sa_family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)); /* [::]:80 and 0.0.0.0:80 may stand side by side */
-    return fd;
-}
-
-/* -1 with errno. */
-static int
-socket_bind(const struct addr *a, bool shared)
-{
-    struct sockaddr_storage sa;
-    socklen_t len = addr_sockaddr(a, &sa);
-    int fd = socket_new(a, shared), sys;
-
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&sa, len) == 0)
-        return fd;
-    sys = errno;
-    if (fd >= 0)
-        close(fd);
-    errno = sys;
-    return -1;
-}
-
 /* SO_REUSEPORT would let a second process of the same user take half of the connections in silence. So one bind without
  * it comes first, unless a socket of this process has that port and would be in its way. Under the lock. */
 static int
@@ -127,7 +62,7 @@ check_free(const struct addr *a)
     for (struct listener_socket *s = sockets; s; s = s->next)
         if (addr_port(&s->addr) == addr_port(a))
             return 0;
-    fd = socket_bind(a, false);
+    fd = bind_socket(a, false);
     if (fd < 0)
         return -1;
     close(fd);
@@ -168,7 +103,7 @@ open_tcp(struct listener_socket *s, int backlog)
     if (taken == 0 && check_free(&s->addr) < 0)
         return -1;
     for (unsigned i = taken; i < fds_count(s); i++) {
-        s->fds[i] = socket_bind(&s->addr, true);
+        s->fds[i] = bind_socket(&s->addr, true);
         if (s->fds[i] < 0 && taken)
             return copy_first(s, i); /* beside one of systemd's, or of another user, nothing can be bound */
         if (s->fds[i] < 0)
@@ -186,51 +121,55 @@ open_tcp(struct listener_socket *s, int backlog)
     return 0;
 }
 
-/* Removes what a dead process left at the path. -1 with errno when something lives there. */
+/* Before listen, so that nobody gets in under the umask's mode. */
 static int
-remove_stale(const struct addr *a)
+note_file(struct listener_socket *s)
 {
-    struct sockaddr_storage sa;
-    socklen_t len = addr_sockaddr(a, &sa);
     struct stat st;
-    int fd, r;
 
-    if (lstat(a->path, &st) < 0)
-        return errno == ENOENT ? 0 : -1;
-    if (!S_ISSOCK(st.st_mode)) {
-        errno = EEXIST;
+    if (chmod(s->addr.path, 0660) < 0 || lstat(s->addr.path, &st) < 0)
         return -1;
-    }
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
+    s->dev = st.st_dev;
+    s->ino = st.st_ino;
+    return 0;
+}
+
+static int
+bind_unix(struct listener_socket *s)
+{
+    if (bind_remove_stale(&s->addr) < 0)
         return -1;
-    r = connect(fd, (struct sockaddr *)&sa, len) < 0 ? errno : 0;
-    close(fd);
-    if (r == ECONNREFUSED)
-        return unlink(a->path);
-    errno = r == EACCES || r == EPERM ? r : EADDRINUSE;
-    return -1;
+    s->fds[0] = bind_socket(&s->addr, false);
+    return s->fds[0] < 0 ? -1 : note_file(s);
+}
+
+/* In a directory where root alone may make files; the socket is the user's all the same. */
+static int
+bind_unix_as_root(struct listener_socket *s)
+{
+    const struct privilege_user *u = privilege_assumed();
+
+    errno = EACCES;
+    if (!privilege_trusts(s->addr.path) || bind_unix(s) < 0)
+        return -1;
+    return lchown(s->addr.path, u->uid, u->gid);
 }
 
 static int
 open_unix(struct listener_socket *s, int backlog)
 {
-    struct stat st;
+    int rc = 0;
 
     s->fds[0] = handover_take(&s->addr);
-    if (s->fds[0] < 0) {
-        if (remove_stale(&s->addr) < 0)
-            return -1;
-        s->fds[0] = socket_bind(&s->addr, false);
+    if (s->fds[0] >= 0)
+        (void)!note_file(s); /* where it lies may be root's: then the file is not this process's to remove */
+    else
+        rc = bind_unix(s);
+    if (s->fds[0] < 0 && (errno == EACCES || errno == EPERM) && privilege_raise()) {
+        rc = bind_unix_as_root(s);
+        privilege_lower();
     }
-    if (s->fds[0] < 0)
-        return -1;
-    /* Before listen, so that nobody gets in under the umask's mode. */
-    if (chmod(s->addr.path, 0660) < 0 || lstat(s->addr.path, &st) < 0)
-        return -1;
-    s->dev = st.st_dev;
-    s->ino = st.st_ino;
-    if (listen(s->fds[0], backlog) < 0)
+    if (rc < 0 || listen(s->fds[0], backlog) < 0)
         return -1;
     return copy_first(s, 1);
 }
@@ -383,7 +322,7 @@ listener_addr(const struct listener_socket *s)
 static int
 slot_reopen(const struct addr *a)
 {
-    int fd = addr_is_unix(a) ? -1 : socket_bind(a, true);
+    int fd = addr_is_unix(a) ? -1 : bind_socket(a, true);
 
     if (fd < 0 || listen(fd, SOMAXCONN) == 0)
         return fd;

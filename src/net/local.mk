@@ -1,6 +1,7 @@
 noinst_LIBRARIES += src/net/libnet.a
 src_net_libnet_a_SOURCES = \
 	src/net/addr.c src/net/addr.h \
+	src/net/bind.c src/net/bind.h \
 	src/net/client_count.c src/net/client_count.h \
 	src/net/conn.c src/net/conn.h \
 	src/net/handover.c src/net/handover.h \

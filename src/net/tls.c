@@ -2,6 +2,7 @@
 
 #include "tls_ctx.h"
 
+#include "../base/grant.h"
 #include "../base/log.h"
 #include "../base/xalloc.h"
 
@@ -77,7 +78,8 @@ static bool
 readable(const char *path, const char *what, struct err *e)
 {
     struct stat st = { 0 };
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    char room[GRANT_NAME_MAX];
+    int fd = open(grant_name(path, room), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (fd < 0 || fstat(fd, &st) < 0)
         err_errno(e, "%s: the %s cannot be read", path, what);
@@ -92,12 +94,12 @@ static int
 load_key(SSL_CTX *ctx, const char *certificate, const char *key, struct err *e)
 {
     bool asked = false;
-    char why[160];
+    char why[160], room[GRANT_NAME_MAX];
     int ok;
 
     SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
     SSL_CTX_set_default_passwd_cb_userdata(ctx, &asked);
-    ok = SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM);
+    ok = SSL_CTX_use_PrivateKey_file(ctx, grant_name(key, room), SSL_FILETYPE_PEM);
     SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
     SSL_CTX_set_default_passwd_cb(ctx, NULL);
     if (ok == 1 && SSL_CTX_check_private_key(ctx) == 1)
@@ -118,14 +120,14 @@ static SSL_CTX *
 server_ctx(const char *certificate, const char *key, struct err *e)
 {
     SSL_CTX *ctx;
-    char why[160];
+    char why[160], room[GRANT_NAME_MAX];
 
     if (!readable(certificate, "certificate", e) || !readable(key, "key", e))
         return NULL;
     ctx = ctx_new(TLS_server_method(), e);
     if (!ctx)
         return NULL;
-    if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1) {
+    if (SSL_CTX_use_certificate_chain_file(ctx, grant_name(certificate, room)) != 1) {
         err_set(e, ERR_TLS, "%s: not a certificate in PEM form (%s)", certificate, tls_reason(why, sizeof(why)));
         goto fail;
     }
@@ -234,14 +236,14 @@ tls_client_new(const char *ca, bool verify, struct err *e)
 {
     SSL_CTX *ctx;
     struct tls_client *t;
-    char why[160];
+    char why[160], room[GRANT_NAME_MAX];
 
     if (ca && !readable(ca, "CA file", e))
         return NULL;
     ctx = ctx_new(TLS_client_method(), e);
     if (!ctx)
         return NULL;
-    if (ca ? SSL_CTX_load_verify_file(ctx, ca) != 1 : SSL_CTX_set_default_verify_paths(ctx) != 1) {
+    if (ca ? SSL_CTX_load_verify_file(ctx, grant_name(ca, room)) != 1 : SSL_CTX_set_default_verify_paths(ctx) != 1) {
         err_set(e, ERR_TLS, "%s: no CA certificates in PEM form (%s)", ca ? ca : "the system's CA store",
                 tls_reason(why, sizeof(why)));
         SSL_CTX_free(ctx);

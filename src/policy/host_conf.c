@@ -4,6 +4,8 @@
 #include "policy.h"
 #include "template.h"
 
+#include "../base/grant.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -113,7 +115,8 @@ host_conf_file(struct weir_policy *p, const struct weir_conf *line, struct weir_
     struct slice full = conf_path(line, slice_of_str(path));
     struct weir_str *out = arena_zalloc(p->arena, sizeof(*out));
     const char *name = arena_strndup(p->arena, full.p, full.n);
-    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), failed;
+    char room[GRANT_NAME_MAX];
+    int fd = open(grant_name(name, room), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), failed;
 
     failed = fd < 0 || read_all(fd, p->arena, out) != 0;
     if (failed)

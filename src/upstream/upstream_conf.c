@@ -1,6 +1,7 @@
 #include "config.h" /* _GNU_SOURCE: memrchr */
 
 #include "upstream_conf.h"
+#include "../base/grant.h"
 #include "../base/hash.h"
 #include "../base/parse.h"
 #include "../base/xalloc.h"
@@ -287,8 +288,8 @@ read_limits(const struct weir_conf *block, struct arena *arena, struct cluster *
 static uint64_t
 file_hash(const char *path)
 {
-    FILE *f = fopen(path, "re");
-    char chunk[4096];
+    char room[GRANT_NAME_MAX], chunk[4096];
+    FILE *f = fopen(grant_name(path, room), "re");
     uint64_t h = 0;
     size_t n;
 

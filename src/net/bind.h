@@ -1,0 +1,17 @@
+/* bind: sockets with an address of this host, for listeners. Any thread. */
+#ifndef NET_BIND_H
+#define NET_BIND_H
+
+#include "addr.h"
+
+#include <stdbool.h>
+
+/* A stream socket, non-blocking and close-on-exec, bound; shared: with SO_REUSEPORT, so that others may be too. A port
+ * that only root may bind is bound by root while there is one (privilege.h). -1 with errno. */
+int bind_socket(const struct addr *a, bool shared);
+/* Removes what a dead process left at the path. -1 with errno when something lives there. */
+int bind_remove_stale(const struct addr *a);
+/* What errno means for the operator, and what to do; -1. */
+int bind_error(const struct addr *a, struct err *e);
+
+#endif
