@@ -79,6 +79,20 @@ takes_trailers(const struct http_request *r)
     return fields_list_has(&r->fields, FIELD_TE, SLICE("trailers"));
 }
 
+/* Steps through a list whose members are never quoted, from the front; some may be empty. What one stranger wrote into
+ * it shall not hide what proxies add behind that: a quote means nothing here. */
+static bool
+next_member(struct slice *rest, struct slice *member)
+{
+    const char *end;
+    if (!rest->n)
+        return false;
+    end = memchr(rest->p, ',', rest->n);
+    *member = slice_trim(slice_of(rest->p, end ? (size_t)(end - rest->p) : rest->n));
+    *rest = slice_from(*rest, end ? (size_t)(end - rest->p) + 1 : rest->n);
+    return true;
+}
+
 /* One member of X-Forwarded-For: an address, perhaps with a port. */
 static bool
 parse_hop(struct slice text, struct addr *a)
@@ -98,7 +112,9 @@ client_behind(const struct weir_exchange *x, const struct generation *g, const s
     unsigned n = 0;
     for (const struct field *f = fields_find(fields, FIELD_X_FORWARDED_FOR); f; f = fields_next(fields, f)) {
         rest = f->value;
-        while (field_list_next(&rest, &member)) {
+        while (next_member(&rest, &member)) {
+            if (!member.n)
+                continue;
             if (n == 32) {
                 memmove(hops, hops + 1, sizeof hops - sizeof *hops);
                 n--;
@@ -421,7 +437,7 @@ forward_loops(const struct http_request *r)
     unsigned passes = 0;
     for (const struct field *f = fields_find(&r->fields, FIELD_VIA); f; f = fields_next(&r->fields, f)) {
         struct slice rest = f->value, member;
-        while (field_list_next(&rest, &member))
+        while (next_member(&rest, &member))
             if (slice_ends(member, SLICE(" " VIA_NAME)) && ++passes >= VIA_MAX)
                 return true;
     }

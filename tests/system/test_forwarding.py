@@ -135,6 +135,14 @@ def test_trusted_proxies_are_appended_to(weir, origin):
     assert w.access(path="/x")["client"] == "1.2.3.4"
 
 
+@pytest.mark.parametrize("stranger", ['"', '"a', 'x", "', '\\"', "a\\", '""', '"1.1.1.1, ', "unknown", ", ,"])
+def test_what_strangers_write_does_not_hide_what_proxies_add(weir, origin, stranger):
+    """A proxy appends the address it sees to what its client sent: an open quote in that must not swallow it."""
+    w = weir(TRUSTING, O=origin)
+    assert w.get("/x", {"X-Forwarded-For": stranger + ", 1.2.3.4"}).status == 200
+    assert w.access(path="/x")["client"] == "1.2.3.4"
+
+
 def test_request_id_is_made_and_shown_to_both_sides(weir, origin):
     w = weir(PROXY, O=origin)
     a, b = w.get("/1"), w.get("/2")
@@ -247,6 +255,16 @@ def test_no_host_adds_to_forwarded(weir, origin, host):
 def test_a_forwarding_loop_ends(weir):
     w = weir("route / { proxy o; }\nupstream o { endpoint @LISTEN@; }")
     r = w.get("/")
+    assert (r.status, r.reason) == (508, "loop_detected")
+
+
+@pytest.mark.parametrize("first", ["", '"', '1.1 "a, ', "1.1 a (b, ", "\\, "])
+def test_a_loop_over_others_ends(weir, origin, first):
+    """Others may put all of Via into one line, behind what a stranger began it with."""
+    w = weir(PROXY, O=origin)
+    passes = ", 1.1 other, 1.1 weir"
+    assert w.get("/x", {"Via": first + passes * 7}).status == 200
+    r = w.get("/x", {"Via": first + passes * 8})
     assert (r.status, r.reason) == (508, "loop_detected")
 
 
