@@ -177,21 +177,41 @@ forward_new_id(struct arena *arena)
     return slice_of(id, 32);
 }
 
-/* A tunnel of HTTP/2 would carry requests past routes and policies. */
+/* What a tunnel of this protocol would carry past routes and policies is HTTP again: of another version, or inside TLS
+ * (RFC 2817 3). */
 static bool
-offers_h2c(struct slice upgrade)
+carries_requests(struct slice protocol)
 {
-    struct slice member;
-    while (field_list_next(&upgrade, &member))
-        if (slice_ieq(member, SLICE("h2c")))
+    static const char *const names[] = { "h2c", "h2", "HTTP", "TLS" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (slice_ieq(protocol, slice_str(names[i])))
             return true;
     return false;
+}
+
+/* One of those, or nothing that every origin reads as weir does: not a list of `name` and `name/version` (RFC 9110
+ * 7.8). */
+static bool
+must_not_offer(struct slice upgrade)
+{
+    struct slice member;
+    bool any = false;
+    while (field_list_next(&upgrade, &member)) {
+        const char *slash = memchr(member.p, '/', member.n);
+        struct slice name = slice_of(member.p, slash ? (size_t)(slash - member.p) : member.n);
+        if (!field_is_token(name) || carries_requests(name))
+            return true;
+        if (slash && !field_is_token(slice_from(member, name.n + 1)))
+            return true;
+        any = true;
+    }
+    return !any;
 }
 
 static void
 clean(struct http_request *r, bool underscores, bool trusted)
 {
-    if (offers_h2c(r->upgrade))
+    if (r->upgrade.n && must_not_offer(r->upgrade))
         r->upgrade = SLICE_NONE; /* the request goes on as HTTP/1.1 (RFC 9113 3.1) */
     /* It goes with Connection (RFC 9110 10.1.4), which belongs to the upgrade where there is one. */
     bool trailers = takes_trailers(r) && !r->upgrade.n;
