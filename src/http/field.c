@@ -259,21 +259,42 @@ is_forwarded(struct slice name)
     return name.n > 12 && strncasecmp(name.p, "X-Forwarded-", 12) == 0;
 }
 
-void
+/* What Connection says that is no field's name (RFC 9112 9.3, 9.6). */
+static bool
+is_option(struct slice name)
+{
+    return slice_ieq(name, SLICE("close")) || slice_ieq(name, SLICE("keep-alive"));
+}
+
+struct field_names *
+field_names_add(struct field_names *list, struct slice name, struct arena *arena)
+{
+    struct field_names *n = arena_alloc(arena, sizeof(*n));
+
+    n->name = name;
+    n->next = list;
+    return n;
+}
+
+struct field_names *
 fields_remove_hop_by_hop(struct fields *f)
 {
     struct slice rest, name;
+    struct field_names *removed = NULL;
 
     for (unsigned line = 0; (rest = nth_connection(f, line)).p; line++) {
         while (field_list_next(&rest, &name)) {
             enum field_id id = field_lookup(name);
 
             /* Those of one hop go below, Connection itself once all that it names is known. */
-            if (!field_hop_by_hop(id) && !field_relied_on(id) && !is_forwarded(name))
-                remove_matching(f, id, name);
+            if (field_hop_by_hop(id) || field_relied_on(id) || is_forwarded(name) || is_option(name))
+                continue;
+            remove_matching(f, id, name);
+            removed = field_names_add(removed, name, f->arena);
         }
     }
     remove_set(f, &hop_by_hop);
+    return removed;
 }
 
 /* Length of the member at the start of s: up to a comma that is not inside a quoted string. */

@@ -95,6 +95,15 @@ struct fields {
     struct field_set ids; /* no field of another id is in the list: most questions are answered by that */
 };
 
+/* A list of names, NULL when it is empty. */
+struct field_names {
+    struct slice name;
+    struct field_names *next;
+};
+
+/* The list with one more in front. The name is not copied. */
+struct field_names *field_names_add(struct field_names *list, struct slice name, struct arena *arena);
+
 enum field_id field_lookup(struct slice name); /* any case */
 const char *field_name(enum field_id id); /* canonical spelling for the wire: "Content-Length"; "" for FIELD_OTHER */
 struct slice field_name_slice(enum field_id id);
@@ -132,8 +141,9 @@ bool field_hop_by_hop(enum field_id id);
 /* Do framing, routing, policies or the origin rely on it, so that a peer must not be able to take it away by naming it
  * in Connection, nor bring it in by a trailer? */
 bool field_relied_on(enum field_id id);
-/* Removes the hop-by-hop fields, and what Connection names unless it is relied on. */
-void fields_remove_hop_by_hop(struct fields *f);
+/* Removes the hop-by-hop fields, and what Connection names unless it is relied on. Returns the names of the latter, in
+ * the arena: they are of this hop in the trailers too (RFC 9110 7.6.1). */
+struct field_names *fields_remove_hop_by_hop(struct fields *f);
 
 /* Is `token` a member of a comma-separated list field (any of its lines, any case)? */
 bool fields_list_has(const struct fields *f, enum field_id id, struct slice token);

@@ -36,11 +36,6 @@ struct header_edit { /* on the response to the client, kept until there is one *
     struct header_edit *next;
 };
 
-struct owned_field { /* of the request: a policy has set or removed it, so the client's trailers may not bring it */
-    struct slice name;
-    struct owned_field *next;
-};
-
 struct explain_variant {
     struct slice upstream;
     double share; /* percent */
@@ -67,7 +62,9 @@ struct weir_exchange {
     struct explain_variant *variants;  /* where the split is random */
 
     struct header_edit *edits, **edits_end;
-    struct owned_field *owned;         /* kept only where trailers can come */
+    /* Of the request's fields: those that a policy has set or removed, kept only where trailers can come, and those
+     * that Connection names. The client's trailers may not bring them. */
+    struct field_names *settled;
 
     struct slice target;               /* upstream named by a policy; empty: none */
     /* Set by refuse/reply of an enforced policy. */

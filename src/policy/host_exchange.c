@@ -165,17 +165,14 @@ own(struct weir_exchange *x, const char *name, struct slice value)
 {
     enum field_id id;
     struct slice n = acceptable(x, name, value, &id);
-    struct owned_field *o;
+    struct field_names *o;
 
     if (!n.n || x->req->body.kind != BODY_CHUNKED)
         return n;
-    for (o = x->owned; o; o = o->next)
+    for (o = x->settled; o; o = o->next)
         if (slice_ieq(o->name, n))
             return n;
-    o = arena_alloc(x->arena, sizeof(*o));
-    o->name = n;
-    o->next = x->owned;
-    x->owned = o;
+    x->settled = field_names_add(x->settled, n, x->arena);
     return n;
 }
 

@@ -73,6 +73,7 @@ struct exchange {
 
     /* response */
     struct http_response local;       /* answers made by weir */
+    struct field_names *response_named; /* by the Connection of the origin's answer */
     bool head_sent, response_done, tunnel;
     int status;                       /* of the answer; 0: none */
     const struct reason *reason;      /* why weir answered or ended it; NULL: the origin, the route or a policy by

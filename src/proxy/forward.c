@@ -209,13 +209,14 @@ must_not_offer(struct slice upgrade)
 }
 
 static void
-clean(struct http_request *r, bool underscores, bool trusted)
+clean(struct weir_exchange *x, bool underscores, bool trusted)
 {
+    struct http_request *r = x->req;
     if (r->upgrade.n && must_not_offer(r->upgrade))
         r->upgrade = SLICE_NONE; /* the request goes on as HTTP/1.1 (RFC 9113 3.1) */
     /* It goes with Connection (RFC 9110 10.1.4), which belongs to the upgrade where there is one. */
     bool trailers = takes_trailers(r) && !r->upgrade.n;
-    fields_remove_hop_by_hop(&r->fields);
+    x->settled = fields_remove_hop_by_hop(&r->fields);
     if (trailers) {
         fields_add_id(&r->fields, FIELD_TE, SLICE("trailers"));
         fields_add_id(&r->fields, FIELD_CONNECTION, SLICE("TE"));
@@ -251,7 +252,7 @@ forward_receive(struct weir_exchange *x, const struct generation *g, const struc
     x->client = peer;
     if (trusted)
         believe(x, g, peer);
-    clean(x->req, g->underscores, trusted);
+    clean(x, g->underscores, trusted);
     return trusted;
 }
 
@@ -380,13 +381,19 @@ forward_host(struct weir_exchange *x, const struct target *t, const struct endpo
         fields_set_id(&x->req->fields, FIELD_HOST, host);
 }
 
+static struct slice
+via(enum http_version received)
+{
+    return received == HTTP_1_0 ? SLICE("1.0 " VIA_NAME) : SLICE("1.1 " VIA_NAME);
+}
+
 void
 forward_decorate(struct weir_exchange *x, const struct addr *from, bool trusted)
 {
     struct http_request *r = x->req;
 
     set_forwarded(x, from, trusted);
-    fields_add_id(&r->fields, FIELD_VIA, r->version == HTTP_1_0 ? SLICE("1.0 " VIA_NAME) : SLICE("1.1 " VIA_NAME));
+    fields_add_id(&r->fields, FIELD_VIA, via(r->version));
     fields_set_id(&r->fields, FIELD_X_REQUEST_ID, x->id);
     set_traceparent(&r->fields, trusted);
 }
@@ -406,10 +413,10 @@ forward_target(const struct http_request *r, const struct route *route)
 }
 
 static bool
-is_owned(const struct weir_exchange *x, struct slice name)
+is_among(struct slice name, const struct field_names *list)
 {
-    for (const struct owned_field *o = x->owned; o; o = o->next)
-        if (slice_ieq(o->name, name))
+    for (; list; list = list->next)
+        if (slice_ieq(list->name, name))
             return true;
     return false;
 }
@@ -419,7 +426,7 @@ static bool
 may_trail(const struct weir_exchange *x, struct slice name)
 {
     enum field_id id = field_lookup(name);
-    return !field_hop_by_hop(id) && !field_relied_on(id) && !is_owned(x, name);
+    return !field_hop_by_hop(id) && !field_relied_on(id) && !is_among(name, x->settled);
 }
 
 void
@@ -433,22 +440,24 @@ forward_trailers(const struct weir_exchange *x, bool underscores, struct fields 
     drop_names(trailers, underscores, false);
 }
 
-void
+struct field_names *
 forward_response(struct http_response *r, struct slice id)
 {
     struct fields *f = &r->fields;
     struct slice upgrade = r->status == 101 ? fields_value(f, FIELD_UPGRADE) : SLICE_NONE;
-    fields_remove_hop_by_hop(f);
+    struct field_names *named = fields_remove_hop_by_hop(f);
     if (upgrade.n)
         fields_add_id(f, FIELD_UPGRADE, upgrade); /* the one of those asked for that was chosen */
     fields_set_id(f, FIELD_X_REQUEST_ID, id);
-    fields_add_id(f, FIELD_VIA, r->version == HTTP_1_0 ? SLICE("1.0 " VIA_NAME) : SLICE("1.1 " VIA_NAME));
+    fields_add_id(f, FIELD_VIA, via(r->version));
+    return named;
 }
 
 void
 forward_interim(struct http_response *r)
 {
     fields_remove_hop_by_hop(&r->fields);
+    fields_add_id(&r->fields, FIELD_VIA, via(r->version));
 }
 
 bool

@@ -29,8 +29,9 @@ struct slice forward_target(const struct http_request *r, const struct route *ro
 /* The request's trailers, by the rules of its head: origins that merge them into it must find nothing there that the
  * head may not have. */
 void forward_trailers(const struct weir_exchange *x, bool underscores, struct fields *trailers);
-/* An origin's response head on its way to the client. */
-void forward_response(struct http_response *r, struct slice id);
+/* An origin's response head on its way to the client. Returns what its Connection has named: the trailers lose it
+ * too. */
+struct field_names *forward_response(struct http_response *r, struct slice id);
 /* An interim head (103) on the same way. */
 void forward_interim(struct http_response *r);
 /* Is the request one that has come through gateways of this name too often (Via)? */

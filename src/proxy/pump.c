@@ -109,6 +109,8 @@ pump_response(struct exchange *x)
         if (n == 0) {
             if (!us->in_end)
                 return;
+            for (const struct field_names *named = x->response_named; named; named = named->next)
+                fields_remove_name(&us->trailers, named->name);
             x->ds->ops->end(x->ds, us->trailers.n ? &us->trailers : NULL);
             pump_finish_response(x);
             return;

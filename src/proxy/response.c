@@ -106,7 +106,7 @@ step_response(struct exchange *x)
     attempt_settle(x, result, r->status);
 
     struct body_framing body = framing_for_client(x, r);
-    forward_response(r, x->px.id);
+    x->response_named = forward_response(r, x->px.id);
     x->px.res = r;
     chain_response(&x->px);
     begin_response(x, body);

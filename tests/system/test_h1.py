@@ -195,6 +195,7 @@ def test_interim_answers_of_the_origin(weir, origin):
     with w.connect() as c:
         r = c.get("/i")
         assert [i.status for i in r.interim] == [103, 102] and r.interim[0].get("Link") == "</a>"
+        assert [i.get("Via") for i in r.interim] == ["1.1 weir"] * 2  # as every message that a proxy forwards (RFC 9110 7.6.3)
         r = c.send(b"GET /i HTTP/1.0\r\nHost: a\r\n\r\n").response()
         assert r.status == 200 and r.interim == []
 

@@ -40,6 +40,19 @@ def test_trailers_do_not_speak_in_a_claims_name(weir, origin, secret):
     assert got.trailers == [("X-Sum", "1")]
 
 
+def test_what_connection_names_is_of_one_hop_in_trailers_too(weir, origin):
+    """RFC 9110 7.6.1, on both ways; what is not named goes on."""
+    origin.raw("/r", b"HTTP/1.1 200 OK\r\nConnection: X-Hop, keep-alive, x-second\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"
+               b"X-Sum: 1\r\nx-hop: 2\r\nX-HOP: 3\r\nX-Second: 4\r\nkeep-Alive-Not: 5\r\n\r\n", close=False)
+    w = weir(PROXY, O=origin)
+    with w.connect() as c:
+        r = with_trailers(c, "/x", {"Connection": "close, X-Hop ,, x-second"}, [("X-Sum", "1"), ("x-hop", "2"), ("X-HOP", "3"), ("X-Second", "4")])
+        assert r.status == 200
+    assert origin.request("/x").trailers == [("X-Sum", "1")]
+    r = w.get("/r")
+    assert r.body == b"ok" and r.trailers == [("X-Sum", "1"), ("keep-Alive-Not", "5")]
+
+
 # ---- origins ----
 
 ANSWERS = [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: b\r\n\r\nwhole",

@@ -130,6 +130,7 @@ test_hop_by_hop_fields_go(void **state)
                                         "Trailer",
                                         "X-Secret" };
     struct fields f;
+    struct field_names *named;
 
     fields_init(&f, *state);
     fields_add(&f, SLICE("X-Secret"), SLICE("1"));
@@ -142,11 +143,14 @@ test_hop_by_hop_fields_go(void **state)
     fields_add(&f, SLICE("Cookie"), SLICE("v"));
     fields_add(&f, SLICE("X-Other"), SLICE("named by the second line"));
     fields_add(&f, SLICE("X-Public"), SLICE("3"));
-    fields_remove_hop_by_hop(&f);
+    named = fields_remove_hop_by_hop(&f);
     assert_int_equal(f.n, 3);
     slice_is(f.v[0].name, "Host", "a Connection field cannot take Host away");
     slice_is(f.v[1].name, "Cookie", "nor what policies read");
     slice_is(f.v[2].name, "X-Public", "what is left");
+    slice_is(named->name, "x-other", "what was named last");
+    slice_is(named->next->name, "x-secret", "and first");
+    assert_null(named->next->next);
 }
 
 static void
@@ -154,7 +158,7 @@ test_hop_by_hop_leaves_a_plain_list_alone(void **state)
 {
     struct fields f = sample(*state);
 
-    fields_remove_hop_by_hop(&f);
+    assert_null(fields_remove_hop_by_hop(&f));
     assert_int_equal(f.n, 5);
 }
 
