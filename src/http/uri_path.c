@@ -183,6 +183,39 @@ end_segment(struct rewrite *w, bool *drop)
     return NULL;
 }
 
+/* The byte whose escape stands at the end of out, or `before` that many others; -1: there is none. */
+static int
+last_escaped(const struct rewrite *w, unsigned before)
+{
+    const char *p = w->out + w->n;
+
+    for (unsigned i = 0; i <= before; i++) {
+        if (p - w->out < 4 || p[-3] != '%')
+            return -1;
+        p -= 3;
+    }
+    return char_hex(p[1]) * 16 + char_hex(p[2]);
+}
+
+/* Does c end a UTF-8 sequence that is longer than it may be (RFC 3629 3) and would stand for a dot, a slash, a
+ * backslash or a control byte? Decoders that take it are old, but what they make of it is another path. */
+static bool
+ends_overlong(const struct rewrite *w, unsigned char c)
+{
+    int before = (c & 0xc0) == 0x80 ? last_escaped(w, 0) : -1;
+    unsigned char meant = (unsigned char)((before & 1) << 6 | (c & 0x3f));
+
+    if (before == 0x80 || before == 0x81) {
+        int lead = last_escaped(w, 1);
+
+        if (lead != 0xe0 && (lead != 0x80 || last_escaped(w, 2) != 0xf0))
+            return false;
+    } else if (before != 0xc0 && before != 0xc1) {
+        return false;
+    }
+    return meant < 0x20 || meant == 0x7f || meant == '.' || meant == '/' || meant == '\\';
+}
+
 static void
 put_byte(struct rewrite *w, unsigned char c)
 {
@@ -198,6 +231,8 @@ put_escaped(struct rewrite *w, unsigned char c)
 {
     const char *wrong = NULL;
 
+    if (ends_overlong(w, c))
+        return "an overlong UTF-8 sequence in the path";
     if (c == '/' || c == '\\')
         wrong = end_part(w);
     put_byte(w, c);

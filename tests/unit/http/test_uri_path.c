@@ -25,6 +25,32 @@ canonical_is(struct arena *arena, const struct uri_rules *rules, const char *pat
 }
 
 static void
+test_overlong_sequences(void **state)
+{
+    static const struct {
+        const char *path, *want; /* NULL: refused */
+    } rows[] = {
+        { "/%c0%ae%C0%AE/a", NULL },
+        { "/a%c0%af", NULL },
+        { "/a%c1%9cb", NULL },
+        { "/%c0%80", NULL },
+        { "/%c1%bf", NULL },
+        { "/%e0%80%ae/a", NULL },
+        { "/%e0%81%9c", NULL },
+        { "/%f0%80%80%af", NULL },
+        { "/%c0%b0%c1%b0", "/%C0%B0%C1%B0" },
+        { "/%c0%c0%ae", NULL },
+        { "/%c0a%ae%80%af", "/%C0a%AE%80%AF" },
+        { "/%e0%82%ae%f0%80%81", "/%E0%82%AE%F0%80%81" },
+        { "/%f0%81%80%af", "/%F0%81%80%AF" },
+        { "/%2e%c0%2d%ae", "/.%C0-%AE" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        canonical_is(*state, NULL, rows[i].path, rows[i].want);
+}
+
+static void
 test_default_rules(void **state)
 {
     static const struct {
@@ -207,6 +233,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        arena_test(test_overlong_sequences),
         arena_test(test_default_rules),
         arena_test(test_encoded_slashes),
         arena_test(test_double_slashes_kept),
