@@ -2,6 +2,7 @@
 from .case import CHUNKED, dropped, family, refused
 
 END = "0\r\n\r\n"
+HIDDEN_TEXT = "GET /hidden HTTP/1.1\r\nHost: h\r\n\r\n"
 HELLO = "5\r\nhello\r\n"
 
 
@@ -29,6 +30,40 @@ CASES = [
         chunks("without a semicolon", "5 a=b\r\nhello\r\n" + END),
         chunks("comma", "5,a=b\r\nhello\r\n" + END),
         chunks("never ends", "5;" + "a=b;" * 2000),
+        chunks("257 bytes without a name", "5;" + ";" * 257 + "\r\nhello\r\n" + END),
+        chunks("longer than 256 bytes at the last chunk", HELLO + "0;" + "a" * 257 + "\r\n\r\n"),
+        chunks("DEL inside", "5;a=\x7f\r\nhello\r\n" + END),
+        chunks("quoted value over a line", '5;a="b\r\nc"\r\nhello\r\n' + END),
+        chunks("next line for its end", "5;a\x85\nhello\r\n" + END),
+    ),
+    *family(
+        # Who takes a bare LF for the end of a size line, and who reads on in the extension: what is the next size for
+        # one of them is data for the other.
+        "TERM.EXT and EXT.TERM",
+        chunks("LF then a longer line", "5;\nxxxx\r\n" + "0\r\n\r\n" + HIDDEN_TEXT + END),
+        chunks("LF, the rest a size", "2;\nxx\r\n45\r\n0\r\n\r\n" + HIDDEN_TEXT + END),
+        chunks("LF in the extension of the last chunk", HELLO + "0;\nX: y\r\n\r\n" + HIDDEN_TEXT),
+        chunks("CR in the extension of the last chunk", HELLO + "0;\rX: y\r\n\r\n" + HIDDEN_TEXT),
+        chunks("CR then a longer line", "5;\rxxxx\r\n" + "0\r\n\r\n" + HIDDEN_TEXT + END),
+        chunks("CR X", "5;a\rXhello\r\n" + END),
+        chunks("LF without an extension", "5\nhello\r\n0\r\n\r\n" + HIDDEN_TEXT),
+        chunks("CR CR LF behind an extension", "5;a\r\r\nhello\r\n" + END),
+    ),
+    *family(
+        # Who looks at what follows the data of a chunk, and who passes over one byte, two, or all up to the next line.
+        "TERM.SPILL, ONE.TWO and ZERO.TWO",
+        chunks("TERM.SPILL", "5\r\nhello\n" + "0\r\n\r\n"),
+        chunks("SPILL.TERM", "5\r\nhello2\r\nxx\r\n" + END),
+        chunks("SPILL of a line", "5\r\nhelloAAAA\r\n" + END),
+        chunks("SPILL of spaces", "5\r\nhello  \r\n" + END),
+        chunks("ONE.TWO with LF", "5\r\nhello\n31\r\n" + "0\r\n\r\n" + HIDDEN_TEXT),
+        chunks("ONE.TWO with another byte", "5\r\nhelloX2\r\n45\r\n" + END),
+        chunks("TWO.ONE", "5\r\nhello\rX0\r\n\r\n" + HIDDEN_TEXT),
+        chunks("ZERO.TWO", "5\r\nhello3\r\nabc\r\n" + END),
+        chunks("CR and another byte", "5\r\nhello\r0\r\n\r\n"),
+        chunks("LF CR", "5\r\nhello\n\r" + END),
+        chunks("CR CR LF", "5\r\nhello\r\r\n" + END),
+        chunks("CR LF twice", "5\r\nhello\r\n\r\n" + END),
     ),
     *family(
         "chunk sizes",
@@ -50,6 +85,13 @@ CASES = [
         chunks("high byte", "\xb5\r\nhello\r\n" + END),
         chunks("NUL", "5\0\r\nhello\r\n" + END),
         chunks("comma", "5,5\r\nhello\r\n" + END),
+        chunks("vertical tab behind", "5\x0b\r\nhello\r\n" + END),
+        chunks("minus 0 for the last", HELLO + "-0\r\n\r\n"),
+        chunks("0x0 for the last", HELLO + "0x0\r\n\r\n"),
+        chunks("space behind the last", HELLO + "0 \r\n\r\n"),
+        chunks("minus 1", "-1\r\n" + END),
+        chunks("2^64 - 1 and a bit", "fffffffffffffffff\r\nhello\r\n" + END),
+        chunks("2^63 - 1 is more than a route takes", "7fffffffffffffff\r\n" + "x" * 1200000, 413, then=b""),
         chunks("dot", "5.0\r\nhello\r\n" + END),
     ),
     *family(
