@@ -16,6 +16,24 @@ field_is_token(struct slice s)
     return s.n > 0;
 }
 
+static inline char
+folded(char c)
+{
+    return c == '_' ? '-' : char_lower(c);
+}
+
+bool
+field_names_alike(struct slice a, struct slice b)
+{
+    if (a.n != b.n)
+        return false;
+    for (size_t i = 0; i < a.n; i++) {
+        if (folded(a.p[i]) != folded(b.p[i]))
+            return false;
+    }
+    return true;
+}
+
 bool
 field_is_value(struct slice s)
 {

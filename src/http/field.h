@@ -151,6 +151,9 @@ bool fields_list_has(const struct fields *f, enum field_id id, struct slice toke
  * quoted string does not separate. */
 bool field_list_next(struct slice *rest, struct slice *member);
 
+/* The same name to an origin that makes no difference between '_' and '-', nor of case? */
+bool field_names_alike(struct slice a, struct slice b);
+
 bool field_is_token(struct slice s); /* RFC 9110 5.6.2, not empty */
 bool field_is_value(struct slice s); /* RFC 9110 5.5: no control bytes but HTAB; no CR, LF, NUL */
 

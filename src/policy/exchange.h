@@ -53,6 +53,7 @@ struct weir_exchange {
     const struct addr *client;         /* after trusted_proxies */
     struct slice client_ip;            /* text of the client's address; empty until exchange_client_ip made it */
     bool client_tls;
+    bool underscores;                  /* names with '_' may be among the request's fields */
     struct slice id;                   /* X-Request-Id */
     struct slice route_name;           /* empty: none yet */
     struct slice upstream_name, endpoint_address;

@@ -159,6 +159,20 @@ acceptable(struct weir_exchange *x, const char *name, struct slice value, enum f
     return id == FIELD_OTHER ? arena_slice(x->arena, n) : field_name_slice(id);
 }
 
+/* What many origins take for the field of this name, though it is written otherwise. */
+static void
+drop_lookalikes(struct fields *f, struct slice name)
+{
+    for (unsigned i = f->n; i-- > 0;) {
+        struct slice other = f->v[i].name;
+
+        if (!field_names_alike(other, name) || slice_ieq(other, name))
+            continue;
+        fields_remove_name(f, other);
+        i = f->n;
+    }
+}
+
 /* The name of a request field that the policy is about to decide on. */
 static struct slice
 own(struct weir_exchange *x, const char *name, struct slice value)
@@ -167,6 +181,8 @@ own(struct weir_exchange *x, const char *name, struct slice value)
     struct slice n = acceptable(x, name, value, &id);
     struct field_names *o;
 
+    if (n.n && x->underscores)
+        drop_lookalikes(&x->req->fields, n);
     if (!n.n || x->req->body.kind != BODY_CHUNKED)
         return n;
     for (o = x->settled; o; o = o->next)

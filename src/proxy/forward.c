@@ -43,6 +43,21 @@ is_name_of_proxies(struct slice name)
     return false;
 }
 
+/* Would an origin to which '_' and '-' are the same take it for a field that weir answers for? */
+static bool
+poses_as_another(struct slice name)
+{
+    char dashed[48]; /* longer than all names that matter, and than the beginning of those that count by it */
+    size_t n = name.n < sizeof dashed ? name.n : sizeof dashed;
+    struct slice as = slice_of(dashed, n);
+    enum field_id id;
+
+    for (size_t i = 0; i < n; i++)
+        dashed[i] = name.p[i] == '_' ? '-' : name.p[i];
+    id = field_lookup(as);
+    return field_hop_by_hop(id) || field_relied_on(id) || is_name_of_proxies(as);
+}
+
 /* '_' and '-' are the same to many origins (`underscores allow` keeps these), and strangers speak for no proxy. */
 static bool
 is_dropped(const struct field *f, bool underscores, bool trusted)
@@ -52,7 +67,7 @@ is_dropped(const struct field *f, bool underscores, bool trusted)
 
     if (f->id != FIELD_OTHER)
         return !trusted && is_of_proxies(f->id);
-    if (!underscores && memchr(name.p, '_', name.n))
+    if (memchr(name.p, '_', name.n) && (!underscores || poses_as_another(name)))
         return true;
     first = (char)(name.p[0] | 0x20);
     return !trusted && name.n > 10 && (first == 'x' || first == 't') && is_name_of_proxies(name);
@@ -252,6 +267,7 @@ forward_receive(struct weir_exchange *x, const struct generation *g, const struc
     x->client = peer;
     if (trusted)
         believe(x, g, peer);
+    x->underscores = g->underscores;
     clean(x, g->underscores, trusted);
     return trusted;
 }
@@ -416,7 +432,7 @@ static bool
 is_among(struct slice name, const struct field_names *list)
 {
     for (; list; list = list->next)
-        if (slice_ieq(list->name, name))
+        if (field_names_alike(list->name, name))
             return true;
     return false;
 }

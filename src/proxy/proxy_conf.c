@@ -24,7 +24,7 @@ const struct weir_directive proxy_rows[] = {
               "X-Rewrite-URL removed. Default: none." },
     { .name = "underscores", .in = "main", .args = WORDS("drop|allow"), .def = "drop",
       .help = "What happens to request header fields with an underscore in their name, which some origins take for a "
-              "dash." },
+              "dash. Those that would so be taken for a field that weir sets or relies on are dropped in any case." },
     { .name = "encoded_slashes", .in = "main", .args = WORDS("refuse|keep|decode"), .def = "refuse",
       .help = "What becomes of %2F and %5C in a path: refuse (400), keep, or decode, by which %2F becomes a slash "
               "before dot segments are removed (%5C stays as it is). As with merge_slashes and path_parameters, one "

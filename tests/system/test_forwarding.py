@@ -204,6 +204,19 @@ def test_names_with_underscores_do_not_impersonate(weir, origin):
     assert got.get("X_User") == "me"
 
 
+POSING = ["X_Forwarded_For", "x-forwarded_for", "X_REAL_IP", "X_Forwarded_Anything", "X_Forwarded_" + "y" * 60, "Client_Cert", "Client_Cert-Chain",
+          "X_Request_Id", "Max_Forwards", "Content_Type", "X_API_Key", "Proxy_Authorization", "X_Original-URL", "True_Client_IP"]
+
+
+@pytest.mark.parametrize("rules", ["", "trusted_proxies 127.0.0.1;\n"], ids=["stranger", "trusted"])
+def test_underscores_that_are_allowed_pose_as_nothing_that_weir_answers_for(weir, origin, rules):
+    """An origin that makes HTTP_X_FORWARDED_FOR of both spellings must not find the client's in it."""
+    w = weir("underscores allow;\n" + rules + PROXY, O=origin)
+    got = received(w, origin, {"X_User": "me", **{name: "6.6.6.6" for name in POSING}})
+    assert got.get("X_User") == "me"
+    assert [n for n in POSING if got.headers.has(n)] == []
+
+
 def test_the_answer_passes_back(weir, origin):
     w = weir(PROXY, O=origin)
     origin.raw("/r", b"HTTP/1.1 299 Odd\r\nX-A: 1\r\nX-A: 2\r\nSet-Cookie: a=b\r\nSet-Cookie: c=d\r\nConnection: X-Hop\r\nX-Hop: 1\r\n"

@@ -40,6 +40,20 @@ def test_trailers_do_not_speak_in_a_claims_name(weir, origin, secret):
     assert got.trailers == [("X-Sum", "1")]
 
 
+def test_no_spelling_speaks_in_a_claims_name(weir, origin, secret):
+    """`underscores allow` lets names through that many origins take for the one that a policy sets or removes."""
+    w = weir("underscores allow;\n" + TOKENS, O=origin, SECRET=secret.text.replace(" ", "-"))
+    secret = type(secret)(secret.text.replace(" ", "-"))
+    posing = ["X_User_Id", "x-user_id", "X_USER-ID", "X_Nothing"]
+    with w.connect() as c:
+        r = with_trailers(c, "/x", {**secret.bearer(), **{name: "root" for name in posing}, "X_Other": "1"},
+                          [*((name, "root") for name in posing), ("X_Sum", "1")])
+        assert r.status == 200
+    got = origin.request("/x")
+    assert got.get("X-User-Id") == "alice" and got.get("X_Other") == "1" and not any(got.headers.has(n) for n in posing if n != "X-User-Id")
+    assert got.trailers == [("X_Sum", "1")]
+
+
 def test_what_connection_names_is_of_one_hop_in_trailers_too(weir, origin):
     """RFC 9110 7.6.1, on both ways; what is not named goes on."""
     origin.raw("/r", b"HTTP/1.1 200 OK\r\nConnection: X-Hop, keep-alive, x-second\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"

@@ -163,6 +163,17 @@ test_hop_by_hop_leaves_a_plain_list_alone(void **state)
 }
 
 static void
+test_names_that_origins_take_for_one(void **state)
+{
+    assert_true(field_names_alike(SLICE("X-User-Id"), SLICE("x_USER-id")));
+    assert_true(field_names_alike(SLICE("a_b"), SLICE("A-B")));
+    assert_true(field_names_alike(SLICE("Host"), SLICE("hOST")));
+    assert_false(field_names_alike(SLICE("X-User"), SLICE("X-User-")));
+    assert_false(field_names_alike(SLICE("X-User"), SLICE("X.User")));
+    assert_false(field_names_alike(SLICE("XUser"), SLICE("X-Use")));
+}
+
+static void
 test_list_members(void **state)
 {
     struct slice rest = SLICE(" a ,,\t b;q=\"x,y\" , \"p\\\",q\",c,"), member;
@@ -229,6 +240,7 @@ main(void)
         arena_test(test_the_list_grows),
         arena_test(test_hop_by_hop_fields_go),
         arena_test(test_hop_by_hop_leaves_a_plain_list_alone),
+        cmocka_unit_test(test_names_that_origins_take_for_one),
         cmocka_unit_test(test_list_members),
         arena_test(test_list_has_looks_at_every_line),
         cmocka_unit_test(test_tokens_and_values),
