@@ -5,6 +5,8 @@ EXTRA_DIST += packaging/debian/build.sh packaging/debian/changelog packaging/deb
 	packaging/debian/not-installed packaging/debian/rules packaging/debian/source/format packaging/debian/weir-dev.examples \
 	packaging/debian/weir-dev.install packaging/debian/weir.install packaging/debian/weir.lintian-overrides \
 	packaging/debian/weir.postinst packaging/debian/weir.postrm packaging/debian/try.sh
+EXTRA_DIST += packaging/container/Dockerfile packaging/container/Dockerfile.dockerignore packaging/container/collect.sh \
+	packaging/container/gateway.conf packaging/container/try.py
 weirunit = $(DESTDIR)$(systemdsystemunitdir)/weir.service
 
 # The user that the unit names; systemd-sysusers makes it.
