@@ -1,5 +1,5 @@
 # Installed files that are not programs, and what else belongs to a source archive.
-EXTRA_DIST += packaging/systemd/weir.service packaging/kubernetes/sidecar.yaml packaging/packages.sh packages.txt quickstart.sh runtests.sh \
+EXTRA_DIST += packaging/systemd/weir.service packaging/packages.sh packages.txt quickstart.sh runtests.sh \
 	autogen.sh .ci/run .clang-format packaging/logrotate/weir
 EXTRA_DIST += packaging/debian/build.sh packaging/debian/changelog packaging/debian/control packaging/debian/copyright \
 	packaging/debian/not-installed packaging/debian/rules packaging/debian/source/format packaging/debian/weir-dev.examples \
@@ -7,6 +7,12 @@ EXTRA_DIST += packaging/debian/build.sh packaging/debian/changelog packaging/deb
 	packaging/debian/weir.postinst packaging/debian/weir.postrm packaging/debian/try.sh
 EXTRA_DIST += packaging/container/Dockerfile packaging/container/Dockerfile.dockerignore packaging/container/collect.sh \
 	packaging/container/gateway.conf packaging/container/try.py
+EXTRA_DIST += packaging/kubernetes/gateway.yaml packaging/kubernetes/sidecar.yaml packaging/helm/weir/Chart.yaml \
+	packaging/helm/weir/README.md packaging/helm/weir/values.yaml packaging/helm/weir/values.schema.json \
+	packaging/helm/weir/templates/NOTES.txt packaging/helm/weir/templates/_helpers.tpl \
+	packaging/helm/weir/templates/configmap.yaml packaging/helm/weir/templates/deployment.yaml \
+	packaging/helm/weir/templates/networkpolicy.yaml packaging/helm/weir/templates/poddisruptionbudget.yaml \
+	packaging/helm/weir/templates/service.yaml
 weirunit = $(DESTDIR)$(systemdsystemunitdir)/weir.service
 
 # The user that the unit names; systemd-sysusers makes it.

@@ -41,4 +41,4 @@ ANALYSE_FLAGS = $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS) $(EVENT_C
 analyse: config.h $(BUILT_SOURCES)
 	@CC="$(CC)" $(top_srcdir)/tests/analyse.sh $(top_srcdir) $(ANALYSE_FLAGS)
 .PHONY: analyse
-EXTRA_DIST += .clang-tidy tests/analyse.sh tests/analyse/clang-tidy.suppressions tests/analyse/cppcheck.suppressions
+EXTRA_DIST += tests/helm/render.go .clang-tidy tests/analyse.sh tests/analyse/clang-tidy.suppressions tests/analyse/cppcheck.suppressions

@@ -1,4 +1,4 @@
-"""What is shipped beside the program: configurations, unit, pod, pages and README say what is true."""
+"""What is shipped beside the program: configurations, unit, pages and README say what is true."""
 import os
 import pathlib
 import re
@@ -6,7 +6,6 @@ import shutil
 import subprocess
 
 import pytest
-import yaml
 
 from harness import run_weir
 from harness.daemon import BINARY, TOP, environment
@@ -19,11 +18,6 @@ PREFIX = os.path.dirname(os.path.dirname(BINARY))
 def source(*path):
     with open(os.path.join(TOP, *path), encoding="utf-8") as f:
         return f.read()
-
-
-def pod():
-    """The documents of the pod by kind."""
-    return {d["kind"]: d for d in yaml.safe_load_all(source("packaging", "kubernetes", "sidecar.yaml"))}
 
 
 def shipped(tmp_path, **places):
@@ -99,25 +93,7 @@ def test_readme_configuration_works_when_pasted(weir, origin, tmp_path):
     assert w.get("/status").text == "ok\n" and w.get("/x").status == 200
 
 
-# ---- unit and pod ----
-
-def test_pod_has_the_sidecar_example():
-    assert pod()["ConfigMap"]["data"]["gateway.conf"] == source("conf", "examples", "sidecar.conf")
-
-
-def test_pod_asks_the_admin_port_and_has_few_rights():
-    spec = pod()["Deployment"]["spec"]["template"]["spec"]
-    weir = spec["initContainers"][0]
-    assert weir["restartPolicy"] == "Always"
-    assert spec["securityContext"]["runAsNonRoot"] and weir["securityContext"]["readOnlyRootFilesystem"]
-    ports = {p["name"]: p["containerPort"] for p in weir["ports"]}
-    conf = pod()["ConfigMap"]["data"]["gateway.conf"]
-    for probe, path in (("startupProbe", "/health"), ("livenessProbe", "/health"), ("readinessProbe", "/ready")):
-        ask = weir[probe]["httpGet"]
-        assert ask["path"] == path and f"bind 0.0.0.0:{ports[ask['port']]};" in conf
-    drain = sum(int(s) for s in re.findall(r"(?:lag|timeout) (\d+)s;", re.search(r"drain\s+\{.*?\}", conf)[0]))
-    assert drain < spec["terminationGracePeriodSeconds"]
-
+# ---- unit ----
 
 def test_unit_runs_the_installed_program():
     with open(os.path.join(PREFIX, "lib", "systemd", "system", "weir.service"), encoding="utf-8") as f:
