@@ -7,7 +7,7 @@ EXTRA_DIST += packaging/debian/build.sh packaging/debian/changelog packaging/deb
 	packaging/debian/weir.postinst packaging/debian/weir.postrm packaging/debian/try.sh
 EXTRA_DIST += packaging/container/Dockerfile packaging/container/Dockerfile.dockerignore packaging/container/collect.sh \
 	packaging/container/gateway.conf packaging/container/try.py
-EXTRA_DIST += packaging/kubernetes/gateway.yaml packaging/kubernetes/sidecar.yaml packaging/helm/weir/Chart.yaml \
+EXTRA_DIST += packaging/rpm/weir.spec packaging/kubernetes/gateway.yaml packaging/kubernetes/sidecar.yaml packaging/helm/weir/Chart.yaml \
 	packaging/helm/weir/README.md packaging/helm/weir/values.yaml packaging/helm/weir/values.schema.json \
 	packaging/helm/weir/templates/NOTES.txt packaging/helm/weir/templates/_helpers.tpl \
 	packaging/helm/weir/templates/configmap.yaml packaging/helm/weir/templates/deployment.yaml \

@@ -1,5 +1,5 @@
 """What packaging/ holds for Kubernetes: manifests are what the API takes, what they name is there, and each gateway.conf in them is good; the chart
-of Helm renders to such manifests."""
+of Helm renders to such manifests. And that packages of either kind are of one layout."""
 import copy
 import json
 import os
@@ -264,3 +264,23 @@ def test_chart_leaves_out_what_is_off(render):
     assert pod["spec"]["volumes"] == [{"name": "conf", "configMap": {"name": "mine"}}] and "annotations" not in pod["metadata"]
     # A release that is called like the chart is not called twice so.
     assert {d["metadata"]["name"] for d in documents} == {"weir"} and "served" not in texts["NOTES.txt"] and "weir.edge" in texts["NOTES.txt"]
+
+
+# ---- packages of distributions ----
+
+@pytest.mark.skipif(not shutil.which("rpmspec"), reason="no rpmspec here")
+def test_spec_has_the_layout_of_the_debian_package():
+    places = {"_unitdir": "/lib/systemd/system", "_sysusersdir": "/usr/lib/sysusers.d", "_libdir": "/usr/lib/*", "_docdir": "/usr/share/doc"}
+    define = [w for k, v in places.items() for w in ("--define", f"{k} {v}")]
+    spec = str(PACKAGING / "rpm" / "weir.spec")
+    done = subprocess.run(["rpmspec", "-P", *define, spec], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    version = re.search(r"^Version:\s*(\S+)", done.stdout, re.M)[1]
+    assert f"AC_INIT([weir], [{version}]" in pathlib.Path(TOP, "configure.ac").read_text(encoding="utf-8")
+    # Each file of the one is a file of the other.
+    files = done.stdout.partition("\n%files\n")[2].partition("\n%files devel\n")[0]
+    listed = {line.split()[-1].rstrip("*") for line in files.splitlines() if line and not line.startswith(("%dir", "%license", "%attr"))}
+    installed = (PACKAGING / "debian" / "weir.install").read_text(encoding="utf-8").split()
+    whole = {"/" + w for w in installed} - {"/packaging/logrotate/weir"}
+    assert {n for n in listed if not any(n.startswith(w) for w in whole)} == set()
+    assert {w for w in whole if not any(n.startswith(w) for n in listed)} == set()
