@@ -99,6 +99,8 @@ void conf_rate(const struct weir_conf *line, unsigned i, uint64_t *count, nsec_t
 struct slice conf_opt(const struct weir_conf *line, const char *key); /* or the row's default; p NULL: neither */
 int64_t conf_opt_int(const struct weir_conf *line, const char *key, int64_t otherwise);
 bool conf_opt_given(const struct weir_conf *line, const char *key);
+/* Does it come, in part at least, from ${env.*} or ${file:}, or is it the *** of a dump? */
+bool conf_opt_secret(const struct weir_conf *line, const char *key);
 
 /* The first argument of directive NAME in a block, or its row's default. */
 int64_t conf_get_int(const struct weir_conf *block, const char *name);

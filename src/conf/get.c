@@ -143,6 +143,14 @@ conf_opt_given(const struct weir_conf *line, const char *key)
     return opt_at(line, key);
 }
 
+bool
+conf_opt_secret(const struct weir_conf *line, const char *key)
+{
+    const struct conf_arg *arg = opt_at(line, key);
+
+    return arg && (arg->secret || slice_eq(arg->text, SLICE("***")));
+}
+
 /* --- by name --- */
 
 const struct weir_conf *

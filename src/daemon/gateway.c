@@ -8,6 +8,7 @@
 #include "../event/watchdog.h"
 #include "../policy/module.h"
 #include "../proxy/metrics.h"
+#include "../proxy/tls_build.h"
 #include "../proxy/worker.h"
 #include "daemon_conf.h"
 #include "drain.h"
@@ -26,6 +27,7 @@ static struct {
     nsec_t started_at;
     bool stop_asked; /* by a signal: the next one stops at once */
     struct timer sweep_timer;
+    nsec_t warned_at; /* of certificates that run out; monotonic */
     struct signal_watch *signals[5];
 } gw;
 
@@ -105,12 +107,17 @@ register_metrics(void)
 }
 
 #define SWEEP_EVERY (30 * NSEC_PER_SEC)
+#define WARN_EVERY (86400 * NSEC_PER_SEC)
 #define STUCK_AFTER (2 * NSEC_PER_SEC) /* of one turn of a loop */
 
 static void
 on_sweep(struct timer *t)
 {
     keyed_state_sweep(clock_now());
+    if (reload_current() && clock_now() - gw.warned_at >= WARN_EVERY) {
+        tls_warn(reload_current());
+        gw.warned_at = clock_now();
+    }
     timer_after(t, SWEEP_EVERY);
 }
 
@@ -122,6 +129,7 @@ start_housekeeping(void)
     drain_init(gw.loop);
     timer_init(&gw.sweep_timer, gw.loop, on_sweep);
     timer_after(&gw.sweep_timer, SWEEP_EVERY);
+    gw.warned_at = clock_now(); /* the first configuration has its say when it goes live */
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         gw.signals[i] = signal_watch_new(gw.loop, signals[i], on_signal, NULL);
     init_start(gw.loop);

@@ -7,6 +7,7 @@
 #include "../base/xalloc.h"
 #include "../event/offload.h"
 #include "../net/handover.h"
+#include "../proxy/tls_build.h"
 #include "../proxy/worker.h"
 #include "daemon_conf.h"
 #include "drain.h"
@@ -110,6 +111,7 @@ on_published(struct generation *g)
     set_log_level(g);
     conf_seal(g->conf); /* its texts were for diagnostics */
     log_addresses(g, old, "serving");
+    tls_warn(g);
     if (old) {
         log_addresses(old, g, "leaving");
         stop_generation(old);
@@ -310,6 +312,15 @@ reload_first(struct conf *conf)
 
 /* ---- life ---- */
 
+/* On the service thread, as is every answer of admin. */
+static void
+collect_certificates(struct strbuf *out, void *arg)
+{
+    (void)arg;
+    if (rl.current)
+        tls_expose(rl.current, out);
+}
+
 struct generation *
 reload_current(void)
 {
@@ -336,6 +347,7 @@ reload_init(const char *path, struct resolver *resolver)
                                   "1 when the last load of the configuration succeeded, else 0.", NULL, 0, NULL, 0),
                      NULL);
     stats_gauge_set(rl.result_metric, 1);
+    stats_add_collector(collect_certificates, NULL);
 }
 
 void

@@ -1,11 +1,11 @@
 #include "config.h" /* _GNU_SOURCE: strerror_r */
 
-#include "tls_ctx.h"
+#include "tls_cert.h"
 
 #include "../base/grant.h"
-#include "../base/log.h"
 #include "../base/xalloc.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 /* Mozilla's intermediate set for TLS 1.2, without finite-field DHE; TLS 1.3's suites are OpenSSL's own three. */
-static const char ciphers[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+static const char default_ciphers[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
                               "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
-static const char groups[] = "X25519:P-256:P-384";
+static const char default_curves[] = "X25519:P-256:P-384";
 
 /* ALPN's wire form: a length and a name. */
 static const unsigned char alpn_h1[] = "\x08http/1.1";
@@ -42,25 +42,100 @@ tls_reason(char *out, size_t n)
     return out;
 }
 
-/* Nobody sits at a terminal: a key under a passphrase cannot be used. */
-static int
-no_passphrase(char *buf, int size, int writing, void *arg)
+/* ------------------------------------------------------------------ terms */
+
+static bool
+is_suite(const char *name) /* of TLS 1.3 */
 {
-    *(bool *)arg = true;
-    return -1;
+    return strncmp(name, "TLS_", 4) == 0 && !strstr(name, "_WITH_");
 }
 
-static SSL_CTX *
-ctx_new(const SSL_METHOD *method, struct err *e)
+/* What OpenSSL does not know, or does not find strong enough, it leaves out without a word. */
+static bool
+offers(const SSL_CTX *ctx, const char *name)
+{
+    const STACK_OF(SSL_CIPHER) *all = SSL_CTX_get_ciphers(ctx);
+
+    for (int i = 0; i < sk_SSL_CIPHER_num(all); i++) {
+        const SSL_CIPHER *c = sk_SSL_CIPHER_value(all, i);
+
+        if (strcmp(SSL_CIPHER_get_name(c), name) == 0 || strcmp(SSL_CIPHER_standard_name(c), name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The names of one of the two kinds, joined as OpenSSL wants them. */
+static void
+join_names(const struct tls_terms *terms, bool suites, char *out, size_t n)
+{
+    size_t at = 0;
+
+    out[0] = '\0';
+    for (unsigned i = 0; i < terms->n_ciphers; i++) {
+        const char *name = terms->ciphers[i], *known = OPENSSL_cipher_name(name); /* of IANA's */
+
+        if (is_suite(name) == suites && at < n)
+            at += (size_t)snprintf(out + at, n - at, "%s%s", at ? ":" : "",
+                                   strcmp(known, "(NONE)") == 0 ? name : known);
+    }
+}
+
+static int
+set_ciphers(SSL_CTX *ctx, const struct tls_terms *terms, struct err *e)
+{
+    char list[4096], suites[1024];
+
+    join_names(terms, false, list, sizeof(list));
+    join_names(terms, true, suites, sizeof(suites));
+    if (list[0])
+        SSL_CTX_set_cipher_list(ctx, list);
+    if (suites[0])
+        SSL_CTX_set_ciphersuites(ctx, suites);
+    ERR_clear_error();
+    for (unsigned i = 0; i < terms->n_ciphers; i++)
+        if (!offers(ctx, terms->ciphers[i]))
+            return err_set(e, ERR_TLS, "`%s` is no cipher that OpenSSL knows and finds strong enough",
+                           terms->ciphers[i]);
+    return 0;
+}
+
+static int
+set_terms(SSL_CTX *ctx, const struct tls_terms *terms, struct err *e, enum tls_part *part)
+{
+    unsigned protocols = terms->protocols ? terms->protocols : TLS_1_2 | TLS_1_3;
+    int lowest = protocols & TLS_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION;
+    int highest = protocols & TLS_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION;
+
+    *part = TLS_PART_CIPHERS;
+    if (set_ciphers(ctx, terms, e) < 0)
+        return -1;
+    *part = TLS_PART_CURVES;
+    if (terms->curves && !SSL_CTX_set1_groups_list(ctx, terms->curves)) {
+        ERR_clear_error();
+        return err_set(e, ERR_TLS, "not curves that OpenSSL knows: X25519, X448, P-256, P-384, P-521");
+    }
+    *part = TLS_PART_NONE;
+    SSL_CTX_set_min_proto_version(ctx, lowest);
+    SSL_CTX_set_max_proto_version(ctx, highest);
+    return 0;
+}
+
+SSL_CTX *
+tls_ctx_new(const SSL_METHOD *method, const struct tls_terms *terms, struct err *e, enum tls_part *part)
 {
     char why[160];
     SSL_CTX *ctx;
 
     ERR_clear_error();
+    *part = TLS_PART_NONE;
     ctx = SSL_CTX_new(method);
-    if (!ctx || !SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) || !SSL_CTX_set_cipher_list(ctx, ciphers) ||
-        !SSL_CTX_set1_groups_list(ctx, groups)) {
+    if (!ctx || !SSL_CTX_set_cipher_list(ctx, default_ciphers) || !SSL_CTX_set1_groups_list(ctx, default_curves)) {
         err_set(e, ERR_TLS, "TLS cannot be set up: %s", tls_reason(why, sizeof(why)));
+        SSL_CTX_free(ctx);
+        return NULL;
+    }
+    if (set_terms(ctx, terms, e, part) < 0) {
         SSL_CTX_free(ctx);
         return NULL;
     }
@@ -71,11 +146,8 @@ ctx_new(const SSL_METHOD *method, struct err *e)
     return ctx;
 }
 
-/* ------------------------------------------------------------------ server */
-
-/* A pipe would hold up whoever loads the configuration until somebody writes to it. */
-static bool
-readable(const char *path, const char *what, struct err *e)
+bool
+tls_readable(const char *path, const char *what, struct err *e)
 {
     struct stat st = { 0 };
     char room[GRANT_NAME_MAX];
@@ -90,58 +162,72 @@ readable(const char *path, const char *what, struct err *e)
     return S_ISREG(st.st_mode);
 }
 
-static int
-load_key(SSL_CTX *ctx, const char *certificate, const char *key, struct err *e)
-{
-    bool asked = false;
-    char why[160], room[GRANT_NAME_MAX];
-    int ok;
+/* ------------------------------------------------------------------ server: names */
 
-    SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
-    SSL_CTX_set_default_passwd_cb_userdata(ctx, &asked);
-    ok = SSL_CTX_use_PrivateKey_file(ctx, grant_name(key, room), SSL_FILETYPE_PEM);
-    SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
-    SSL_CTX_set_default_passwd_cb(ctx, NULL);
-    if (ok == 1 && SSL_CTX_check_private_key(ctx) == 1)
-        return 0;
-    if (asked) {
-        ERR_clear_error();
-        return err_set(e, ERR_TLS, "%s: the key is encrypted; store it without a passphrase, readable by weir alone",
-                       key);
-    }
-    if (ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_X509) {
-        ERR_clear_error();
-        return err_set(e, ERR_TLS, "%s: the key does not belong to the certificate %s", key, certificate);
-    }
-    return err_set(e, ERR_TLS, "%s: not a private key in PEM form (%s)", key, tls_reason(why, sizeof(why)));
-}
+/* Who serves a name: of each key type the first certificate that has it. */
+struct choice {
+    unsigned cert[TLS_KEY_TYPES]; /* number + 1; 0: none */
+};
 
-static SSL_CTX *
-server_ctx(const char *certificate, const char *key, struct err *e)
-{
+struct tls_name {
+    const char *name; /* of a certificate */
+    unsigned cert;    /* while they are sorted */
     SSL_CTX *ctx;
-    char why[160], room[GRANT_NAME_MAX];
+};
 
-    if (!readable(certificate, "certificate", e) || !readable(key, "key", e))
-        return NULL;
-    ctx = ctx_new(TLS_server_method(), e);
-    if (!ctx)
-        return NULL;
-    if (SSL_CTX_use_certificate_chain_file(ctx, grant_name(certificate, room)) != 1) {
-        err_set(e, ERR_TLS, "%s: not a certificate in PEM form (%s)", certificate, tls_reason(why, sizeof(why)));
-        goto fail;
-    }
-    if (load_key(ctx, certificate, key, e) < 0)
-        goto fail;
-    if (X509_cmp_current_time(X509_get0_notAfter(SSL_CTX_get0_certificate(ctx))) < 0)
-        log_warning("tls", "%s: the certificate has expired", certificate);
-    /* Resumption by tickets alone: no memory per client. */
-    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    return ctx;
-fail:
-    SSL_CTX_free(ctx);
-    return NULL;
+static int
+compare_names(const void *a, const void *b)
+{
+    const struct tls_name *x = a, *y = b;
+    int order = strcmp(x->name, y->name);
+
+    return order ? order : (int)x->cert - (int)y->cert;
 }
+
+static int
+compare_to_name(const void *key, const void *member)
+{
+    return strcmp(key, ((const struct tls_name *)member)->name);
+}
+
+/* Exact names come before wildcards, which stand for one label (RFC 9525 6.3). NULL: nobody has it. */
+static SSL_CTX *
+ctx_for(const struct tls_server *t, const char *asked)
+{
+    char name[256];
+    size_t n = strlen(asked);
+    const struct tls_name *found;
+    char *dot;
+
+    if (n >= sizeof(name))
+        return NULL;
+    for (size_t i = 0; i <= n; i++)
+        name[i] = (char)(asked[i] >= 'A' && asked[i] <= 'Z' ? asked[i] | 0x20 : asked[i]);
+    found = bsearch(name, t->names, t->n_names, sizeof(*t->names), compare_to_name);
+    dot = strchr(name, '.');
+    if (!found && dot && dot > name) {
+        *--dot = '*';
+        found = bsearch(dot, t->names, t->n_names, sizeof(*t->names), compare_to_name);
+    }
+    return found ? found->ctx : NULL;
+}
+
+static int
+on_server_name(SSL *ssl, int *alert, void *arg)
+{
+    const struct tls_server *t = arg;
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    SSL_CTX *ctx = name ? ctx_for(t, name) : NULL;
+
+    (void)alert;
+    if (!ctx)
+        return SSL_TLSEXT_ERR_NOACK; /* the first certificate: the client decides whether it will do */
+    if (ctx != t->ctx[0])
+        SSL_set_SSL_CTX(ssl, ctx);
+    return SSL_TLSEXT_ERR_OK;
+}
+
+/* ------------------------------------------------------------------ server */
 
 /* RFC 7301: a client that offers ALPN but nothing that weir speaks is told so. */
 static int
@@ -155,61 +241,161 @@ on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigne
     return SSL_TLSEXT_ERR_OK;
 }
 
-static bool
-serves(SSL_CTX *ctx, const char *name)
-{
-    return X509_check_host(SSL_CTX_get0_certificate(ctx), name, strlen(name), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
-                           NULL) == 1;
-}
-
-static int
-on_server_name(SSL *ssl, int *alert, void *arg)
-{
-    const struct tls_server *t = arg;
-    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-
-    if (!name)
-        return SSL_TLSEXT_ERR_NOACK;
-    for (unsigned i = 0; i < t->n; i++) {
-        if (!serves(t->ctx[i], name))
-            continue;
-        if (i)
-            SSL_set_SSL_CTX(ssl, t->ctx[i]);
-        return SSL_TLSEXT_ERR_OK;
-    }
-    return SSL_TLSEXT_ERR_NOACK; /* the first certificate: the client decides whether it will do */
-}
-
-struct tls_server *
-tls_server_new(const char *certificate, const char *key, struct err *e)
-{
-    SSL_CTX *ctx = server_ctx(certificate, key, e);
+/* While a server is built. */
+struct building {
     struct tls_server *t;
+    const struct tls_server_conf *conf;
+    struct choice *choices; /* of each context */
+    struct err *e;
+    enum tls_part *part;
+    unsigned *pair;
+};
+
+/* A session is bound to what would have been asked of its client here: one that another listener gave out is none. */
+static void
+set_scope(SSL_CTX *ctx, struct slice scope)
+{
+    unsigned char id[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+
+    if (EVP_Digest(scope.p ? scope.p : "", scope.n, id, &n, EVP_sha256(), NULL) != 1)
+        n = 0;
+    SSL_CTX_set_session_id_context(ctx, id, n < SSL_MAX_SID_CTX_LENGTH ? n : SSL_MAX_SID_CTX_LENGTH);
+}
+
+static SSL_CTX *
+server_ctx(struct building *b, const struct choice *choice)
+{
+    SSL_CTX *ctx = tls_ctx_new(TLS_server_method(), &b->conf->terms, b->e, b->part);
+    char why[160];
 
     if (!ctx)
         return NULL;
-    t = xcalloc(1, sizeof(*t));
-    t->refs = 1;
-    t->n = 1;
-    t->ctx = xmalloc(sizeof(*t->ctx));
-    t->ctx[0] = ctx;
-    SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
-    SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
-    SSL_CTX_set_tlsext_servername_arg(ctx, t);
-    return t;
+    for (unsigned i = 0; i < TLS_KEY_TYPES; i++) {
+        if (!choice->cert[i])
+            continue;
+        *b->pair = choice->cert[i] - 1;
+        b->t->certs[*b->pair].used = true;
+        if (tls_cert_use(&b->t->certs[*b->pair], ctx) == 0)
+            continue;
+        *b->part = TLS_PART_CERTIFICATE;
+        err_set(b->e, ERR_TLS, "%s: OpenSSL refuses it: %s", b->conf->pairs[*b->pair].certificate,
+                tls_reason(why, sizeof(why)));
+        SSL_CTX_free(ctx);
+        return NULL;
+    }
+    SSL_CTX_set_alpn_select_cb(ctx, on_alpn, b->t);
+    set_scope(ctx, b->conf->scope);
+    /* Resumption by tickets alone: no memory per client. */
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    return ctx;
 }
 
-int
-tls_server_add(struct tls_server *t, const char *certificate, const char *key, struct err *e)
+/* The context of these certificates; made when it is the first that needs them. */
+static SSL_CTX *
+ctx_of_choice(struct building *b, const struct choice *choice)
 {
-    SSL_CTX *ctx = server_ctx(certificate, key, e);
+    struct tls_server *t = b->t;
+    SSL_CTX *ctx;
 
+    for (unsigned i = 0; i < t->n; i++)
+        if (b->choices && memcmp(&b->choices[i], choice, sizeof(*choice)) == 0)
+            return t->ctx[i];
+    ctx = server_ctx(b, choice);
     if (!ctx)
-        return -1;
-    SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+        return NULL;
     t->ctx = xrealloc(t->ctx, (t->n + 1) * sizeof(*t->ctx));
+    b->choices = xrealloc(b->choices, (t->n + 1) * sizeof(*b->choices));
+    b->choices[t->n] = *choice;
     t->ctx[t->n++] = ctx;
+    return ctx;
+}
+
+static void
+choice_add(const struct tls_server *t, struct choice *c, unsigned cert)
+{
+    if (!c->cert[t->certs[cert].type])
+        c->cert[t->certs[cert].type] = cert + 1;
+}
+
+/* Sorted, each once: the first of equal ones stands for all. */
+static int
+build_names(struct building *b)
+{
+    struct tls_server *t = b->t;
+    unsigned n = 0, kept = 0;
+
+    for (unsigned i = 0; i < t->n_certs; i++)
+        n += t->certs[i].n_names;
+    t->names = xcalloc(n ? n : 1, sizeof(*t->names));
+    for (unsigned i = 0, at = 0; i < t->n_certs; i++)
+        for (unsigned k = 0; k < t->certs[i].n_names; k++)
+            t->names[at++] = (struct tls_name){ t->certs[i].names[k], i, NULL };
+    qsort(t->names, n, sizeof(*t->names), compare_names);
+    for (unsigned i = 0, end; i < n; i = end) {
+        struct choice choice = { { 0 } };
+
+        for (end = i; end < n && strcmp(t->names[end].name, t->names[i].name) == 0; end++)
+            choice_add(t, &choice, t->names[end].cert);
+        t->names[kept] = t->names[i];
+        t->names[kept].ctx = ctx_of_choice(b, &choice);
+        if (!t->names[kept++].ctx)
+            return -1;
+    }
+    t->n_names = kept;
     return 0;
+}
+
+/* Clients that name nobody get the first certificate, along with those that share its first name. */
+static int
+build_default(struct building *b)
+{
+    const struct tls_server *t = b->t;
+    struct choice choice = { { 0 } };
+
+    choice_add(t, &choice, 0);
+    for (unsigned i = 1; t->certs[0].n_names && i < t->n_certs; i++)
+        for (unsigned k = 0; k < t->certs[i].n_names; k++)
+            if (strcmp(t->certs[i].names[k], t->certs[0].names[0]) == 0)
+                choice_add(t, &choice, i);
+    return ctx_of_choice(b, &choice) ? 0 : -1;
+}
+
+static int
+load_certs(struct building *b)
+{
+    struct tls_server *t = b->t;
+
+    t->certs = xcalloc(b->conf->n_pairs, sizeof(*t->certs));
+    for (unsigned i = 0; i < b->conf->n_pairs; i++) {
+        *b->pair = i;
+        *b->part = TLS_PART_CERTIFICATE;
+        if (tls_cert_load(&t->certs[i], &b->conf->pairs[i], b->e) < 0)
+            return -1;
+        t->n_certs++;
+    }
+    return 0;
+}
+
+struct tls_server *
+tls_server_new(const struct tls_server_conf *c, struct err *e, enum tls_part *part, unsigned *pair)
+{
+    struct building b = { .t = xcalloc(1, sizeof(*b.t)), .conf = c, .e = e, .part = part, .pair = pair };
+    struct tls_server *t = b.t;
+    bool good;
+
+    assert(c->n_pairs);
+    t->refs = 1;
+    good = load_certs(&b) == 0 && build_default(&b) == 0 && build_names(&b) == 0;
+    free(b.choices);
+    if (!good) {
+        tls_server_put(t);
+        return NULL;
+    }
+    *part = TLS_PART_NONE;
+    SSL_CTX_set_tlsext_servername_callback(t->ctx[0], on_server_name);
+    SSL_CTX_set_tlsext_servername_arg(t->ctx[0], t);
+    return t;
 }
 
 void
@@ -225,38 +411,64 @@ tls_server_put(struct tls_server *t)
         return;
     for (unsigned i = 0; i < t->n; i++)
         SSL_CTX_free(t->ctx[i]);
+    for (unsigned i = 0; i < t->n_certs; i++)
+        tls_cert_fini(&t->certs[i]);
+    free(t->certs);
+    free(t->names);
     free(t->ctx);
     free(t);
 }
 
+bool
+tls_server_uses(const struct tls_server *t, unsigned pair)
+{
+    return t->certs[pair].used;
+}
+
+int64_t
+tls_server_expiry(const struct tls_server *t, unsigned pair)
+{
+    return t->certs[pair].expiry;
+}
+
 /* ------------------------------------------------------------------ client */
 
-struct tls_client *
-tls_client_new(const char *ca, bool verify, struct err *e)
+static int
+load_ca(SSL_CTX *ctx, const char *ca, struct err *e)
 {
-    SSL_CTX *ctx;
-    struct tls_client *t;
     char why[160], room[GRANT_NAME_MAX];
 
-    if (ca && !readable(ca, "CA file", e))
-        return NULL;
-    ctx = ctx_new(TLS_client_method(), e);
+    if (ca && !tls_readable(ca, "CA file", e))
+        return -1;
+    if (ca ? SSL_CTX_load_verify_file(ctx, grant_name(ca, room)) == 1 : SSL_CTX_set_default_verify_paths(ctx) == 1) {
+        ERR_clear_error();
+        return 0;
+    }
+    return err_set(e, ERR_TLS, "%s: no CA certificates in PEM form (%s)", ca ? ca : "the system's CA store",
+                   tls_reason(why, sizeof(why)));
+}
+
+struct tls_client *
+tls_client_new(const struct tls_client_conf *c, struct err *e, enum tls_part *part)
+{
+    SSL_CTX *ctx = tls_ctx_new(TLS_client_method(), &c->terms, e, part);
+    struct tls_client *t;
+
     if (!ctx)
         return NULL;
-    if (ca ? SSL_CTX_load_verify_file(ctx, grant_name(ca, room)) != 1 : SSL_CTX_set_default_verify_paths(ctx) != 1) {
-        err_set(e, ERR_TLS, "%s: no CA certificates in PEM form (%s)", ca ? ca : "the system's CA store",
-                tls_reason(why, sizeof(why)));
+    *part = TLS_PART_CA;
+    if (load_ca(ctx, c->ca, e) < 0) {
         SSL_CTX_free(ctx);
         return NULL;
     }
-    ERR_clear_error();
-    SSL_CTX_set_verify(ctx, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    *part = TLS_PART_NONE;
+    SSL_CTX_set_verify(ctx, c->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_alpn_protos(ctx, alpn_h1, sizeof(alpn_h1) - 1);
     t = xcalloc(1, sizeof(*t));
     t->refs = 1;
     t->ctx = ctx;
-    t->verify = verify;
+    t->verify = c->verify;
     return t;
 }
 

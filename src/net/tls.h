@@ -7,22 +7,56 @@
 #include "../base/slice.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct tls_server;
 struct tls_client;
 
 int tls_init(void);
 
-/* TLS 1.2 and 1.3, Mozilla's intermediate set. Files are PEM: chain, and key. NULL with *e: says which file and what is
- * wrong. */
-struct tls_server *tls_server_new(const char *certificate, const char *key, struct err *e);
-/* A further certificate chosen by SNI from its subjectAltNames. */
-int tls_server_add(struct tls_server *t, const char *certificate, const char *key, struct err *e);
+/* Which part of a configuration *e is about. */
+enum tls_part { TLS_PART_NONE, TLS_PART_CERTIFICATE, TLS_PART_CIPHERS, TLS_PART_CURVES, TLS_PART_CA };
+
+#define TLS_1_2 1u
+#define TLS_1_3 2u
+
+/* What both sides may negotiate. All zero: TLS 1.2 and 1.3, Mozilla's intermediate set. */
+struct tls_terms {
+    unsigned protocols;         /* TLS_1_2, TLS_1_3; 0: both */
+    const char *const *ciphers; /* names of OpenSSL or IANA, of either version; a version without one has its default */
+    unsigned n_ciphers;
+    const char *curves; /* as "X25519:P-256"; NULL: the default */
+};
+
+/* A certificate chain and its key, PEM files. */
+struct tls_pair {
+    const char *certificate, *key;
+    struct slice password; /* of an encrypted key; p NULL: there is none */
+};
+
+struct tls_server_conf {
+    struct tls_terms terms;
+    const struct tls_pair *pairs; /* the first one serves clients that name no other's name */
+    unsigned n_pairs;             /* at least 1 */
+    struct slice scope;           /* sessions of another scope are never resumed */
+};
+
+/* Each name of the certificates (subjectAltName; of those without, the common name) is served by the first certificate
+ * of each key type that has it, so that RSA and ECDSA stand side by side; exact names come before wildcards. NULL with
+ * *e: which file and what is wrong; *part and *pair say where it stood. */
+struct tls_server *tls_server_new(const struct tls_server_conf *c, struct err *e, enum tls_part *part, unsigned *pair);
 void tls_server_hold(struct tls_server *t);
 void tls_server_put(struct tls_server *t);
+bool tls_server_uses(const struct tls_server *t, unsigned pair);       /* false: others have all of its names */
+int64_t tls_server_expiry(const struct tls_server *t, unsigned pair); /* notAfter, seconds since 1970 */
 
-/* Verification on: ca NULL is the system's store. verify false only where the operator said so. */
-struct tls_client *tls_client_new(const char *ca, bool verify, struct err *e);
+struct tls_client_conf {
+    struct tls_terms terms;
+    const char *ca; /* PEM file; NULL: the system's store */
+    bool verify;    /* false only where the operator said so */
+};
+
+struct tls_client *tls_client_new(const struct tls_client_conf *c, struct err *e, enum tls_part *part);
 void tls_client_hold(const struct tls_client *t);
 void tls_client_put(const struct tls_client *shared);
 

@@ -1,4 +1,4 @@
-/* tls_ctx: what tls.c and tls_conn.c share: contexts as OpenSSL sees them. */
+/* tls_ctx: what the files of tls share: contexts as OpenSSL sees them. */
 #ifndef NET_TLS_CTX_H
 #define NET_TLS_CTX_H
 
@@ -13,10 +13,17 @@
 #include <openssl/x509v3.h>
 #undef ERR_STATE
 
+struct tls_cert;
+struct tls_name;
+
 struct tls_server {
     atomic_uint refs;
     SSL_CTX **ctx; /* owned; the first serves names that no other one has */
     unsigned n;
+    struct tls_name *names; /* sorted */
+    unsigned n_names;
+    struct tls_cert *certs; /* in the order of the pairs */
+    unsigned n_certs;
 };
 
 struct tls_client {
@@ -27,5 +34,9 @@ struct tls_client {
 
 /* The newest reason in OpenSSL's queue in words, without its file and line; empties the queue. */
 const char *tls_reason(char *out, size_t n);
+/* With everything that both sides have in common. NULL with *e and *part. */
+SSL_CTX *tls_ctx_new(const SSL_METHOD *method, const struct tls_terms *terms, struct err *e, enum tls_part *part);
+/* A regular file that can be read? A pipe would hold up whoever loads the configuration until somebody writes to it. */
+bool tls_readable(const char *path, const char *what, struct err *e);
 
 #endif

@@ -58,11 +58,12 @@ system_tls(void)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static const struct tls_client *tls;
+    enum tls_part part;
     struct err e;
 
     pthread_mutex_lock(&lock);
     if (!tls) {
-        tls = tls_client_new(NULL, true, &e);
+        tls = tls_client_new(&(struct tls_client_conf){ .verify = true }, &e, &part);
         if (!tls)
             log_error("fetch", "no TLS towards https URLs: %s", e.text);
     }

@@ -27,10 +27,17 @@ struct target {             /* an upstream with the policies written in it */
     nsec_t check_interval;        /* of its health checks; 0: none */
 };
 
+struct listener_cert {
+    const char *file; /* as it may be shown */
+    int64_t expiry;   /* seconds since 1970 */
+};
+
 struct listener {
     const char *name, *at;
     struct down_conf down;
     struct tls_server *tls;         /* NULL: plain */
+    struct listener_cert *certs;    /* of it */
+    unsigned n_certs;
     struct listener_socket **sockets;
     const struct weir_conf **binds; /* the line of each socket */
     unsigned n_sockets;

@@ -1,6 +1,7 @@
 #include "listener_build.h"
 
 #include "../base/xalloc.h"
+#include "tls_build.h"
 
 #include <pthread.h>
 #include <sys/socket.h>
@@ -40,27 +41,6 @@ read_limits(struct listener *l, const struct weir_conf *block)
     d->write_timeout = conf_get_int(timeouts, "write");
     for (enum limit_id i = LIMIT_NONE + 1; i < LIMITS; i++)
         l->limit_at[i] = conf_at(conf_get(conf_get(block, limit_block(i)), limit_name(i)));
-}
-
-static void
-read_tls(struct listener *l, const struct weir_conf *block)
-{
-    const struct weir_conf *tls = conf_find(block, "tls");
-    if (!tls)
-        return;
-    const struct weir_conf *cert = conf_find(tls, "certificate"), *key = conf_find(tls, "key");
-    for (; cert && key; cert = conf_next(cert), key = conf_next(key)) {
-        struct err e;
-        const char *cert_file = conf_path(cert, conf_arg(cert, 0)).p, *key_file = conf_path(key, conf_arg(key, 0)).p;
-        bool good = l->tls ? tls_server_add(l->tls, cert_file, key_file, &e) == 0
-                           : (l->tls = tls_server_new(cert_file, key_file, &e)) != NULL;
-        if (!good)
-            conf_error(cert, 0, "%s", e.text);
-    }
-    if (cert)
-        conf_error(cert, -1, "this certificate has no `key` line of its own");
-    else if (key)
-        conf_error(key, -1, "this key has no `certificate` line of its own");
 }
 
 /* Who may say whose connection it is has to be said: with `proxy_trusted` here or, for all listeners, with
@@ -159,7 +139,7 @@ build_one(struct generation *g, struct listener *l, const struct weir_conf *bloc
     l->clients = crowd_of(l->name)->clients;
     read_limits(l, block);
     l->down.uri = g->uri;
-    read_tls(l, block);
+    tls_build(g, l, block);
     read_introducers(g, l, block);
     for (const struct weir_conf *b = conf_find(block, "bind"); b; b = conf_next(b))
         n++;

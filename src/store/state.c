@@ -133,7 +133,10 @@ state_new(const struct state_settings *s, struct err *e)
     store_url_parse(arena_slice(&st->arena, s->url), &st->arena, &st->url); /* it was checked */
     set_server_name(st);
     if (st->url.tls) {
-        st->tls = tls_client_new(s->ca.n ? s->ca.p : NULL, s->verify, e);
+        struct tls_client_conf tls = { .ca = s->ca.n ? s->ca.p : NULL, .verify = s->verify };
+        enum tls_part part;
+
+        st->tls = tls_client_new(&tls, e, &part);
         if (!st->tls) {
             state_free(st);
             return NULL;

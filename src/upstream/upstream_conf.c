@@ -305,8 +305,10 @@ static int
 read_tls(const struct weir_conf *block, struct arena *arena, struct cluster *c)
 {
     const struct weir_conf *tls = conf_find(block, "tls"), *ca;
+    struct tls_client_conf conf = { 0 };
     struct slice path = SLICE_NONE;
     struct err e = { 0 };
+    enum tls_part part;
     bool verify;
     uint64_t id;
 
@@ -317,7 +319,9 @@ read_tls(const struct weir_conf *block, struct arena *arena, struct cluster *c)
         path = arena_slice(arena, conf_path(ca, conf_arg(ca, 0)));
     verify = conf_get_int(tls, "verify") != 0;
     c->server_name = arena_slice(arena, conf_get_str(tls, "server_name"));
-    c->tls = tls_client_new(ca ? path.p : NULL, verify, &e);
+    conf.ca = ca ? path.p : NULL;
+    conf.verify = verify;
+    c->tls = tls_client_new(&conf, &e, &part);
     if (!c->tls) {
         conf_error(ca ? ca : tls, ca ? 0 : -1, "%s", e.text);
         return -1;

@@ -5,10 +5,11 @@ from .message import Request, Response
 from .origin import Blackhole, Origin
 from .ports import Port
 from .redis import FakeRedis, Redis
-from .tls import Certificate
+from .tls import Certificate, openssl, s_client
 from .tokens import EcKey, EdKey, RsaKey, Secret, b64
 from .wait import DEADLINE, eventually
 from .wrk import Wrk
 
 __all__ = ["Blackhole", "Certificate", "Conn", "DEADLINE", "EcKey", "EdKey", "FakeRedis", "Origin", "Port", "Redis", "Request",
-           "Response", "RsaKey", "Secret", "Weir", "Wrk", "b64", "eventually", "one_line", "run_weir", "sanitized"]
+           "Response", "RsaKey", "Secret", "Weir", "Wrk", "b64", "eventually", "one_line", "openssl",
+           "run_weir", "s_client", "sanitized"]

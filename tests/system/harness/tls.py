@@ -1,23 +1,49 @@
-"""Certificates made on the spot."""
+"""Certificates made on the spot, and OpenSSL's own client."""
 import ssl
 import subprocess
 
+KEYS = {"ec": ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"], "rsa": ["rsa:2048"], "ed25519": ["ed25519"]}
+
+
+def openssl(*words, **how):
+    done = subprocess.run(["openssl", *map(str, words)], capture_output=True, text=True, timeout=60, **how)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
 
 class Certificate:
-    """A self-signed certificate for names, and a client context that trusts it alone."""
+    """A certificate for names: self-signed (and then good as a CA), or signed by issuer. A name is a host, an address, or has its kind
+    in front ("URI:spiffe://a/b")."""
 
-    def __init__(self, directory, *names):
-        self.file = str(directory / f"{names[0]}.crt")
-        self.key = str(directory / f"{names[0]}.key")
-        kinds = ",".join(("IP:" if n.replace(".", "").isdigit() else "DNS:") + n for n in names)
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                        "-subj", f"/CN={names[0]}", "-addext", f"subjectAltName={kinds}", "-keyout", self.key, "-out", self.file],
-                       check=True, capture_output=True)
+    def __init__(self, directory, *names, key="ec", days=2, password=None, issuer=None, subject=None, file=None):
+        base = f"{directory}/{file or names[0].replace('*', 'wild')}" + ("" if key == "ec" else f"-{key}")
+        self.file, self.key = base + ".crt", base + ".key"
+        self.names, self.issuer = names, issuer
+        kinds = ",".join(n if ":" in n else ("IP:" if n.replace(".", "").isdigit() else "DNS:") + n for n in names)
+        openssl("req", "-x509", "-newkey", *KEYS[key], "-days", days, "-subj", subject or f"/CN={names[0]}",
+                "-addext", f"subjectAltName={kinds}", "-keyout", self.key, "-out", self.file,
+                *(["-passout", "pass:" + password] if password else ["-nodes"]),
+                *(["-CA", issuer.file, "-CAkey", issuer.key, "-extensions", "usr_cert"] if issuer else []))
 
-    def client(self):
-        return ssl.create_default_context(cafile=self.file)
+    def client(self, certificate=None):
+        """A client context that trusts it alone; certificate: the client's own."""
+        context = ssl.create_default_context(cafile=self.file)
+        if certificate:
+            context.load_cert_chain(certificate.file, certificate.key)
+        return context
 
-    def server(self):
+    def server(self, clients=None):
+        """clients: the CA of those that may come."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.file, self.key)
+        if clients:
+            context.load_verify_locations(clients.file)
+            context.verify_mode = ssl.CERT_REQUIRED
         return context
+
+
+def s_client(port, *words, send=""):
+    """What `openssl s_client` says of a handshake with a port of weir, and gets for what it sends."""
+    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port.number}", *map(str, words)], input=send,
+                          capture_output=True, text=True, errors="replace", timeout=60)
+    return done.stdout + done.stderr

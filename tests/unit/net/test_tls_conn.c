@@ -151,9 +151,9 @@ pair_open(struct pair *p, const struct lab_cert *cert, const char *ca_file, bool
     int l = lab_listen(&at), fd;
 
     memset(p, 0, sizeof(*p));
-    p->server = tls_server_new(cert->cert_file, cert->key_file, &e);
+    p->server = lab_server_one(cert->cert_file, cert->key_file, &e);
     assert_non_null(p->server);
-    p->client = tls_client_new(ca_file, verify, &e);
+    p->client = lab_client(ca_file, verify, &e);
     assert_non_null(p->client);
     p->up.c = conn_connect(loop, &at, p->client, slice_str(name), &e);
     assert_non_null(p->up.c);
@@ -382,7 +382,7 @@ static void
 one_that_is_not_tls_breaks_the_handshake(void **state)
 {
     struct err e = { 0 };
-    struct tls_server *server = tls_server_new(a.cert_file, a.key_file, &e);
+    struct tls_server *server = lab_server_one(a.cert_file, a.key_file, &e);
     struct end down = { 0 };
     struct addr at;
     int l = lab_listen(&at), peer = lab_dial(&at), fd = accept(l, NULL, NULL);
@@ -408,7 +408,7 @@ static void
 closing_in_the_middle_of_the_handshake(void **state)
 {
     struct err e = { 0 };
-    struct tls_server *server = tls_server_new(a.cert_file, a.key_file, &e);
+    struct tls_server *server = lab_server_one(a.cert_file, a.key_file, &e);
     struct end down = { 0 };
     struct addr at;
     int l = lab_listen(&at), peer = lab_dial(&at), fd = accept(l, NULL, NULL);
@@ -432,7 +432,7 @@ static void
 a_name_is_wanted_over_unix(void **state)
 {
     struct err e = { 0 };
-    struct tls_client *client = tls_client_new(ca.cert_file, true, &e);
+    struct tls_client *client = lab_client(ca.cert_file, true, &e);
     char path[96], text[128];
     struct addr at;
     struct sockaddr_storage sa;
@@ -525,11 +525,10 @@ static void
 foreign_run(struct foreign *f)
 {
     struct err e = { 0 };
-    struct tls_server *server = tls_server_new(a.cert_file, a.key_file, &e);
+    struct tls_server *server = lab_server((const struct lab_cert *[]){ &a, &wild }, 2, &e);
     struct end down = { .greedy = true, .to_send = 1 };
     int l = lab_listen(&f->at), fd;
 
-    assert_int_equal(tls_server_add(server, wild.cert_file, wild.key_file, &e), 0);
     assert_int_equal(pthread_create(&f->thread, NULL, foreign_main, f), 0);
     fd = accept(l, NULL, NULL);
     fcntl(fd, F_SETFL, O_NONBLOCK);

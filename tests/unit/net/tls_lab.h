@@ -11,6 +11,7 @@
 #include <openssl/x509v3.h>
 #undef ERR_STATE
 
+#include "../../../src/net/tls.h"
 #include "netlab.h"
 
 #include <stdio.h>
@@ -81,6 +82,40 @@ lab_cert_drop(struct lab_cert *c)
     unlink(c->key_file);
     X509_free(c->x509);
     EVP_PKEY_free(c->key);
+}
+
+/* A server with the certificates of `certs`. */
+static inline struct tls_server *
+lab_server(const struct lab_cert *const *certs, unsigned n, struct err *e)
+{
+    struct tls_pair pairs[8] = { { 0 } };
+    struct tls_server_conf c = { .pairs = pairs, .n_pairs = n };
+    enum tls_part part;
+    unsigned pair;
+
+    for (unsigned i = 0; i < n; i++)
+        pairs[i] = (struct tls_pair){ .certificate = certs[i]->cert_file, .key = certs[i]->key_file };
+    return tls_server_new(&c, e, &part, &pair);
+}
+
+static inline struct tls_server *
+lab_server_one(const char *certificate, const char *key, struct err *e)
+{
+    struct tls_pair pair = { .certificate = certificate, .key = key };
+    struct tls_server_conf c = { .pairs = &pair, .n_pairs = 1 };
+    enum tls_part part;
+    unsigned at;
+
+    return tls_server_new(&c, e, &part, &at);
+}
+
+static inline struct tls_client *
+lab_client(const char *ca, bool verify, struct err *e)
+{
+    struct tls_client_conf c = { .ca = ca, .verify = verify };
+    enum tls_part part;
+
+    return tls_client_new(&c, e, &part);
 }
 
 #endif

@@ -231,8 +231,8 @@ setup(void **state)
     fx->set = down_sessions_new(fx->loop);
     fx->conf = (struct down_conf){ .limits = { 8192, 8192, 32768, 100 }, .head_timeout = 10 * NSEC_PER_SEC };
     fx->handler = (struct down_handler){ .on_request = on_request };
-    fx->server = tls_server_new(cert.cert_file, cert.key_file, &e);
-    fx->client = tls_client_new(ca.cert_file, true, &e);
+    fx->server = lab_server_one(cert.cert_file, cert.key_file, &e);
+    fx->client = lab_client(ca.cert_file, true, &e);
     fx->raw = -1;
     assert_non_null(fx->server);
     assert_non_null(fx->client);

@@ -1,0 +1,147 @@
+"""Which certificate a client gets, and on which terms."""
+import re
+import ssl
+import time
+
+import pytest
+
+from harness import Certificate, openssl, run_weir, s_client
+
+RESPOND = "\nroute / { respond 200; }"
+
+
+def listener(*lines):
+    return "listener main { bind @LISTEN@; tls { " + " ".join(lines) + " } }" + RESPOND
+
+
+def pairs(*certificates):
+    return [f"certificate {c.file}; key {c.key};" for c in certificates]
+
+
+def subject(text):
+    return re.search(r"^subject=(?:CN = )?(.*)$", text, re.M)[1]
+
+
+def served(w, name, *words):
+    return subject(s_client(w.port, *(["-servername", name] if name else ["-noservername"]), *words))
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    d = tmp_path_factory.mktemp("certificates")
+    return {
+        "default": Certificate(d, "default.test", "also.test", subject="/CN=default", file="default"),
+        "wild": Certificate(d, "*.a.test", "a.test", subject="/CN=wild", file="wild"),
+        "exact": Certificate(d, "x.a.test", subject="/CN=exact", file="exact"),
+        "rsa": Certificate(d, "x.a.test", subject="/CN=rsa", key="rsa", file="exact"),
+        "ed": Certificate(d, "ed.test", subject="/CN=ed", key="ed25519", file="ed"),
+    }
+
+
+def test_by_name(weir, certificates):
+    w = weir(listener(*pairs(*certificates.values())))
+    for name, expected in (("default.test", "default"), ("also.test", "default"), (None, "default"), ("elsewhere.test", "default"),
+                           ("a.test", "wild"), ("Y.A.test", "wild"), ("x.a.test", "exact"), ("y.x.a.test", "default"), ("test", "default"),
+                           ("ed.test", "ed")):
+        assert served(w, name) == expected, name
+
+
+def test_rsa_and_ecdsa_side_by_side(weir, certificates):
+    w = weir(listener(*pairs(*certificates.values())))
+    assert served(w, "x.a.test", "-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256") == "rsa"
+    assert served(w, "x.a.test", "-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256") == "exact"
+    assert served(w, "x.a.test", "-tls1_3", "-sigalgs", "rsa_pss_rsae_sha256") == "rsa"
+    assert served(w, "x.a.test", "-tls1_3", "-sigalgs", "ecdsa_secp256r1_sha256") == "exact"
+    # The first one too has a companion, when that has its first name.
+    w = weir(listener(*pairs(certificates["rsa"], certificates["default"], certificates["exact"])))
+    assert served(w, None, "-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256") == "exact"
+    assert served(w, "other.test", "-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256") == "rsa"
+
+
+def test_an_encrypted_key(weir, tmp_path):
+    (tmp_path / "passphrase").write_text("open sesame\n")
+    (tmp_path / "wrong").write_text("open barley\n")
+    c = Certificate(tmp_path, "weir.test", password="open sesame")
+    line = f"certificate {c.file}; key {c.key} password=${{file:{tmp_path}/passphrase}};"
+    w = weir(listener(line))
+    with w.connect(tls=c.client(), server_name="weir.test") as conn:
+        assert conn.get("/").status == 200
+    assert "open sesame" not in run_weir("check", "-c", w.path, "--dump").stdout
+    for wrong, why in ((line.replace("passphrase}", "wrong}"), "does not open"), (line.replace(" password=", "; #"), "no passphrase"),
+                       (line.replace("${file:", "").replace("passphrase}", "x"), "in the open")):
+        w.write(listener(wrong + "\n"))
+        done = run_weir("check", "-c", w.path)
+        assert done.returncode == 1 and why in done.stderr, done.stderr
+        assert "open barley" not in done.stderr
+
+
+def test_defaults(weir, certificate):
+    w = weir(listener(*pairs(certificate)))
+    for words in (["-tls1_3"], ["-tls1_2"], ["-tls1_3", "-groups", "P-256"], ["-tls1_3", "-groups", "P-384"], ["-tls1_3", "-groups", "X25519"]):
+        assert "Cipher is (NONE)" not in s_client(w.port, *words), words
+    weak = ["-cipher", "ALL:@SECLEVEL=0"]
+    for words in (["-tls1", *weak], ["-tls1_1", *weak], ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA256"], ["-tls1_2", "-cipher", "AES128-GCM-SHA256"],
+                  ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-SHA"], ["-tls1_3", "-groups", "P-521"]):
+        assert "Cipher is (NONE)" in s_client(w.port, *words), words
+    # The client's order decides.
+    for first, second in (("AES128", "AES256"), ("AES256", "AES128")):
+        order = ":".join(f"ECDHE-ECDSA-{a}-GCM-SHA{256 if a == 'AES128' else 384}" for a in (first, second))
+        assert f"Cipher is ECDHE-ECDSA-{first}" in s_client(w.port, "-tls1_2", "-cipher", order)
+    # A new handshake inside of the old one is not for clients to ask for.
+    assert "no renegotiation" in s_client(w.port, "-tls1_2", send="R\nGET / HTTP/1.1\r\n\r\n")
+
+
+def test_other_terms(weir, certificate):
+    w = weir(listener(*pairs(certificate), "protocols TLSv1.3;", "ciphers TLS_AES_256_GCM_SHA384;", "curves P-384;"))
+    assert "Cipher is (NONE)" in s_client(w.port, "-tls1_2")
+    assert "Cipher is (NONE)" in s_client(w.port, "-groups", "X25519")
+    assert "Cipher is (NONE)" in s_client(w.port, "-ciphersuites", "TLS_AES_128_GCM_SHA256")
+    assert "TLSv1.3, Cipher is TLS_AES_256_GCM_SHA384" in s_client(w.port)
+    assert w.reload(listener(*pairs(certificate), "protocols TLSv1.2;", "ciphers ECDHE-ECDSA-AES256-GCM-SHA384;"))[0] == 200
+    assert "Cipher is (NONE)" in s_client(w.port, "-tls1_3")
+    assert "Cipher is (NONE)" in s_client(w.port, "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256")
+    assert "TLSv1.2, Cipher is ECDHE-ECDSA-AES256-GCM-SHA384" in s_client(w.port)
+    for line, why in (("ciphers ECDHE-ECDSA-AES256-GCM-SHA38;", "`ECDHE-ECDSA-AES256-GCM-SHA38` is no cipher"), ("ciphers !aNULL;", "no cipher"),
+                      ("protocols TLSv1.1;", "TLSv1.2"), ("curves P-257;", "curves")):
+        status, body = w.reload(listener(*pairs(certificate), "\n" + line))
+        assert status == 409 and why in body["detail"] and "gateway.conf:2:" in body["detail"], body
+
+
+def test_its_end_is_told(weir, certificates, tmp_path):
+    old = Certificate(tmp_path, "weir.test")  # two days
+    young = Certificate(tmp_path, "other.test", days=100)
+    w = weir(listener(*pairs(old, young, old)))
+    end = w.metric("weir_certificate_expiry_timestamp_seconds", listener="main", certificate=young.file)
+    assert abs(end - time.time() - 100 * 86400) < 3600
+    w.stderr.wait(lambda line: re.search(f"listener main: the certificate {re.escape(old.file)} expires in [12] days", line), "warning")
+    assert young.file not in w.stderr.text
+    assert "never used" in w.stderr.text
+    w.reload(listener(*pairs(old)))
+    assert w.metric("weir_certificate_expiry_timestamp_seconds", certificate=young.file) is None
+
+
+def test_one_that_has_expired(tmp_path):
+    c = Certificate(tmp_path, "weir.test")
+    openssl("req", "-new", "-key", c.key, "-subj", "/CN=weir.test", "-out", tmp_path / "request")
+    openssl("x509", "-req", "-in", tmp_path / "request", "-key", c.key, "-days", "-1", "-out", c.file)
+    conf = tmp_path / "gateway.conf"
+    conf.write_text(listener(*pairs(c)).replace("@LISTEN@", "127.0.0.1:0"))
+    done = run_weir("check", "-c", conf)
+    assert done.returncode == 0 and "this certificate has expired" in done.stderr
+
+
+def test_a_chain_comes_whole(weir, tmp_path):
+    root = Certificate(tmp_path, "root")
+    leaf = Certificate(tmp_path, "weir.test", issuer=root)
+    with open(leaf.file, "a", encoding="ascii") as f, open(root.file, encoding="ascii") as r:
+        f.write(r.read())
+    w = weir(listener(*pairs(leaf)))
+    assert s_client(w.port, "-showcerts").count("BEGIN CERTIFICATE") == 2
+    with w.connect(tls=root.client(), server_name="weir.test") as c:
+        assert c.get("/").status == 200
+    with open(leaf.file, "a", encoding="ascii") as f:
+        f.write("-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n")
+    status, body = w.reload()
+    assert status == 409 and "certificate 3 of its chain" in body["detail"]
+    with pytest.raises(ssl.SSLCertVerificationError):
+        w.connect(tls=root.client(), server_name="other.test")
