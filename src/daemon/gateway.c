@@ -152,6 +152,7 @@ gateway_fini(void)
     timer_fini(&gw.sweep_timer);
     for (size_t i = 0; i < sizeof gw.signals / sizeof *gw.signals; i++)
         signal_watch_free(gw.signals[i]);
+    tls_thread_fini(); /* of probes */
     workers_fini();
     stats_fini();
 }

@@ -3,6 +3,7 @@
 #include "tls_cert.h"
 
 #include "../base/grant.h"
+#include "../base/hash.h"
 #include "../base/xalloc.h"
 
 #include <assert.h>
@@ -15,8 +16,9 @@
 #include <unistd.h>
 
 /* Mozilla's intermediate set for TLS 1.2, without finite-field DHE; TLS 1.3's suites are OpenSSL's own three. */
-static const char default_ciphers[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
-                              "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+static const char default_ciphers[] =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+    "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 static const char default_curves[] = "X25519:P-256:P-384";
 
 /* ALPN's wire form: a length and a name. */
@@ -76,8 +78,8 @@ join_names(const struct tls_terms *terms, bool suites, char *out, size_t n)
         const char *name = terms->ciphers[i], *known = OPENSSL_cipher_name(name); /* of IANA's */
 
         if (is_suite(name) == suites && at < n)
-            at += (size_t)snprintf(out + at, n - at, "%s%s", at ? ":" : "",
-                                   strcmp(known, "(NONE)") == 0 ? name : known);
+            at +=
+                (size_t)snprintf(out + at, n - at, "%s%s", at ? ":" : "", strcmp(known, "(NONE)") == 0 ? name : known);
     }
 }
 
@@ -448,6 +450,52 @@ load_ca(SSL_CTX *ctx, const char *ca, struct err *e)
                    tls_reason(why, sizeof(why)));
 }
 
+static int
+load_own(SSL_CTX *ctx, const struct tls_pair *pair, struct err *e)
+{
+    struct tls_cert cert;
+    char why[160];
+    int ok;
+
+    if (tls_cert_load(&cert, pair, e) < 0)
+        return -1;
+    ok = tls_cert_use(&cert, ctx);
+    tls_cert_fini(&cert);
+    if (ok == 0)
+        return 0;
+    return err_set(e, ERR_TLS, "%s: OpenSSL refuses it: %s", pair->certificate, tls_reason(why, sizeof(why)));
+}
+
+/* What the file holds now: a new CA under the old path is another identity. */
+static uint64_t
+hash_file(uint64_t h, const char *path)
+{
+    char room[GRANT_NAME_MAX], chunk[4096];
+    FILE *f = path ? fopen(grant_name(path, room), "re") : NULL;
+    size_t n;
+
+    h = hash_mix(h, hash_stable(slice_str(path)));
+    if (!f)
+        return h;
+    while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
+        h = hash_mix(h, hash_stable(slice_of(chunk, n)));
+    fclose(f);
+    return h;
+}
+
+static uint64_t
+identity_of(const struct tls_client_conf *c)
+{
+    uint64_t h = hash_mix(c->verify ? 1 : 2, c->terms.protocols);
+
+    for (unsigned i = 0; i < c->terms.n_ciphers; i++)
+        h = hash_mix(h, hash_stable(slice_str(c->terms.ciphers[i])));
+    h = hash_mix(h, hash_stable(slice_str(c->terms.curves)));
+    h = hash_file(h, c->ca);
+    h = hash_file(h, c->pair ? c->pair->certificate : NULL);
+    return h ? h : 1;
+}
+
 struct tls_client *
 tls_client_new(const struct tls_client_conf *c, struct err *e, enum tls_part *part)
 {
@@ -457,19 +505,31 @@ tls_client_new(const struct tls_client_conf *c, struct err *e, enum tls_part *pa
     if (!ctx)
         return NULL;
     *part = TLS_PART_CA;
-    if (load_ca(ctx, c->ca, e) < 0) {
-        SSL_CTX_free(ctx);
-        return NULL;
-    }
+    if (load_ca(ctx, c->ca, e) < 0)
+        goto fail;
+    *part = TLS_PART_CERTIFICATE;
+    if (c->pair && load_own(ctx, c->pair, e) < 0)
+        goto fail;
     *part = TLS_PART_NONE;
-    SSL_CTX_set_verify(ctx, c->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_alpn_protos(ctx, alpn_h1, sizeof(alpn_h1) - 1);
     t = xcalloc(1, sizeof(*t));
     t->refs = 1;
     t->ctx = ctx;
     t->verify = c->verify;
+    t->resume = c->resume;
+    t->identity = identity_of(c);
+    tls_conn_prepare_client(t);
     return t;
+fail:
+    SSL_CTX_free(ctx);
+    return NULL;
+}
+
+uint64_t
+tls_client_identity(const struct tls_client *t)
+{
+    return t->identity;
 }
 
 void

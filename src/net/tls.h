@@ -47,17 +47,27 @@ struct tls_server_conf {
 struct tls_server *tls_server_new(const struct tls_server_conf *c, struct err *e, enum tls_part *part, unsigned *pair);
 void tls_server_hold(struct tls_server *t);
 void tls_server_put(struct tls_server *t);
-bool tls_server_uses(const struct tls_server *t, unsigned pair);       /* false: others have all of its names */
+bool tls_server_uses(const struct tls_server *t, unsigned pair);      /* false: others have all of its names */
 int64_t tls_server_expiry(const struct tls_server *t, unsigned pair); /* notAfter, seconds since 1970 */
 
 struct tls_client_conf {
     struct tls_terms terms;
-    const char *ca; /* PEM file; NULL: the system's store */
-    bool verify;    /* false only where the operator said so */
+    const char *ca;              /* PEM file; NULL: the system's store */
+    bool verify;                 /* false only where the operator said so */
+    const struct tls_pair *pair; /* with which the client names itself; NULL: with none */
+    bool resume;                 /* keeps what servers give for taking up a session again (tls_session.h) */
 };
 
+/* How the error of a connection whose server's certificate was refused begins; why follows, and after "; " what is only
+ * for the operator. */
+#define TLS_REFUSED "certificate verify failed: "
+
 struct tls_client *tls_client_new(const struct tls_client_conf *c, struct err *e, enum tls_part *part);
+/* Of all that decides whom the client trusts and who it is, the contents of files included: never 0. Stable. */
+uint64_t tls_client_identity(const struct tls_client *t);
 void tls_client_hold(const struct tls_client *t);
 void tls_client_put(const struct tls_client *shared);
+
+void tls_thread_fini(void); /* forgets the sessions of this thread: before it ends */
 
 #endif

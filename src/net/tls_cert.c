@@ -147,8 +147,8 @@ tls_cert_load(struct tls_cert *c, const struct tls_pair *p, struct err *e)
 {
     *c = (struct tls_cert){ 0 };
     ERR_clear_error();
-    if (!tls_readable(p->certificate, "certificate", e) || !tls_readable(p->key, "key", e) ||
-        load_chain(c, p, e) < 0 || load_key(c, p, e) < 0)
+    if (!tls_readable(p->certificate, "certificate", e) || !tls_readable(p->key, "key", e) || load_chain(c, p, e) < 0 ||
+        load_key(c, p, e) < 0)
         goto fail;
     if (key_type(c->key, &c->type) < 0) {
         err_set(e, ERR_TLS, "%s: a key of this kind cannot be used for TLS: RSA, ECDSA, Ed25519 or Ed448", p->key);

@@ -8,7 +8,7 @@
 
 #include "../base/xalloc.h"
 #include "tcp.h"
-#include "tls_ctx.h"
+#include "tls_session.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -21,7 +21,9 @@
 struct tls_conn {
     SSL *ssl;
     struct tls_server *server;       /* held; or */
-    const struct tls_client *client; /* held */
+    const struct tls_client *client; /* held, with */
+    char *name;                      /* what the server was to be called */
+    char *refused;                   /* and what was wrong with its certificate; NULL: nothing */
     size_t sealed; /* bytes of a refused write that OpenSSL has already sealed: they come first again */
     bool read_wants_write, write_wants_read;
     bool more;           /* the socket may hold bytes: as c->ready says of a plain conn */
@@ -121,8 +123,11 @@ fail_tls(struct conn *c, const char *doing)
         ERR_clear_error();
         return conn_fail(c, ERR_CLOSED, t->sys, doing);
     }
+    if (t->client && !SSL_is_init_finished(t->ssl)) /* perhaps it was the old session that it did not like */
+        tls_session_drop(&c->peer, t->name, t->client->identity);
     if (verified != X509_V_OK && t->client && t->client->verify)
-        snprintf(text, sizeof(text), "certificate verify failed: %s", X509_verify_cert_error_string(verified));
+        snprintf(text, sizeof(text), TLS_REFUSED "%s%s%s", X509_verify_cert_error_string(verified),
+                 t->refused ? "; " : "", t->refused ? t->refused : "");
     else if (t->fin)
         snprintf(text, sizeof(text), "%s: the peer closed the connection without ending TLS", doing);
     else
@@ -266,6 +271,8 @@ tls_fini(struct conn *c)
     SSL_free(t->ssl);
     tls_server_put(t->server);
     tls_client_put(t->client);
+    free(t->name);
+    free(t->refused);
     free(t);
 }
 
@@ -301,6 +308,91 @@ tls_conn_accept(struct conn *c, struct tls_server *server)
     SSL_set_accept_state(c->tls->ssl);
 }
 
+/* ------------------------------------------------------------------ the server's certificate and sessions */
+
+static struct conn *
+conn_of(const SSL *ssl)
+{
+    return BIO_get_data(SSL_get_rbio(ssl));
+}
+
+/* What it says it is, for whoever reads the log: names as they are, but for bytes that would spoil a line. */
+static void
+describe(const X509 *cert, int why, char *out, size_t n)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+    size_t at = 0;
+    char issuer[120];
+
+    out[0] = '\0';
+    if (why == X509_V_ERR_HOSTNAME_MISMATCH || why == X509_V_ERR_IP_ADDRESS_MISMATCH) {
+        at = (size_t)snprintf(out, n, "it is for");
+        for (int i = 0; i < sk_GENERAL_NAME_num(names) && i < 3 && at < n; i++) {
+            const GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i);
+
+            if (g->type == GEN_DNS)
+                at += (size_t)snprintf(out + at, n - at, " %.*s", ASN1_STRING_length(g->d.dNSName),
+                                       (const char *)ASN1_STRING_get0_data(g->d.dNSName));
+        }
+    } else {
+        X509_NAME_oneline(X509_get_issuer_name(cert), issuer, sizeof(issuer));
+        snprintf(out, n, "its issuer is %s", issuer);
+    }
+    for (char *p = out; *p; p++)
+        if ((unsigned char)*p < ' ' || (unsigned char)*p > '~')
+            *p = '?';
+    GENERAL_NAMES_free(names);
+}
+
+static int
+on_verified(int good, X509_STORE_CTX *store)
+{
+    const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    const X509 *cert = X509_STORE_CTX_get_current_cert(store);
+    struct conn *c = conn_of(ssl);
+    char text[200];
+
+    if (!good && cert && !c->tls->refused) {
+        describe(cert, X509_STORE_CTX_get_error(store), text, sizeof(text));
+        c->tls->refused = xstrdup(text);
+    }
+    return good;
+}
+
+/* 1: it is ours to free. */
+static int
+on_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct conn *c = conn_of(ssl);
+    struct tls_conn *t = c->tls;
+
+    if (!SSL_SESSION_is_resumable(session))
+        return 0;
+    tls_session_keep(&c->peer, t->name, t->client->identity, session, SSL_session_reused(ssl));
+    return 1;
+}
+
+void
+tls_conn_prepare_client(struct tls_client *t)
+{
+    SSL_CTX_set_verify(t->ctx, t->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, on_verified);
+    if (!t->resume)
+        return;
+    SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(t->ctx, on_session);
+}
+
+static void
+offer_session(struct conn *c)
+{
+    struct tls_conn *t = c->tls;
+    SSL_SESSION *session = t->client->resume ? tls_session_find(&c->peer, t->name, t->client->identity) : NULL;
+
+    if (session)
+        SSL_set_session(t->ssl, session);
+    SSL_SESSION_free(session);
+}
+
 /* SNI names hosts only (RFC 6066 3); the certificate has to name what was asked for (RFC 9110 4.3.4). */
 static int
 expect_name(SSL *ssl, const char *name, bool verify)
@@ -333,11 +425,14 @@ tls_conn_connect(struct conn *c, const struct tls_client *client, struct slice s
         memcpy(name, server_name.p, server_name.n);
     else if (!addr_is_unix(&c->peer))
         addr_format_ip(&c->peer, name);
+    c->tls->name = xstrdup(name);
     if (!name[0])
         return client->verify ? err_set(e, ERR_TLS, "TLS over a unix socket needs a server name to verify") : 0;
     ERR_clear_error();
-    if (expect_name(c->tls->ssl, name, client->verify) == 0)
+    if (expect_name(c->tls->ssl, name, client->verify) == 0) {
+        offer_session(c);
         return 0;
+    }
     ERR_clear_error();
     return err_set(e, ERR_TLS, "\"%s\" cannot be verified as a server name", name);
 }

@@ -29,7 +29,8 @@ struct tls_server {
 struct tls_client {
     atomic_uint refs;
     SSL_CTX *ctx; /* owned */
-    bool verify;
+    uint64_t identity;
+    bool verify, resume;
 };
 
 /* The newest reason in OpenSSL's queue in words, without its file and line; empties the queue. */
@@ -38,5 +39,8 @@ const char *tls_reason(char *out, size_t n);
 SSL_CTX *tls_ctx_new(const SSL_METHOD *method, const struct tls_terms *terms, struct err *e, enum tls_part *part);
 /* A regular file that can be read? A pipe would hold up whoever loads the configuration until somebody writes to it. */
 bool tls_readable(const char *path, const char *what, struct err *e);
+
+/* tls_conn.c: what connections want to hear from a client's context: verification and new sessions. */
+void tls_conn_prepare_client(struct tls_client *t);
 
 #endif

@@ -110,11 +110,26 @@ on_lease_ready(struct up_session *u, void *arg)
     lease_answered(x, STEP_SEND);
 }
 
+/* What was wrong with the origin's certificate, without the names in it. */
+static const char *
+refused_certificate(struct exchange *x, const char *detail)
+{
+    static const char begin[] = TLS_REFUSED;
+    size_t n = sizeof begin - 1;
+    if (strncmp(detail, begin, n) != 0)
+        return NULL;
+    struct slice why = slice_of(detail + n, strcspn(detail + n, ";"));
+    return arena_printf(x->px.arena, "the upstream's certificate was refused: %.*s", SLICE_FMT(why)).p;
+}
+
 static void
 on_lease_failed(enum reason_id reason, const char *detail, void *arg)
 {
     struct exchange *x = arg;
-    lease_answered(x, attempt_fail(x, result_of(reason), reason, detail));
+    enum step next = attempt_fail(x, result_of(reason), reason, detail);
+    if (reason == REASON_UPSTREAM_TLS_ERROR)
+        x->failure.text = refused_certificate(x, detail);
+    lease_answered(x, next);
 }
 
 static const struct lease_events lease_events = { on_lease_ready, on_lease_failed };

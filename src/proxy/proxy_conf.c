@@ -1,6 +1,6 @@
 /* The proxy's own directives: routes and what stands around them. */
+#include "../net/tls_conf.h"
 #include "generation.h"
-#include "tls_build.h"
 
 #define SEC NSEC_PER_SEC
 #define MSEC NSEC_PER_MSEC
@@ -105,23 +105,23 @@ const struct weir_directive listener_rows[] = {
               "Default: trusted_proxies." },
     { .name = "tls", .in = "listener", .block = "tls", .help = "Clients speak TLS here." },
     { .name = "certificate", .in = "tls", .args = ONE("FILE", WEIR_T_PATH), .flags = WEIR_D_REQUIRED | WEIR_D_REPEAT,
-      .help = "Certificate chain in PEM form. Several, each with its key, are chosen by the name that a client asks for: "
-              "exact names before wildcards, the first certificate for all other names; those of one name whose keys "
-              "are of different types (RSA, ECDSA) stand side by side." },
+      .help = "Certificate chain in PEM form. Several, each with its key, are chosen by the name that a client asks "
+              "for: exact names before wildcards, the first certificate for all other names; those of one name whose "
+              "keys are of different types (RSA, ECDSA) stand side by side." },
     { .name = "key", .in = "tls", .args = ONE("FILE", WEIR_T_PATH), .flags = WEIR_D_REQUIRED | WEIR_D_REPEAT,
       .opts = (const struct weir_opt[]){ { .key = "password", .type = WEIR_T_STRING }, { 0 } },
-      .check = tls_check_key,
+      .check = tls_conf_check_key,
       .help = "Private key in PEM form of the certificate in the same position, and its passphrase from elsewhere "
               "(password=${file:FILE}) where it is encrypted." },
-    { .name = "protocols", .in = "tls", .def = "TLSv1.2 TLSv1.3",
+    { .name = "protocols", .in = "tls", .def = TLS_PROTOCOLS,
       .args = (const struct weir_arg[]){ { .name = "VERSION", .type = WEIR_T_WORD, .choices = "TLSv1.2|TLSv1.3",
                                            .flags = WEIR_ARG_REPEAT }, { 0 } },
       .help = "Versions of TLS that clients may speak." },
     { .name = "ciphers", .in = "tls", .args = MANY("NAME", WEIR_T_STRING),
-      .help = "Ciphers in order, by their names in OpenSSL or IANA; those of TLS 1.3 are called TLS_*, and a version of "
-              "which none is named keeps its default. The client's order decides. Default: those of Mozilla's "
+      .help = "Ciphers in order, by their names in OpenSSL or IANA; those of TLS 1.3 are called TLS_*, and a version "
+              "of which none is named keeps its default. The client's order decides. Default: those of Mozilla's "
               "intermediate configuration, without finite-field DHE." },
-    { .name = "curves", .in = "tls", .args = MANY("NAME", WEIR_T_STRING), .def = "X25519 P-256 P-384",
+    { .name = "curves", .in = "tls", .args = MANY("NAME", WEIR_T_STRING), .def = TLS_CURVES,
       .help = "Groups for the key exchange, in order." },
     { .name = "limits", .in = "listener", .block = "limits", .def = "",
       .help = "Bounds of what a client may send here." },

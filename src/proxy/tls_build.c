@@ -1,84 +1,12 @@
 #include "tls_build.h"
 
 #include "../base/log.h"
+#include "../net/tls_conf.h"
 
 #define DAY 86400
 #define WARN_DAYS 14
 
 /* ---- reading ---- */
-
-void
-tls_check_key(const struct weir_conf *line, void *diag)
-{
-    (void)diag;
-    if (conf_opt_given(line, "password") && !conf_opt_secret(line, "password"))
-        conf_opt_error(line, "password", "a passphrase does not stand in the open: password=${file:FILE}");
-}
-
-static unsigned
-count(const struct weir_conf *block, const char *name)
-{
-    unsigned n = 0;
-    for (const struct weir_conf *l = conf_find(block, name); l; l = conf_next(l))
-        n++;
-    return n;
-}
-
-/* Certificates and keys belong together by their position. 0: something is missing, and was reported. */
-static unsigned
-read_pairs(struct arena *arena, const struct weir_conf *tls, struct tls_pair **pairs)
-{
-    const struct weir_conf *cert = conf_find(tls, "certificate"), *key = conf_find(tls, "key");
-    unsigned n = 0;
-
-    *pairs = arena_zalloc(arena, (count(tls, "certificate") + 1) * sizeof **pairs);
-    for (; cert && key; cert = conf_next(cert), key = conf_next(key), n++)
-        (*pairs)[n] = (struct tls_pair){ .certificate = conf_path(cert, conf_arg(cert, 0)).p,
-                                         .key = conf_path(key, conf_arg(key, 0)).p,
-                                         .password = conf_opt(key, "password") };
-    if (cert)
-        conf_error(cert, -1, "this certificate has no `key` line of its own");
-    else if (key)
-        conf_error(key, -1, "this key has no `certificate` line of its own");
-    return cert || key ? 0 : n;
-}
-
-static void
-read_terms(struct arena *arena, const struct weir_conf *tls, struct tls_terms *terms)
-{
-    const struct weir_conf *protocols = conf_get(tls, "protocols"), *ciphers = conf_find(tls, "ciphers"),
-                           *curves = conf_find(tls, "curves");
-    const char **names = arena_alloc(arena, (conf_args(ciphers) + 1) * sizeof *names);
-    struct slice list = SLICE_NONE;
-
-    *terms = (struct tls_terms){ .ciphers = names, .n_ciphers = conf_args(ciphers) };
-    for (unsigned i = 0; i < conf_args(protocols); i++)
-        terms->protocols |= conf_int(protocols, i) == 0 ? TLS_1_2 : TLS_1_3;
-    for (unsigned i = 0; i < conf_args(ciphers); i++)
-        names[i] = conf_arg(ciphers, i).p;
-    for (unsigned i = 0; i < conf_args(curves); i++)
-        list = arena_printf(arena, "%.*s%s%s", SLICE_FMT(list), i ? ":" : "", conf_arg(curves, i).p);
-    terms->curves = list.p;
-}
-
-static const struct weir_conf *
-nth(const struct weir_conf *block, const char *name, unsigned i)
-{
-    const struct weir_conf *l = conf_find(block, name);
-    while (i-- && l)
-        l = conf_next(l);
-    return l;
-}
-
-static void
-report(const struct weir_conf *tls, enum tls_part part, unsigned pair, const struct err *e)
-{
-    const struct weir_conf *line = part == TLS_PART_CERTIFICATE ? nth(tls, "certificate", pair)
-                                   : part == TLS_PART_CIPHERS   ? conf_find(tls, "ciphers")
-                                   : part == TLS_PART_CURVES    ? conf_find(tls, "curves")
-                                                                : NULL;
-    conf_error(line ? line : tls, line ? 0 : -1, "%s", e->text);
-}
 
 static void
 note_certs(struct generation *g, struct listener *l, const struct weir_conf *tls, unsigned n)
@@ -88,7 +16,7 @@ note_certs(struct generation *g, struct listener *l, const struct weir_conf *tls
     l->certs = arena_zalloc(&g->arena, n * sizeof *l->certs);
     l->n_certs = n;
     for (unsigned i = 0; i < n; i++) {
-        const struct weir_conf *line = nth(tls, "certificate", i);
+        const struct weir_conf *line = tls_conf_nth(tls, "certificate", i);
         l->certs[i] = (struct listener_cert){ conf_arg_shown(line, 0).p, tls_server_expiry(l->tls, i) };
         if (l->certs[i].expiry < now)
             conf_warning(line, 0, "this certificate has expired");
@@ -107,15 +35,15 @@ tls_build(struct generation *g, struct listener *l, const struct weir_conf *bloc
     unsigned pair = 0;
     struct err e = { 0 };
 
-    if (!tls || !(conf.n_pairs = read_pairs(&g->arena, tls, &pairs)))
+    if (!tls || tls_conf_pairs(tls, &g->arena, &pairs, &conf.n_pairs) < 0 || !conf.n_pairs)
         return;
     conf.pairs = pairs;
-    read_terms(&g->arena, tls, &conf.terms);
+    tls_conf_terms(tls, &g->arena, &conf.terms);
     l->tls = tls_server_new(&conf, &e, &part, &pair);
     if (l->tls)
         note_certs(g, l, tls, conf.n_pairs);
     else
-        report(tls, part, pair, &e);
+        tls_conf_report(tls, part, pair, &e);
 }
 
 /* ---- telling ---- */

@@ -6,7 +6,6 @@
 
 /* Sets l->tls and l->certs where the block has a `tls`; errors go to its lines. Any thread. */
 void tls_build(struct generation *g, struct listener *l, const struct weir_conf *block);
-void tls_check_key(const struct weir_conf *line, void *diag); /* of the row of `key` */
 
 /* weir_certificate_expiry_timestamp_seconds of all listeners. */
 void tls_expose(const struct generation *g, struct strbuf *out);

@@ -463,6 +463,7 @@ proxy_worker_stop(struct worker *worker)
     if (w->gen)
         atomic_fetch_sub(&w->gen->workers_on, 1);
     regex_thread_fini();
+    tls_thread_fini();
     metrics_thread_fini();
     free(w);
     worker->user = NULL;

@@ -327,6 +327,8 @@ fail_lost(struct up_session *u, enum reader_result result)
 {
     const char *detail = result == READER_EOF ? "the origin closed the connection" : "the origin reset the connection";
 
+    if (u->c && conn_error_kind(u->c) == ERR_TLS) /* an alert: it says what the origin did not like */
+        detail = conn_error(u->c);                /* until the end of the turn */
     fail(u, u->s.responded ? UP_RESET : UP_CLOSED_EARLY, detail);
 }
 

@@ -1,10 +1,10 @@
 #include "config.h" /* _GNU_SOURCE: memrchr */
 
 #include "upstream_conf.h"
-#include "../base/grant.h"
 #include "../base/hash.h"
 #include "../base/parse.h"
 #include "../base/xalloc.h"
+#include "../net/tls_conf.h"
 #include "endpoint_set.h"
 
 #include <stdio.h>
@@ -60,6 +60,23 @@ const struct weir_directive upstream_rows[] = {
       .help = "Whether the endpoint's certificate is checked." },
     { .name = "server_name", .in = "upstream-tls", .args = ARGS({ "NAME", WEIR_T_STRING }),
       .help = "Name asked for (SNI) and checked. Missing: the endpoint's name." },
+    { .name = "certificate", .in = "upstream-tls", .args = ARGS({ "FILE", WEIR_T_PATH }),
+      .help = "Certificate chain in PEM form with which weir names itself to endpoints that ask for one." },
+    { .name = "key", .in = "upstream-tls", .args = ARGS({ "FILE", WEIR_T_PATH }),
+      .opts = OPTS({ "password", WEIR_T_STRING }), .check = tls_conf_check_key,
+      .help = "Private key of that certificate, and its passphrase from elsewhere (password=${file:FILE}) where it is "
+              "encrypted." },
+    { .name = "protocols", .in = "upstream-tls", .def = TLS_PROTOCOLS,
+      .args = ARGS({ "VERSION", WEIR_T_WORD, .choices = "TLSv1.2|TLSv1.3", .flags = WEIR_ARG_REPEAT }),
+      .help = "Versions of TLS that endpoints may speak." },
+    { .name = "ciphers", .in = "upstream-tls", .args = ARGS({ "NAME", WEIR_T_STRING, .flags = WEIR_ARG_REPEAT }),
+      .help = "Ciphers offered, as in a listener's tls block." },
+    { .name = "curves", .in = "upstream-tls", .def = TLS_CURVES,
+      .args = ARGS({ "NAME", WEIR_T_STRING, .flags = WEIR_ARG_REPEAT }),
+      .help = "Groups for the key exchange, in order." },
+    { .name = "session_reuse", .in = "upstream-tls", .def = "on", .args = ARGS({ "on|off", WEIR_T_BOOL }),
+      .help = "Whether a new connection takes up the TLS session of an earlier one of the same worker to the same "
+              "endpoint, by the same settings; for an hour at most." },
 
     { .name = "health_check", .in = "upstream", .block = "health_check",
       .help = "Active checks: a request to each endpoint now and then. The first result decides alone." },
@@ -284,51 +301,34 @@ read_limits(const struct weir_conf *block, struct arena *arena, struct cluster *
                            .p;
 }
 
-/* What the file holds now: a new CA under the old path is another identity. */
-static uint64_t
-file_hash(const char *path)
-{
-    char room[GRANT_NAME_MAX], chunk[4096];
-    FILE *f = fopen(grant_name(path, room), "re");
-    uint64_t h = 0;
-    size_t n;
-
-    if (!f)
-        return 0;
-    while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
-        h = hash_mix(h, hash_stable(slice_of(chunk, n)));
-    fclose(f);
-    return h;
-}
-
 static int
 read_tls(const struct weir_conf *block, struct arena *arena, struct cluster *c)
 {
     const struct weir_conf *tls = conf_find(block, "tls"), *ca;
     struct tls_client_conf conf = { 0 };
-    struct slice path = SLICE_NONE;
+    struct tls_pair *pair;
     struct err e = { 0 };
     enum tls_part part;
-    bool verify;
+    unsigned n;
     uint64_t id;
 
     if (!tls)
         return 0;
+    if (tls_conf_pairs(tls, arena, &pair, &n) < 0)
+        return -1;
     ca = conf_find(tls, "ca");
-    if (ca)
-        path = arena_slice(arena, conf_path(ca, conf_arg(ca, 0)));
-    verify = conf_get_int(tls, "verify") != 0;
+    conf.ca = ca ? conf_path(ca, conf_arg(ca, 0)).p : NULL;
+    conf.verify = conf_get_int(tls, "verify") != 0;
+    conf.resume = conf_get_int(tls, "session_reuse") != 0;
+    conf.pair = n ? pair : NULL;
+    tls_conf_terms(tls, arena, &conf.terms);
     c->server_name = arena_slice(arena, conf_get_str(tls, "server_name"));
-    conf.ca = ca ? path.p : NULL;
-    conf.verify = verify;
     c->tls = tls_client_new(&conf, &e, &part);
     if (!c->tls) {
-        conf_error(ca ? ca : tls, ca ? 0 : -1, "%s", e.text);
+        tls_conf_report(tls, part, 0, &e);
         return -1;
     }
-    id = hash_mix(verify ? 1 : 2, hash_stable(c->server_name));
-    if (ca)
-        id = hash_mix(hash_mix(id, hash_stable(path)), file_hash(path.p));
+    id = hash_mix(tls_client_identity(c->tls), hash_stable(c->server_name));
     c->tls_identity = id ? id : 1;
     return 0;
 }

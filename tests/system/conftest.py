@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 pytest.register_assert_rewrite("corpus.judge")
 
 import corpus.summary  # noqa: E402
-from harness import Blackhole, Certificate, EcKey, EdKey, Origin, Redis, RsaKey, Secret, Weir, run_weir  # noqa: E402
+from harness import Blackhole, Certificate, EcKey, EdKey, HaProxy, Nginx, Origin, Redis, RsaKey, Secret, Weir, run_weir  # noqa: E402
 from harness.daemon import BINARY  # noqa: E402
 
 
@@ -61,6 +61,8 @@ def many(make):
 
 
 make_origin = many(Origin)
+nginx = many(Nginx)
+haproxy = many(HaProxy)
 make_redis = many(Redis)
 
 

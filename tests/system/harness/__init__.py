@@ -3,6 +3,7 @@ from .client import Conn, one_line
 from .daemon import Weir, run_weir, sanitized
 from .message import Request, Response
 from .origin import Blackhole, Origin
+from .peers import HaProxy, Nginx
 from .ports import Port
 from .redis import FakeRedis, Redis
 from .tls import Certificate, openssl, s_client
@@ -10,6 +11,6 @@ from .tokens import EcKey, EdKey, RsaKey, Secret, b64
 from .wait import DEADLINE, eventually
 from .wrk import Wrk
 
-__all__ = ["Blackhole", "Certificate", "Conn", "DEADLINE", "EcKey", "EdKey", "FakeRedis", "Origin", "Port", "Redis", "Request",
+__all__ = ["Blackhole", "Certificate", "Conn", "DEADLINE", "EcKey", "EdKey", "FakeRedis", "HaProxy", "Nginx", "Origin", "Port", "Redis", "Request",
            "Response", "RsaKey", "Secret", "Weir", "Wrk", "b64", "eventually", "one_line", "openssl",
            "run_weir", "s_client", "sanitized"]
