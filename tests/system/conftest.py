@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 pytest.register_assert_rewrite("corpus.judge")
 
 import corpus.summary  # noqa: E402
-from harness import Blackhole, Certificate, EcKey, EdKey, HaProxy, Nginx, Origin, Redis, RsaKey, Secret, Weir, run_weir  # noqa: E402
+from harness import Blackhole, Certificate, EcKey, EdKey, HaProxy, Nginx, Origin, Redis, RsaKey, Secret, TlsOrigin, Weir, run_weir  # noqa: E402
 from harness.daemon import BINARY  # noqa: E402
 
 
@@ -69,6 +69,14 @@ make_redis = many(Redis)
 @pytest.fixture
 def origin(make_origin):
     return make_origin()
+
+
+@pytest.fixture(params=["plain", "tls"])
+def any_origin(request, certificate):
+    """One for each way to reach it; what an upstream has to say for that is in its .conf."""
+    o = TlsOrigin(certificate) if request.param == "tls" else Origin()
+    yield o
+    o.close()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import Certificate, Conn, Origin, Port, Response, eventually
+from harness import Certificate, Conn, Port, Response, TlsOrigin, eventually
 
 CONF = """
 listener main { bind @LISTEN@; tls { certificate @CRT@; key @KEY@; } }
@@ -174,20 +174,6 @@ def test_tls_and_plain_side_by_side(weir, certificate):
 
 # ---- origins ----
 
-class TlsOrigin(Origin):
-    def __init__(self, certificate, name="tls"):
-        self.context = certificate.server()
-        self.names = []  # that clients asked for
-        self.context.sni_callback = lambda _sock, name, _context: self.names.append(name)
-        super().__init__(name)
-
-    def serve(self, sock):
-        try:
-            super().serve(self.context.wrap_socket(sock, server_side=True))
-        except OSError:
-            sock.close()
-
-
 @pytest.fixture
 def secure(certificate):
     o = TlsOrigin(certificate)
@@ -222,7 +208,7 @@ upstream plain { endpoint @P@; }
 
 
 def test_a_connection_to_an_origin_is_kept(weir, secure, certificate):
-    w = weir("workers 1;\nroute / { proxy o; }\nupstream o { endpoint @P@; tls { ca @CA@; server_name weir.test; } }",
+    w = weir("workers 1;\nroute / { proxy o; }\nupstream o { endpoint @P@; keepalive 8 idle=60s; tls { ca @CA@; server_name weir.test; } }",
              P=secure, CA=certificate.file)
     with w.connect() as c:
         for _ in range(5):

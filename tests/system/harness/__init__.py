@@ -2,7 +2,7 @@
 from .client import Conn, one_line
 from .daemon import Weir, run_weir, sanitized
 from .message import Request, Response
-from .origin import Blackhole, Origin
+from .origin import Blackhole, Origin, TlsOrigin
 from .peers import HaProxy, Nginx
 from .ports import Port
 from .redis import FakeRedis, Redis
@@ -12,5 +12,5 @@ from .wait import DEADLINE, eventually
 from .wrk import Wrk
 
 __all__ = ["Blackhole", "Certificate", "Conn", "DEADLINE", "EcKey", "EdKey", "FakeRedis", "HaProxy", "Nginx", "Origin", "Port", "Redis", "Request",
-           "Response", "RsaKey", "Secret", "Weir", "Wrk", "b64", "eventually", "one_line", "openssl",
+           "Response", "RsaKey", "Secret", "TlsOrigin", "Weir", "Wrk", "b64", "eventually", "one_line", "openssl",
            "run_weir", "s_client", "sanitized"]

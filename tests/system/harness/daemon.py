@@ -1,4 +1,5 @@
 """A real weir under test."""
+import contextlib
 import json
 import os
 import re
@@ -159,6 +160,24 @@ class Weir:
 
     def signal(self, number):
         self.process.send_signal(number)
+
+    @contextlib.contextmanager
+    def paused(self):
+        """All that comes meanwhile is there at once when it goes on: events of one turn, in the order in which they came."""
+        tasks = f"/proc/{self.process.pid}/task"
+
+        def stands():
+            states = []
+            for task in os.listdir(tasks):
+                with open(f"{tasks}/{task}/stat", encoding="ascii", errors="replace") as f:
+                    states.append(f.read().rsplit(")", 1)[1].split()[0])
+            return set(states) == {"T"}
+        self.signal(signal.SIGSTOP)
+        try:
+            eventually(stands, "standstill")
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
 
     def wait(self, deadline=60):
         """Waits for its end; the exit code. Any report of a sanitizer is an error."""

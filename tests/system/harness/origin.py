@@ -53,6 +53,8 @@ class Origin:
 
     A query "?last" is ignored by all. on(path, script) puts script(conn, request) in charge of a path; it returns False to close."""
 
+    conf = ""  # what an upstream says beside the endpoint to reach it
+
     def __init__(self, name="origin", host="127.0.0.1", path=None):
         self.name = name
         self.path = path  # of a unix socket, instead of a port
@@ -231,6 +233,23 @@ class Origin:
             data = conn.sock.recv(65536)
             if not data:
                 return False
+
+
+class TlsOrigin(Origin):
+    """The same behind TLS."""
+    conf = "tls { verify off; }"
+
+    def __init__(self, certificate, name="tls"):
+        self.context = certificate.server()
+        self.names = []  # that clients asked for
+        self.context.sni_callback = lambda _sock, name, _context: self.names.append(name)
+        super().__init__(name)
+
+    def serve(self, sock):
+        try:
+            super().serve(self.context.wrap_socket(sock, server_side=True))
+        except OSError:
+            sock.close()
 
 
 class Blackhole:
