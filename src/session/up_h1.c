@@ -191,7 +191,8 @@ op_send(struct up_stream *s, struct iobuf *from, size_t n)
     if (!u->c || u->write_failed || h1_writer_send(&u->out, from, n) < 0) {
         u->write_failed = true; /* longer than promised: what is there must not pass for a request */
         iobuf_consume(from, n);
-    } else if (u->out.out.len >= H1_WRITER_LARGE) {
+    } else if (u->s.wrote && u->out.out.len >= H1_WRITER_LARGE) {
+        /* The first bytes wait for the turn of the session: an end that came with this turn's events is heard first. */
         h1_writer_flush(&u->out, u->c);
         note_written(u);
     }
