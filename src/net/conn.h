@@ -60,7 +60,7 @@ struct conn {
     unsigned char blocked; /* where the kernel said EAGAIN since the last event */
     unsigned char kick_events;
     bool connecting, handshaking, closed_seen, eof, broken, shut;
-    bool write_failed;       /* plain: the peer takes nothing more; what it sent before can still be read */
+    bool write_failed;       /* the peer takes nothing more; what it sent before can still be read */
     struct err *error;       /* NULL unless broken; use conn_error */
     char *subject;           /* made when first asked for */
     struct addr local, peer; /* local is unset (len 0) on connections made by conn_connect */
@@ -84,7 +84,7 @@ void conn_attach(struct conn *c, void (*on_ready)(struct conn *, unsigned), void
 ssize_t conn_read(struct conn *c, void *p, size_t n); /* > 0, or CONN_*; n > 0 */
 /* > 0 (maybe short), or CONN_AGAIN / CONN_ERROR. After CONN_AGAIN the next call must offer the same bytes first and at
  * least as many (TLS has sealed them); draining one queue in order does that. Empty iovecs are allowed, all empty are
- * not. After CONN_ERROR conn_read may still give what the peer sent before it went (plain only). */
+ * not. After CONN_ERROR conn_read may still give what the peer sent before it went. */
 ssize_t conn_writev(struct conn *c, const struct iovec *iov, int n);
 /* Bytes that were written and that the peer has not taken yet, as far as the kernel knows; for TLS as they are on the
  * wire. A system call. */

@@ -200,6 +200,23 @@ gather(const struct iovec *iov, int n, char *room, size_t *len)
     return room;
 }
 
+/* The socket takes nothing more. As on a plain conn, what the peer said before it went can still be read: OpenSSL reads
+ * on after a write that failed below it, for its two directions have states of their own. */
+static int
+give_up_writing(struct conn *c)
+{
+    struct tls_conn *t = c->tls;
+
+    ERR_clear_error();
+    t->sys = 0; /* reading will find its own end */
+    t->more = true;
+    t->write_wants_read = false;
+    c->write_failed = true;
+    c->ready |= CONN_READABLE;
+    c->blocked &= (unsigned char)~CONN_READABLE;
+    return CONN_ERROR;
+}
+
 static ssize_t
 tls_writev(struct conn *c, const struct iovec *iov, int n)
 {
@@ -209,6 +226,8 @@ tls_writev(struct conn *c, const struct iovec *iov, int n)
     const char *p = gather(iov, n, room, &len);
     int why;
 
+    if (c->write_failed)
+        return CONN_ERROR;
     if (c->blocked & CONN_WRITABLE)
         return CONN_AGAIN;
     if (len < t->sealed)
@@ -220,6 +239,8 @@ tls_writev(struct conn *c, const struct iovec *iov, int n)
         return (ssize_t)sent;
     }
     why = SSL_get_error(t->ssl, 0);
+    if (why == SSL_ERROR_SYSCALL && t->sys)
+        return give_up_writing(c);
     if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE)
         return fail_tls(c, "TLS write");
     t->write_wants_read = why == SSL_ERROR_WANT_READ;

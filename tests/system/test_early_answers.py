@@ -10,8 +10,13 @@ from harness.message import Closed
 PROXY = """
 workers 1;
 route / { max_body 100m; proxy o; }
-upstream o { endpoint @O@; }
+upstream o { endpoint @O@; @REACHED@ }
 """
+
+
+@pytest.fixture
+def origin(any_origin):
+    return any_origin
 
 
 def early(origin, path, answer, after=None):
@@ -43,7 +48,7 @@ def reset(conn):
 def test_the_answer_comes_while_the_body_is_still_owed(weir, origin, status, after, framing):
     """The client goes on waiting for nothing: it has its answer before it has sent a tenth of its body."""
     early(origin, "/e", answer(status, close=True), after)
-    w = weir(PROXY, O=origin)
+    w = weir(PROXY, O=origin, REACHED=origin.conf)
     with w.connect() as c:
         if framing == "length":
             c.write("POST", "/e", {"Content-Length": "10000"}).send(b"x" * 1000)
@@ -66,7 +71,7 @@ def test_interim_answers_come_during_the_upload(weir, origin):
         return True
     script.reads_body = True
     origin.on("/i", script)
-    w = weir(PROXY, O=origin)
+    w = weir(PROXY, O=origin, REACHED=origin.conf)
     with w.connect() as c:
         c.write("POST", "/i", {"Content-Length": "4"}).send(b"bo")
         assert c.reader.until(b"\r\n\r\n", "102").startswith(b"HTTP/1.1 102 ")
@@ -79,7 +84,7 @@ def test_interim_answers_come_during_the_upload(weir, origin):
 def test_a_long_upload_is_ended_after_the_whole_answer(weir, origin, after, size):
     """What is left is too much to be read: `Connection: close`, and the end is an orderly one behind the last byte."""
     early(origin, "/e", answer(413, b"y" * size, close=True), after if size == 10 else hold)
-    w = weir(PROXY, O=origin)
+    w = weir(PROXY, O=origin, REACHED=origin.conf)
     with w.connect() as c:
         c.write("POST", "/e", {"Content-Length": "50000000"}).send(b"x" * 1000)
         r = c.response()
@@ -92,7 +97,7 @@ def test_a_long_upload_is_ended_after_the_whole_answer(weir, origin, after, size
 def test_a_client_that_does_not_stop_sending_has_its_answer(weir, origin, framing):
     """It writes all it has before it looks: what it gets then is the answer, up to the last byte."""
     early(origin, "/e", answer(401, b"y" * 1000, close=True), hold)
-    w = weir(PROXY, O=origin)
+    w = weir(PROXY, O=origin, REACHED=origin.conf)
     with w.connect() as c:
         c.write("POST", "/e", {"Content-Length": "8000000"} if framing == "length" else {"Transfer-Encoding": "chunked"})
         piece = b"x" * 8000 if framing == "length" else b"1f40\r\n" + b"x" * 8000 + b"\r\n"
@@ -106,6 +111,24 @@ def test_a_client_that_does_not_stop_sending_has_its_answer(weir, origin, framin
         assert (r.status, len(r.body)) == (401, 1000)
 
 
+@pytest.mark.parametrize("after", [hold, reset, None], ids=["hold", "reset", "close"])
+@pytest.mark.parametrize("size", [1000, 100000, 5000000])
+def test_an_answer_that_crosses_the_upload(weir, origin, after, size):
+    """The whole body is on its way when the origin answers and goes: weir finds that nobody takes it before it has read why."""
+    early(origin, "/e", answer(413, close=True), after)
+    w = weir(PROXY, O=origin, REACHED=origin.conf)
+    for _ in range(10):
+        with w.connect() as c:
+            try:
+                c.write("POST", "/e", {}, b"x" * size)
+            except OSError:
+                pass
+            r = c.response()
+            assert (r.status, r.body) == (413, b"early"), w.logged(r)["why"]
+            if size < 65536:
+                assert c.get("/x").status == 200
+
+
 def test_the_upload_goes_on_while_the_answer_streams(weir, origin):
     """An origin that echoes: neither side waits for the other to end."""
     def script(conn, r):
@@ -117,7 +140,7 @@ def test_the_upload_goes_on_while_the_answer_streams(weir, origin):
         return True
     script.reads_body = True
     origin.on("/echo", script)
-    w = weir(PROXY, O=origin)
+    w = weir(PROXY, O=origin, REACHED=origin.conf)
     with w.connect() as c:
         c.write("POST", "/echo", {"Transfer-Encoding": "chunked"})
         for n in range(50):
@@ -138,7 +161,7 @@ def test_an_early_answer_to_a_body_that_came_whole_keeps_both_connections(weir, 
         return True
     script.reads_body = True
     origin.on("/e", script)
-    w = weir(PROXY, O=origin)
+    w = weir(PROXY, O=origin, REACHED=origin.conf)
     with w.connect() as c:
         for _ in range(3):
             assert c.request("POST", "/e", (), b"x" * 100).body == b"early"
@@ -148,7 +171,7 @@ def test_an_early_answer_to_a_body_that_came_whole_keeps_both_connections(weir, 
 def test_an_origin_whose_body_was_never_finished_is_not_used_again(weir, origin):
     """Else the rest of one client's body would be the start of another's request."""
     early(origin, "/e", answer(200), hold)
-    w = weir(PROXY, O=origin)
+    w = weir(PROXY, O=origin, REACHED=origin.conf)
     with w.connect() as a:
         r = a.write("POST", "/e", {"Content-Length": "60"}).send(b"x").response()
         assert r.status == 200
@@ -162,7 +185,7 @@ def test_an_origin_whose_body_was_never_finished_is_not_used_again(weir, origin)
 @pytest.mark.parametrize("cut", [b"", b"HTTP/1.1 413 Too", b"HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nno"])
 def test_an_origin_that_resets_an_upload_with_less_than_an_answer(weir, origin, cut):
     early(origin, "/e", cut, reset)
-    w = weir(PROXY, O=origin)
+    w = weir(PROXY, O=origin, REACHED=origin.conf)
     with w.connect() as c:
         c.write("POST", "/e", {"Content-Length": "100000"}).send(b"x" * 1000)
         try:
@@ -176,7 +199,7 @@ def test_an_origin_that_resets_an_upload_with_less_than_an_answer(weir, origin, 
 def test_a_client_that_waits_for_100_has_the_answer_instead(weir, origin):
     """weir asks for the body once it has a connection for it; an origin that refuses is heard either way."""
     early(origin, "/e", answer(401, close=True), hold)
-    w = weir(PROXY, O=origin)
+    w = weir(PROXY, O=origin, REACHED=origin.conf)
     with w.connect() as c:
         c.write("POST", "/e", {"Content-Length": "10", "Expect": "100-continue"})
         r = c.response()
@@ -186,7 +209,7 @@ def test_a_client_that_waits_for_100_has_the_answer_instead(weir, origin):
 
 def test_many_early_answers_leave_nothing_behind(weir, origin):
     early(origin, "/e", answer(413, close=True), reset)
-    w = weir(PROXY, O=origin)
+    w = weir(PROXY, O=origin, REACHED=origin.conf)
 
     def one():
         for _ in range(10):
