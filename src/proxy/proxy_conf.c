@@ -151,7 +151,8 @@ const struct weir_directive listener_rows[] = {
     { .name = "head", .in = "timeouts", .args = TIME(1 * MSEC), .def = "10s",
       .help = "For a whole request head (408)." },
     { .name = "body", .in = "timeouts", .args = TIME(1 * MSEC), .def = "30s",
-      .help = "Between two pieces of a request body (408); less when they come slower than `limits body_rate`." },
+      .help = "Between two pieces of a request body (408), until it is answered; less when they come slower than "
+              "`limits body_rate`." },
     { .name = "idle", .in = "timeouts", .args = TIME(1 * MSEC), .def = "60s", .help = "Between two requests." },
     { .name = "write", .in = "timeouts", .args = TIME(1 * MSEC), .def = "30s",
       .help = "Without taking any of the response, as far as the kernel can see; less for who takes it slower than "

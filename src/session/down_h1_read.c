@@ -169,14 +169,15 @@ down_read_head(struct down_session *d)
 
 /* ------------------------------------------------------------------ while a stream is open */
 
-/* The client owes us bytes: not while we do not read, or it waits for 100 Continue. */
+/* The client owes us bytes: not while we do not read, or it waits for 100 Continue. Nor once it is being answered: it
+ * may stop sending then (RFC 9112 9.6), or send as the answer asks for, and the answer must not be cut for that. */
 static void
 mark_progress(struct down_active *a, enum reader_result result, uint64_t came)
 {
     nsec_t now = clock_now();
 
     patience_gain(&a->body, now, came, a->conf.body_rate, a->conf.body_timeout);
-    if (result != READER_AGAIN || a->tunnel || a->expects)
+    if (result != READER_AGAIN || a->tunnel || a->expects || a->responded)
         patience_rest(&a->body, now);
     else
         patience_wait(&a->body, now);

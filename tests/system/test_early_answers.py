@@ -129,6 +129,28 @@ def test_an_answer_that_crosses_the_upload(weir, origin, after, size):
                 assert c.get("/x").status == 200
 
 
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_a_client_that_stops_sending_has_the_whole_answer(weir, origin, framing):
+    """However long that takes: what is left of the body is not owed any more once the answer has begun."""
+    def script(conn, _):
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(20):
+            conn.send(b"z" * 50)
+            time.sleep(0.03)  # together longer than `timeouts body`
+        return True
+    script.reads_body = True
+    origin.on("/e", script)
+    w = weir("listener main { bind @LISTEN@; timeouts { body 200ms; } }" + PROXY, O=origin, REACHED=origin.conf)
+    with w.connect() as c:
+        if framing == "length":
+            c.write("POST", "/e", {"Content-Length": "10000"}).send(b"x" * 1000)
+        else:
+            c.write("POST", "/e", {"Transfer-Encoding": "chunked"}).send(b"3e8\r\n" + b"x" * 1000 + b"\r\n")
+        assert c.response().body == b"z" * 1000
+        c.at_end()  # between two requests the rest is owed again
+    assert w.access(path="/e")["reason"] is None
+
+
 def test_the_upload_goes_on_while_the_answer_streams(weir, origin):
     """An origin that echoes: neither side waits for the other to end."""
     def script(conn, r):
