@@ -3,6 +3,7 @@
 #include "../base/log.h"
 #include "../base/xalloc.h"
 #include "client_count.h"
+#include "descriptors.h"
 #include "tcp.h"
 #include "tls_conn.h"
 
@@ -184,6 +185,23 @@ conn_accepted(struct loop *l, int fd, const struct addr *peer, const struct addr
     return c;
 }
 
+/* Of the descriptors the last ones are not for this. -1 with errno. */
+static int
+outgoing_socket(int family)
+{
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), sys = errno;
+
+    if (fd >= 0 && !descriptors_reserved(DESCRIPTOR_OUTGOING, fd))
+        return fd;
+    if (fd >= 0) {
+        close(fd);
+        sys = EMFILE;
+    }
+    descriptors_read_limit();
+    errno = sys;
+    return -1;
+}
+
 static int
 connect_socket(const struct addr *to, struct err *e)
 {
@@ -193,9 +211,13 @@ connect_socket(const struct addr *to, struct err *e)
     int fd, on = 1;
 
     addr_format(to, text);
-    fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return err_errno(e, "socket for %s", text);
+    fd = outgoing_socket(sa.ss_family);
+    if (fd < 0) {
+        err_errno(e, "socket for %s", text);
+        if (e && descriptors_lack(e->sys))
+            e->kind = ERR_LIMIT;
+        return -1;
+    }
     if (!addr_is_unix(to))
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     /* An interrupted non-blocking connect goes on by itself, as EINPROGRESS does. */

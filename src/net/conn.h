@@ -76,7 +76,7 @@ struct conn *conn_accepted(struct loop *l, int fd, const struct addr *peer, cons
                            struct tls_server *tls);
 /* Starts connecting. on_ready(WRITABLE) when it is up (TLS handshake included), or with c->broken set. The caller sets
  * the deadline. `server_name` is for SNI and for verifying (a name or an IP); empty: the address itself is verified.
- * NULL with *e: failed at once. */
+ * NULL with *e: failed at once; of the kind ERR_LIMIT when weir has no descriptor left for it. */
 struct conn *conn_connect(struct loop *l, const struct addr *to, const struct tls_client *tls, struct slice server_name,
                           struct err *e);
 void conn_attach(struct conn *c, void (*on_ready)(struct conn *, unsigned), void *owner);

@@ -6,17 +6,16 @@
 #include "../base/privilege.h"
 #include "../base/xalloc.h"
 #include "bind.h"
+#include "descriptors.h"
 #include "handover.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,7 +23,6 @@
 #define ACCEPTS_AT_STOP 65536 /* more than any backlog */
 #define ACCEPT_PAUSE (100 * NSEC_PER_MSEC)
 #define TELL_PAUSES_EVERY (10 * NSEC_PER_SEC)
-#define DESCRIPTORS_RESERVED 32
 
 struct listener_socket {
     struct listener_socket *next; /* in `sockets` until it is closed */
@@ -389,29 +387,13 @@ is_wildcard(const struct addr *a)
 
 /* ------------------------------------------------------------------ out of descriptors */
 
-/* Numbers from here on are not for clients. The lowest free one is always given out first, so a number says how many
- * are in use. The limit may be changed from outside: it is read again at each pause. */
-static atomic_int first_reserved = INT_MAX;
-
-static void
-read_reserve(void)
-{
-    struct rlimit r;
-    rlim_t reserve;
-
-    if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur > INT_MAX)
-        return;
-    reserve = r.rlim_cur / 8 < DESCRIPTORS_RESERVED ? r.rlim_cur / 8 : DESCRIPTORS_RESERVED;
-    atomic_store_explicit(&first_reserved, (int)(r.rlim_cur - reserve), memory_order_relaxed);
-}
-
 static bool
 is_reserved(const struct acceptor *a, int fd)
 {
-    return a->worker->id != WORKER_SERVICE && fd >= atomic_load_explicit(&first_reserved, memory_order_relaxed);
+    return a->worker->id != WORKER_SERVICE && descriptors_reserved(DESCRIPTOR_CLIENT, fd);
 }
 
-/* The number that the next connection would get is a reserved one, or there is none. */
+/* The number that the next connection would get is a reserved one, or there is none: then errno says so. */
 static bool
 only_reserved_left(const struct acceptor *a)
 {
@@ -424,6 +406,7 @@ only_reserved_left(const struct acceptor *a)
     none = fd < 0 || is_reserved(a, fd);
     if (fd >= 0)
         close(fd);
+    errno = EMFILE;
     return none;
 }
 
@@ -476,7 +459,7 @@ static void
 acceptor_pause(struct acceptor *a, int sys)
 {
     tell_pause(a, sys);
-    read_reserve();
+    descriptors_read_limit();
     watch_pause(&a->watch);
     timer_after(&a->pause, ACCEPT_PAUSE);
 }
@@ -504,6 +487,20 @@ concerns_one(int sys)
            sys == ENETUNREACH;
 }
 
+/* A connection has come with this descriptor. -1 with errno: it was one of the last. */
+static int
+take(struct acceptor *a, int fd, const struct addr *peer)
+{
+    bool last = is_reserved(a, fd);
+
+    if (last && descriptors_reserved(DESCRIPTOR_OUTGOING, fd))
+        close(fd); /* nobody knew how tight it is: those are the service worker's */
+    else
+        hand_over(a, fd, peer);
+    errno = EMFILE;
+    return last ? -1 : 0;
+}
+
 /* Up to `max` connections. 0: the queue is empty or max was reached; -1 with errno: accepting does not work now. */
 static int
 accept_some(struct acceptor *a, int fd, unsigned max)
@@ -513,15 +510,14 @@ accept_some(struct acceptor *a, int fd, unsigned max)
 
     while (max-- && !a->stopped) {
         socklen_t len = sizeof(sa);
-        int got = accept4(fd, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int got = -1;
 
+        if (!descriptors_tight() || !only_reserved_left(a))
+            got = accept4(fd, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (got >= 0) {
             addr_from_sockaddr(&peer, (struct sockaddr *)&sa, len);
-            hand_over(a, got, &peer);
-            if (is_reserved(a, got)) {
-                errno = EMFILE;
+            if (take(a, got, &peer) < 0)
                 return -1;
-            }
         } else if (errno == EAGAIN) {
             return 0;
         } else if (!concerns_one(errno) && !spare_use(a, errno)) {
@@ -548,7 +544,7 @@ acceptor_on_timer(struct timer *t)
     struct acceptor *a = (struct acceptor *)((char *)t - offsetof(struct acceptor, pause));
 
     spare_open(a);
-    read_reserve();
+    descriptors_read_limit();
     if (only_reserved_left(a))
         acceptor_pause(a, EMFILE);
     else
@@ -574,7 +570,7 @@ acceptor_start(struct worker *w, struct listener_socket *s, acceptor_fn on_accep
     a->arg = arg;
     a->wildcard = is_wildcard(&s->addr);
     a->spare = -1;
-    read_reserve();
+    descriptors_read_limit();
     spare_open(a);
     timer_init(&a->pause, w->loop, acceptor_on_timer);
     if (watch_open_level(&a->watch, w->loop, fd, acceptor_on_ready) < 0) {

@@ -30,8 +30,8 @@ const struct addr *listener_addr(const struct listener_socket *s); /* with the r
 
 /* On worker: accepts until told to stop, at most 64 per turn. on_accept takes over the fd (non-blocking,
  * close-on-exec). Out of descriptors or memory, accepting pauses for 100 ms and is counted; who waits in the queue is
- * accepted later. Some descriptors are left to the service worker, so that an administrator gets in when clients do
- * not, and it keeps a spare one for the case that all the same none is left. NULL: the worker has no socket in s, or
+ * accepted later. The last ones are the service worker's (descriptors.h), so that an administrator gets in when clients
+ * do not, and it keeps a spare one for the case that all the same none is left. NULL: the worker has no socket in s, or
  * watching failed (logged). */
 struct acceptor;
 typedef void (*acceptor_fn)(int fd, const struct addr *peer, const struct addr *local, void *arg);

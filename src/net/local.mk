@@ -4,6 +4,7 @@ src_net_libnet_a_SOURCES = \
 	src/net/bind.c src/net/bind.h \
 	src/net/client_count.c src/net/client_count.h \
 	src/net/conn.c src/net/conn.h \
+	src/net/descriptors.c src/net/descriptors.h \
 	src/net/handover.c src/net/handover.h \
 	src/net/listener.c src/net/listener.h \
 	src/net/proxy_intro.c src/net/proxy_intro.h \

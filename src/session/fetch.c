@@ -29,6 +29,7 @@ struct fetch {
     struct up_stream *stream;
     struct strbuf got;
     bool resolving; /* the resolver will call once more: f must live until then */
+    bool lack;      /* it failed for want of a descriptor */
     bool over;
 };
 
@@ -76,7 +77,7 @@ finish(struct fetch *f, const struct fetch_result *r)
 static void
 fail(struct fetch *f, const char *error)
 {
-    finish(f, &(struct fetch_result){ .error = error });
+    finish(f, &(struct fetch_result){ .error = error, .lack = f->lack });
 }
 
 static void
@@ -213,8 +214,10 @@ connect_to(struct fetch *f, const struct addr *to)
 
     err_clear(&e);
     f->c = conn_connect(f->loop, to, f->url.tls ? f->tls : NULL, f->url.tls ? f->url.host : SLICE_NONE, &e);
-    if (!f->c)
+    if (!f->c) {
+        f->lack = e.kind == ERR_LIMIT;
         return arena_strndup(&f->arena, e.text, strlen(e.text));
+    }
     conn_attach(f->c, on_connected, f);
     return NULL;
 }

@@ -14,6 +14,7 @@ struct fetch;
 struct fetch_result {
     int status;        /* 0: failed */
     const char *error; /* NULL when status != 0 */
+    bool lack;         /* failed for want of weir's own means: that says nothing about the peer */
     struct slice body;
     const struct fields *fields; /* of the response; NULL when it failed */
 };

@@ -107,7 +107,10 @@ on_fetched(const struct fetch_result *r, void *arg)
     struct probe *p = arg;
 
     p->fetch = NULL;
-    take_result(p, r->status && health_expects(p->conf, r->status), r->status, r->error);
+    if (r->lack)
+        timer_after(&p->timer, jittered(p->conf->interval)); /* no check was made */
+    else
+        take_result(p, r->status && health_expects(p->conf, r->status), r->status, r->error);
 }
 
 static void

@@ -89,6 +89,8 @@ reason_of(const struct err *e)
 {
     if (e->kind == ERR_TLS)
         return REASON_UPSTREAM_TLS_ERROR;
+    if (e->kind == ERR_LIMIT)
+        return REASON_OVERFLOW_CONNECTIONS; /* the process may open no more of them: no fault of the endpoint */
     return e->kind == ERR_TIMEOUT ? REASON_CONNECT_TIMEOUT : REASON_CONNECT_FAILED;
 }
 

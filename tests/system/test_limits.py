@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import Port, eventually
+from harness import Conn, Port, eventually
 from harness.message import Closed
 
 pytestmark = pytest.mark.workers
@@ -440,6 +440,33 @@ def test_out_of_descriptors(weir, origin):
         assert w.get("/").status == 200
     assert w.stderr.count(lambda line: "accepting pauses" in line) <= 3
     assert not w.metric("weir_connections_refused_total")
+
+
+def test_the_last_descriptors_are_the_administrators(weir, origin):
+    """Neither clients nor the connections to origins take them; and that there are no more is no failure of the origin."""
+    w = weir("""
+route / { proxy o; }
+upstream o { endpoint @O@; outlier { consecutive 2; interval 10s; eject 30s; max_ejected 100%; } @C@ }
+""", O=origin, C="health_check { path /healthz; interval 100ms; unhealthy 1; }", prefix=("prlimit", "--nofile=110"))
+    clients = [w.connect() for _ in range(110)]
+    for c in clients:
+        c.write("GET", "/hold")
+    eventually(lambda: w.metric("weir_accept_pauses_total") > 3, "accepting to pause")
+    refused = eventually(lambda: w.log.count(lambda r: r["reason"] == "overflow_connections"), "requests without a connection")
+    for _ in range(3):
+        admins = [Conn(w.admin_path) for _ in range(4)]
+        assert [a.get("/health").status for a in admins] == [200] * 4
+        for a in admins:
+            a.close()
+    e = w.endpoint("o", origin)
+    assert e["healthy"] and e["state"] == "up"
+    assert not w.metric("weir_upstream_requests_total", outcome="connect_failed")
+    origin.release(1000)
+    for c in clients:
+        r = c.response()
+        assert r.status == 200 or (r.status, r.reason, r.get("Retry-After")) == (503, "overflow_connections", "1")
+        c.close()
+    assert refused and w.get("/x").status == 200
 
 
 # ---- Max-Forwards and OPTIONS ----
