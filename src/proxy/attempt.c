@@ -122,13 +122,35 @@ refused_certificate(struct exchange *x, const char *detail)
     return arena_printf(x->px.arena, "the upstream's certificate was refused: %.*s", SLICE_FMT(why)).p;
 }
 
+/* One of the upstream's `limits` is reached: recorded with its place. What the client is told. */
+static const char *
+exceed(struct exchange *x, enum reason_id reason, const char *name, unsigned value, const char *what)
+{
+    struct decision *d = decision_add(&x->px.log, "limits", x->px.upstream_name, VERDICT_REFUSE);
+    d->reason = reason_get(reason)->code;
+    d->detail = slice_str(x->target->cluster->limits_detail);
+    d->at = x->target->cluster->limits_at;
+    return limit_words(x->px.arena, name, LIMIT_COUNT, value, what).p;
+}
+
 static void
 on_lease_failed(enum reason_id reason, const char *detail, void *arg)
 {
     struct exchange *x = arg;
+    const struct cluster *c = x->target->cluster;
+    bool own_limit = detail == c->limits_detail; /* else the process has no descriptor left */
     enum step next = attempt_fail(x, result_of(reason), reason, detail);
     if (reason == REASON_UPSTREAM_TLS_ERROR)
         x->failure.text = refused_certificate(x, detail);
+    else if (own_limit && reason == REASON_OVERFLOW_PENDING && x->leasing)
+        x->failure.text = exceed(x, reason, "limits pending", c->limit_pending,
+                                 "too many requests wait for a connection to the upstream");
+    else if (own_limit && reason == REASON_OVERFLOW_PENDING)
+        x->failure.text = exceed(x, reason, "limits connections", c->limit_connections,
+                                 "no connection that the upstream may have came free in time");
+    else if (own_limit)
+        x->failure.text = exceed(x, reason, "limits connections", c->limit_connections,
+                                 "all connections that the upstream may have are busy");
     lease_answered(x, next);
 }
 
@@ -163,11 +185,9 @@ enter_upstream(struct exchange *x)
     if (x->entered)
         return true;
     if (!cluster_enter(x->target->cluster)) {
-        struct decision *d = decision_add(&x->px.log, "limits", x->px.upstream_name, VERDICT_REFUSE);
-        d->reason = "overflow_requests";
-        d->detail = slice_str(x->target->cluster->limits_detail);
-        d->at = x->target->cluster->limits_at;
-        exchange_refuse(x, REASON_OVERFLOW_REQUESTS, "the upstream has as many requests as its limits allow");
+        exchange_refuse(x, REASON_OVERFLOW_REQUESTS,
+                        exceed(x, REASON_OVERFLOW_REQUESTS, "limits requests", x->target->cluster->limit_requests,
+                               "the upstream has as many requests as it may"));
         return false;
     }
     x->entered = true;
@@ -356,8 +376,7 @@ step_attempt_failed(struct exchange *x)
         { REASON_UPSTREAM_RESET, "the upstream closed the connection before it answered" },
         { REASON_UPSTREAM_TIMEOUT, "the upstream did not answer in time" },
         { REASON_UPSTREAM_BAD_RESPONSE, "the upstream's answer is not valid HTTP" },
-        { REASON_OVERFLOW_CONNECTIONS, "all connections the upstream's limits allow are busy" },
-        { REASON_OVERFLOW_PENDING, "too many requests wait for a connection to the upstream" },
+        { REASON_OVERFLOW_CONNECTIONS, "the gateway can open no further connection" },
     };
     enum reason_id reason = x->failure.reason;
     attempt_record(x, VERDICT_ERROR, reason_get(reason)->code)->detail = x->failure.detail;

@@ -132,6 +132,17 @@ client_owes_body(const struct exchange *x)
     return x->us && !x->ds->in_end && x->ds->in.len == 0 && x->us->ops->room(x->us) > 0;
 }
 
+/* The route's `timeout` is over. What is to be said of it. */
+static const char *
+exceed_timeout(struct exchange *x, enum reason_id reason, const char *what)
+{
+    struct decision *d = decision_add(&x->px.log, "timeout", x->px.route_name, VERDICT_REFUSE);
+    d->reason = reason_get(reason)->code;
+    d->detail = limit_words(x->px.arena, "timeout", LIMIT_TIME, x->route->timeout, what);
+    d->at = x->route->timeout_at;
+    return d->detail.p;
+}
+
 /* A deadline passed while the body was coming: the origin has no part in that. */
 static void
 late_body(struct exchange *x)
@@ -141,14 +152,40 @@ late_body(struct exchange *x)
         timer_set(&x->timer, now + per_try < x->deadline ? now + per_try : x->deadline);
         return;
     }
-    struct slice detail = limit_words(x->px.arena, "timeout", LIMIT_TIME, x->route->timeout,
-                                      "the body was not complete before the deadline of the request");
-    struct decision *d = decision_add(&x->px.log, "timeout", x->px.route_name, VERDICT_REFUSE);
-    d->reason = reason_get(REASON_REQUEST_TIMEOUT)->code;
-    d->detail = detail;
-    d->at = x->route->timeout_at;
+    const char *detail =
+        exceed_timeout(x, REASON_REQUEST_TIMEOUT, "the body was not complete before the deadline of the request");
     exchange_interrupt(x);
-    exchange_run(x, exchange_refuse(x, REASON_REQUEST_TIMEOUT, detail.p));
+    exchange_run(x, exchange_refuse(x, REASON_REQUEST_TIMEOUT, detail));
+}
+
+/* An attempt is under way and its deadline has passed, or that of the whole request. */
+static void
+late_answer(struct exchange *x)
+{
+    const char *what = "the upstream did not answer in time", *detail;
+    if (clock_now() >= x->deadline)
+        detail = exceed_timeout(x, REASON_UPSTREAM_TIMEOUT, what);
+    else
+        detail =
+            limit_words(x->px.arena, "per_try_timeout", LIMIT_TIME, x->target->cluster->retry.per_try_timeout, what).p;
+    enum step failed = attempt_fail(x, WEIR_RESULT_TIMEOUT, REASON_UPSTREAM_TIMEOUT, detail);
+    x->failure.text = detail;
+    exchange_run(x, failed);
+}
+
+/* Nothing moved for as long as the route allows: the answer, or the tunnel, is cut. */
+static void
+fell_silent(struct exchange *x)
+{
+    struct decision *d = decision_add(&x->px.log, "idle_timeout", x->px.upstream_name, VERDICT_ERROR);
+    x->reason = reason_get(REASON_UPSTREAM_TIMEOUT);
+    d->reason = x->tunnel ? "tunnel_idle" : "body_idle";
+    d->detail =
+        limit_words(x->px.arena, "idle_timeout", LIMIT_TIME, x->route->idle_timeout, "nothing came for too long");
+    d->at = x->route->idle_timeout_at;
+    attempt_release(x);
+    x->ds->ops->reset(x->ds);
+    exchange_run(x, STEP_FINISH);
 }
 
 /* The deadline: of the attempt or the whole request until the response head, of silence after it. */
@@ -157,25 +194,16 @@ on_timer(struct timer *t)
 {
     struct exchange *x = (struct exchange *)((char *)t - offsetof(struct exchange, timer));
     if (x->head_sent) {
-        x->reason = reason_get(REASON_UPSTREAM_TIMEOUT);
-        struct decision *d = decision_add(&x->px.log, "idle_timeout", x->px.upstream_name, VERDICT_ERROR);
-        d->reason = x->tunnel ? "tunnel_idle" : "body_idle";
-        attempt_release(x);
-        x->ds->ops->reset(x->ds);
-        exchange_run(x, STEP_FINISH);
-        return;
-    }
-    if (client_owes_body(x)) {
+        fell_silent(x);
+    } else if (client_owes_body(x)) {
         late_body(x);
-        return;
+    } else if (x->attempt_open) {
+        late_answer(x);
+    } else {
+        const char *detail = exceed_timeout(x, REASON_UPSTREAM_TIMEOUT, "the request could not be sent in time");
+        exchange_interrupt(x);
+        exchange_run(x, exchange_refuse(x, REASON_UPSTREAM_TIMEOUT, detail));
     }
-    if (x->attempt_open) {
-        exchange_run(x, attempt_fail(x, WEIR_RESULT_TIMEOUT, REASON_UPSTREAM_TIMEOUT, "no response head in time"));
-        return;
-    }
-    exchange_interrupt(x);
-    exchange_run(x,
-                 exchange_refuse(x, REASON_UPSTREAM_TIMEOUT, "the request's deadline passed before it could be sent"));
 }
 
 /* ---- beginning ---- */

@@ -49,7 +49,7 @@ struct route {
 
     nsec_t timeout, idle_timeout;
     uint64_t max_body;
-    const char *timeout_at, *max_body_at; /* where they are set: "default" when nowhere */
+    const char *timeout_at, *idle_timeout_at, *max_body_at; /* where they are set: "default" when nowhere */
     bool access_log;
 
     struct chain *chain;

@@ -256,10 +256,12 @@ inherited(const struct route *r, const char *name)
 static void
 read_limits(struct route *r)
 {
-    const struct weir_conf *timeout = inherited(r, "timeout"), *max_body = inherited(r, "max_body");
+    const struct weir_conf *timeout = inherited(r, "timeout"), *idle = inherited(r, "idle_timeout"),
+                           *max_body = inherited(r, "max_body");
     r->timeout = conf_int(timeout, 0);
     r->timeout_at = conf_at(timeout);
-    r->idle_timeout = conf_int(inherited(r, "idle_timeout"), 0);
+    r->idle_timeout = conf_int(idle, 0);
+    r->idle_timeout_at = conf_at(idle);
     r->max_body = (uint64_t)conf_int(max_body, 0);
     r->max_body_at = conf_at(max_body);
 }

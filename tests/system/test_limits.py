@@ -74,6 +74,53 @@ def test_the_origin_never_sees_more_connections(weir, make_origin):
     assert most[0] <= 4
 
 
+@pytest.mark.parametrize("limits,reason,words", [
+    ("connections=1 pending=0", "overflow_connections", "`limits connections` is 1"),
+    ("connections=1 pending=1", "overflow_pending", "`limits pending` is 1"),
+    ("connections=1 pending=9", "overflow_pending", "`limits connections` is 1"),  # it waits, in vain
+    ("requests=1", "overflow_requests", "`limits requests` is 1")])
+def test_the_limits_of_an_upstream_name_themselves(weir, origin, limits, reason, words):
+    waits = "pending=1" in limits
+    w = weir("route / { proxy o; }\nupstream o { endpoint @O@; connect_timeout @T@;\nlimits @L@; }", O=origin, L=limits,
+             T="20s" if waits else "200ms")
+    with w.connect() as busy, w.connect() as other:
+        busy.write("GET", "/hold")
+        origin.request("/hold")
+        if waits:
+            other.write("GET", "/x")
+            eventually(lambda: w.endpoint("o", origin)["active"] == 2, "a request that waits")
+        r = w.get("/y")
+        assert (r.status, r.reason, r.get("Retry-After")) == (503, reason, "1")
+        assert r.json["detail"].endswith(words) and "gateway.conf" not in r.text
+        row = next(d for d in w.logged(r)["why"] if d["step"] == "limits")
+        assert (row["subject"], row["verdict"], row["reason"], row["at"]) == ("o", "refuse", reason, "gateway.conf:3")
+        origin.release()
+        assert busy.response().status == 200
+        if waits:
+            assert other.response().status == 200
+
+
+def test_the_deadlines_of_a_route_name_themselves(weir, origin):
+    w = weir("timeout 200ms;\nidle_timeout 300ms;\nroute / { proxy o; }\nroute /try { timeout 20s; proxy t; }\nupstream o { endpoint @O@; }\n"
+             "upstream t { endpoint @O@; retry { attempts 1; on timeout; per_try_timeout 150ms; } }", O=origin)
+    r = w.get("/hold")
+    assert (r.status, r.reason) == (504, "upstream_timeout") and r.json["detail"].endswith("`timeout` is 200ms")
+    row = next(d for d in w.logged(r)["why"] if d["step"] == "timeout")
+    assert (row["subject"], row["at"], row["reason"]) == ("/", "gateway.conf:1", "upstream_timeout")
+    origin.on("/try", lambda conn, _: conn.until_closed())
+    assert w.get("/try").json["detail"].endswith("`per_try_timeout` is 150ms")
+
+    def half(conn, _):
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+        conn.until_closed()
+    origin.on("/half", half)
+    with pytest.raises((Closed, OSError)):
+        w.get("/half")
+    row = next(d for d in w.access(path="/half")["why"] if d["step"] == "idle_timeout")
+    assert (row["reason"], row["at"]) == ("body_idle", "gateway.conf:2")
+    origin.release(9)
+
+
 # ---- each bound of a listener, at its edge, by its name ----
 
 def listener(limits="", timeouts=""):
