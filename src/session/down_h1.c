@@ -324,12 +324,19 @@ limit_value(const struct down_conf *c, enum limit_id limit)
     }
 }
 
+static const char *
+limit_place(const struct down_session *d, enum limit_id limit)
+{
+    const struct down_handler *h = d->source.handler(d->source.arg);
+
+    return h->limit_at ? h->limit_at(limit, h->arg) : NULL;
+}
+
 const char *
 down_exceed(struct down_session *d, enum limit_id limit, const char *what)
 {
     struct down_active *a = d->active;
-    const struct down_handler *h = d->source.handler(d->source.arg);
-    const char *at = h->limit_at ? h->limit_at(limit, h->arg) : NULL;
+    const char *at = limit_place(d, limit);
 
     a->s.limit = limit;
     a->s.limit_at = at ? arena_slice(&a->s.arena, slice_str(at)).p : NULL;
@@ -464,20 +471,35 @@ on_ready(struct conn *c, unsigned events)
     down_run(d);
 }
 
+/* There is no request whose log line could say so. */
+static void
+tell_silence(struct down_session *d, const char *what, enum limit_id limit)
+{
+    const struct down_conf *conf = d->source.conf(d->source.arg);
+    const char *at = limit_place(d, limit);
+
+    log_info(conn_subject(d->c), "%s within `%s %s` (%lld ms%s%s): closed", what, limit_block(limit), limit_name(limit),
+             (long long)(limit_value(conf, limit) / NSEC_PER_MSEC), at ? ", " : "", at ? at : "");
+}
+
 static void
 idle_expired(struct down_session *d)
 {
-    const struct down_conf *conf = d->source.conf(d->source.arg);
-
     if (d->set->draining) {
         down_linger(d); /* a request may be on its way */
         return;
     }
     if (d->shaking_hands)
-        log_info(conn_subject(d->c), "no TLS handshake within `timeouts head`: closed");
+        tell_silence(d, "no TLS handshake", LIMIT_HEAD_TIME);
     else
-        log_info(conn_subject(d->c), "idle for `timeouts idle` (%lld ms): closed",
-                 (long long)(conf->idle_timeout / NSEC_PER_MSEC));
+        tell_silence(d, "no request", LIMIT_IDLE_TIME);
+    down_end(d);
+}
+
+static void
+drain_expired(struct down_session *d)
+{
+    tell_silence(d, "the rest of a body that nobody wanted did not come", LIMIT_BODY_TIME);
     down_end(d);
 }
 
@@ -533,7 +555,7 @@ on_timer(struct timer *t)
         if (d->state == DOWN_IDLE)
             idle_expired(d);
         else if (d->state == DOWN_DRAIN && !d->set->draining)
-            down_end(d);
+            drain_expired(d);
         else if (d->state == DOWN_DRAIN)
             down_linger(d);
         else if (d->state == DOWN_HEAD)

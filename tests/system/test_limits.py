@@ -355,7 +355,7 @@ def test_an_idle_connection_and_its_last_request(weir, origin):
     with w.connect() as c:
         assert c.get("/three").status == 200
         assert c.at_end()
-    w.stderr.wait(lambda line: "`timeouts idle` (200 ms)" in line, "line about it")
+    w.stderr.wait(lambda line: "`timeouts idle` (200 ms, gateway.conf:2)" in line, "line about it")
 
 
 @pytest.mark.parametrize("where", ["", "host weir.test { max_body 100; ", "max_body 100;\n"])
