@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Does what the Dockerfile says without docker, and tries the image: packaging/container/try.py ARCHIVE [IMAGE]
 
-ARCHIVE is that of `make dist`. The build stage is a Debian 12 made by mmdebstrap, in which each line of the Dockerfile is carried out as it
-stands there; the final stage is the directory that comes of it (IMAGE keeps it), run as the Dockerfile says in namespaces of its own: process 1,
-the user of USER, a root that cannot be written, no capability. As root, with the packages of section [package] of packages.txt."""
+ARCHIVE is that of `make dist`. The build stage is a Debian 12 made by mmdebstrap, in which each line of the Dockerfile is carried
+out as it stands there; the final stage is the directory that comes of it (IMAGE keeps it), run as the Dockerfile says in namespaces
+of its own: process 1, the user of USER, a root that cannot be written, no capability. As root, with the packages of section
+[package] of packages.txt."""
 import json
 import os
 import pathlib
@@ -31,7 +32,8 @@ def dockerfile():
 
 
 def run(*words, **how):
-    done = subprocess.run([str(w) for w in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **how)
+    done = subprocess.run([str(w) for w in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, check=False, **how)
     if done.returncode:
         sys.exit(f"{shlex.join(str(w) for w in words)}: {done.returncode}\n" + "\n".join(done.stdout.splitlines()[-40:]))
     return done.stdout
@@ -80,7 +82,8 @@ class Container:
     def run(self, *words):
         """A command of this system in the namespaces of the container."""
         inside = ["nsenter", "--target", self.inner(), "--net", "--pid", "--mount"]
-        return subprocess.run([*inside, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run([*inside, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+                              check=False)
 
     def docker_exec(self, *words):
         return self.run(*self.enter, *words)

@@ -1,9 +1,11 @@
 // Renders the templates of a Helm chart, for tests: Helm itself is in no package of Debian.
 //
-// It is Go's own template engine, which Helm's is, with the functions below, as Helm and its library of functions define them; a template
-// that uses another one is refused when it is parsed. What Helm does beside rendering (dependencies, hooks, files, look-ups) is not here.
+// It is Go's own template engine, which Helm's is, with the functions below, as Helm and its library of functions define
+// them; a template that uses another one is refused when it is parsed. What Helm does beside rendering (dependencies,
+// hooks, files, look-ups) is not here.
 //
-// On standard input {"Chart": {...}, "Release": {...}, "Values": {...}, "Templates": {NAME: TEXT}}; on standard output {NAME: RENDERED}.
+// On standard input {"Chart": {...}, "Release": {...}, "Values": {...}, "Templates": {NAME: TEXT}}; on standard output
+// {NAME: RENDERED}.
 package main
 
 import (

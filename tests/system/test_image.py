@@ -18,8 +18,9 @@ CONTAINER = pathlib.Path(TOP, "packaging", "container")
 @pytest.mark.skipif(sanitized(), reason="an image is made of an ordinary build")
 @pytest.mark.skipif(not os.path.exists("/etc/ssl/certs/ca-certificates.crt"), reason="no ca-certificates here")
 def test_what_is_collected_runs_alone(tmp_path):
-    """As the image's Dockerfile has it: process 1, a numeric user, a root that cannot be written, nothing but what collect.sh gathered."""
-    for place, what in (("usr/sbin", [BINARY]), ("usr/lib/weir/modules", pathlib.Path(BINARY).parent.parent.joinpath("lib", "weir", "modules").glob("*.so"))):
+    """As the Dockerfile has it: process 1, a numeric user, a root that cannot be written, nothing but what collect.sh gathered."""
+    modules = pathlib.Path(BINARY).parent.parent / "lib" / "weir" / "modules"
+    for place, what in (("usr/sbin", [BINARY]), ("usr/lib/weir/modules", modules.glob("*.so"))):
         (tmp_path / "out" / place).mkdir(parents=True)
         for file in what:
             shutil.copy(file, tmp_path / "out" / place)
@@ -44,14 +45,15 @@ def test_what_is_collected_runs_alone(tmp_path):
             inner = eventually(first, "process 1")
 
             def inside(*words):
-                return subprocess.run(["nsenter", "--target", inner, "--net", "--pid", "--mount", *words], capture_output=True, text=True, check=False)
+                return subprocess.run(["nsenter", "--target", inner, "--net", "--pid", "--mount", *words],
+                                      capture_output=True, text=True, check=False)
 
             check = json.loads(words["HEALTHCHECK"].partition("CMD ")[2])
             eventually(lambda: inside(*enter, *check).returncode == 0, "HEALTHCHECK")
             assert json.loads(inside("curl", "-sS", "http://127.0.0.1:9901/health").stdout) == {"status": "ok"}
             assert inside("curl", "-sS", "http://127.0.0.1:8080/status").stdout == "ok\n"
-            modules = json.loads(inside("curl", "-sS", "http://127.0.0.1:9901/api/v1/modules").stdout)
-            assert {m["name"] for m in modules} == {"jwt", "rate_limit", "circuit_breaker", "canary"}
+            loaded = json.loads(inside("curl", "-sS", "http://127.0.0.1:9901/api/v1/modules").stdout)
+            assert {m["name"] for m in loaded} == {"jwt", "rate_limit", "circuit_breaker", "canary"}
             assert "ead-only" in inside(*enter, "/usr/sbin/weir", "demo", "--once").stderr
             inside("kill", f"-{signal.SIGTERM.value}", "1")
             assert outer.wait(60) == 0

@@ -1,5 +1,5 @@
-"""What packaging/ holds for Kubernetes: manifests are what the API takes, what they name is there, and each gateway.conf in them is good; the chart
-of Helm renders to such manifests. And that packages of either kind are of one layout."""
+"""What packaging/ holds for Kubernetes: manifests are what the API takes, what they name is there, and each gateway.conf in them is
+good; the chart of Helm renders to such manifests. And that packages of either kind are of one layout."""
 import copy
 import json
 import os
@@ -95,7 +95,7 @@ def test_the_sidecar_has_the_sidecar_example():
 
 def test_the_sidecar_is_a_native_one():
     pod = of(manifest("sidecar.yaml"), "Deployment")[0]["spec"]["template"]["spec"]
-    assert [c["restartPolicy"] for c in pod["initContainers"]] == ["Always"] and [c["name"] for c in pod["initContainers"]] == ["weir"]
+    assert [(c["name"], c["restartPolicy"]) for c in pod["initContainers"]] == [("weir", "Always")]
     # The app goes on while the pod's end becomes known; weir is ended after it.
     assert "preStop" in pod["containers"][0]["lifecycle"] and "lifecycle" not in pod["initContainers"][0]
 
@@ -170,16 +170,20 @@ def merge(base, over):
 
 EVERYTHING = {
     "replicas": 5, "image": {"tag": "1.2.3", "pullPolicy": "Always"}, "imagePullSecrets": ["registry"], "adminPort": 9902,
-    "config": "admin { bind 0.0.0.0:9902; }\ndrain { lag 1s; timeout 10s; }\nlistener a { bind 0.0.0.0:8080; }\nlistener b { bind 0.0.0.0:8443; }\n"
-              "route / { respond 200; }\n",
+    "config": "admin { bind 0.0.0.0:9902; }\ndrain { lag 1s; timeout 10s; }\n"
+              "listener a { bind 0.0.0.0:8080; }\nlistener b { bind 0.0.0.0:8443; }\nroute / { respond 200; }\n",
     "ports": [{"name": "http", "containerPort": 8080, "servicePort": 80}, {"name": "https", "containerPort": 8443}],
-    "service": {"type": "LoadBalancer", "annotations": {"example.com/kind": "internal"}}, "envFromSecrets": ["weir-env"], "fileSecrets": ["tls"],
+    "service": {"type": "LoadBalancer", "annotations": {"example.com/kind": "internal"}},
+    "envFromSecrets": ["weir-env"], "fileSecrets": ["tls"],
     "preStopSeconds": 0, "terminationGracePeriodSeconds": 20, "podDisruptionBudget": {"minAvailable": "50%"},
-    "networkPolicy": {"metricsNamespace": ""}, "prometheusAnnotations": False, "podAnnotations": {"a.example.com/b": "c: {d}"},
+    "networkPolicy": {"metricsNamespace": ""}, "prometheusAnnotations": False,
+    "podAnnotations": {"a.example.com/b": "c: {d}"},
     "podLabels": {"team": "edge"}, "nodeSelector": {"kubernetes.io/os": "linux"},
-    "tolerations": [{"key": "edge", "operator": "Exists", "effect": "NoSchedule"}], "affinity": {"nodeAffinity": {"x": [1, {"y": "z"}]}},
+    "tolerations": [{"key": "edge", "operator": "Exists", "effect": "NoSchedule"}],
+    "affinity": {"nodeAffinity": {"x": [1, {"y": "z"}]}},
 }
-LITTLE = {"existingConfigMap": "mine", "podDisruptionBudget": {"enabled": False}, "networkPolicy": {"enabled": False}, "prometheusAnnotations": False}
+LITTLE = {"existingConfigMap": "mine", "podDisruptionBudget": {"enabled": False}, "networkPolicy": {"enabled": False},
+          "prometheusAnnotations": False}
 
 
 def schema():
@@ -202,9 +206,10 @@ def test_values_are_those_of_the_schema_and_the_manual():
 
 
 @pytest.mark.parametrize("over", [
-    {"replica": 3}, {"replicas": "3"}, {"image": {"name": "x"}}, {"image": {"pullPolicy": "always"}}, {"ports": []}, {"adminPort": 80},
-    {"ports": [{"name": "admin", "containerPort": 8080}]}, {"ports": [{"name": "http"}]}, {"podAnnotations": {"a": 1}}, {"podDisruptionBudget": {"minAvailable": "half"}},
-    {"fileSecrets": ["../x"]}, {"service": {"type": "ExternalName"}}])
+    {"replica": 3}, {"replicas": "3"}, {"image": {"name": "x"}}, {"image": {"pullPolicy": "always"}}, {"ports": []},
+    {"ports": [{"name": "admin", "containerPort": 8080}]}, {"ports": [{"name": "http"}]}, {"adminPort": 80},
+    {"podAnnotations": {"a": 1}}, {"podDisruptionBudget": {"minAvailable": "half"}}, {"fileSecrets": ["../x"]},
+    {"service": {"type": "ExternalName"}}])
 def test_values_of_another_kind_are_refused(over):
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(merge(values(), over), schema(), jsonschema.Draft7Validator)
@@ -221,8 +226,10 @@ def render(tmp_path_factory):
     chart = load((CHART / "Chart.yaml").read_text(encoding="utf-8"))[0]
 
     def rendered(over, name="gate"):
-        given = {"Chart": {k[0].upper() + k[1:]: v for k, v in chart.items()}, "Release": {"Name": name, "Namespace": "edge", "Service": "Helm"},
-                 "Values": merge(values(), over), "Templates": {p.name: p.read_text(encoding="utf-8") for p in (CHART / "templates").iterdir()}}
+        given = {"Chart": {k[0].upper() + k[1:]: v for k, v in chart.items()},
+                 "Release": {"Name": name, "Namespace": "edge", "Service": "Helm"},
+                 "Values": merge(values(), over),
+                 "Templates": {p.name: p.read_text(encoding="utf-8") for p in (CHART / "templates").iterdir()}}
         done = subprocess.run([str(work / "render")], input=json.dumps(given), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -241,9 +248,11 @@ def test_chart_renders_to_good_manifests(render, over, tmp_path):
 def test_chart_carries_each_value_over(render):
     documents = rendered_documents(render(EVERYTHING))
     weir, pod, conf = gateway(documents)
-    assert conf == EVERYTHING["config"] and weir["image"] == "registry.example.com/weir:1.2.3" and weir["imagePullPolicy"] == "Always"
+    assert conf == EVERYTHING["config"]
+    assert (weir["image"], weir["imagePullPolicy"]) == ("registry.example.com/weir:1.2.3", "Always")
     assert of(documents, "Deployment")[0]["spec"]["replicas"] == 5 and pod["imagePullSecrets"] == [{"name": "registry"}]
-    assert pod["affinity"] == EVERYTHING["affinity"] and pod["tolerations"] == EVERYTHING["tolerations"] and pod["nodeSelector"] == EVERYTHING["nodeSelector"]
+    for name in ("affinity", "tolerations", "nodeSelector"):
+        assert pod[name] == EVERYTHING[name]
     template = of(documents, "Deployment")[0]["spec"]["template"]["metadata"]
     assert template["annotations"] == EVERYTHING["podAnnotations"] and template["labels"]["team"] == "edge"
     assert weir["envFrom"] == [{"secretRef": {"name": "weir-env"}}] and "lifecycle" not in weir
@@ -263,14 +272,15 @@ def test_chart_leaves_out_what_is_off(render):
     pod = of(documents, "Deployment")[0]["spec"]["template"]
     assert pod["spec"]["volumes"] == [{"name": "conf", "configMap": {"name": "mine"}}] and "annotations" not in pod["metadata"]
     # A release that is called like the chart is not called twice so.
-    assert {d["metadata"]["name"] for d in documents} == {"weir"} and "served" not in texts["NOTES.txt"] and "weir.edge" in texts["NOTES.txt"]
+    assert {d["metadata"]["name"] for d in documents} == {"weir"} and "as weir.edge." in texts["NOTES.txt"]
 
 
 # ---- packages of distributions ----
 
 @pytest.mark.skipif(not shutil.which("rpmspec"), reason="no rpmspec here")
 def test_spec_has_the_layout_of_the_debian_package():
-    places = {"_unitdir": "/lib/systemd/system", "_sysusersdir": "/usr/lib/sysusers.d", "_libdir": "/usr/lib/*", "_docdir": "/usr/share/doc"}
+    places = {"_unitdir": "/lib/systemd/system", "_sysusersdir": "/usr/lib/sysusers.d", "_libdir": "/usr/lib/*",
+              "_docdir": "/usr/share/doc"}
     define = [w for k, v in places.items() for w in ("--define", f"{k} {v}")]
     spec = str(PACKAGING / "rpm" / "weir.spec")
     done = subprocess.run(["rpmspec", "-P", *define, spec], capture_output=True, text=True, check=False)
@@ -279,7 +289,8 @@ def test_spec_has_the_layout_of_the_debian_package():
     assert f"AC_INIT([weir], [{version}]" in pathlib.Path(TOP, "configure.ac").read_text(encoding="utf-8")
     # Each file of the one is a file of the other.
     files = done.stdout.partition("\n%files\n")[2].partition("\n%files devel\n")[0]
-    listed = {line.split()[-1].rstrip("*") for line in files.splitlines() if line and not line.startswith(("%dir", "%license", "%attr"))}
+    listed = {line.split()[-1].rstrip("*") for line in files.splitlines()
+              if line and not line.startswith(("%dir", "%license", "%attr"))}
     installed = (PACKAGING / "debian" / "weir.install").read_text(encoding="utf-8").split()
     whole = {"/" + w for w in installed} - {"/packaging/logrotate/weir"}
     assert {n for n in listed if not any(n.startswith(w) for w in whole)} == set()

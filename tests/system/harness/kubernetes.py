@@ -1,5 +1,6 @@
-"""What Kubernetes takes, as far as the manifests of packaging/ use it: each kind with its members, their types and what must be there; a member
-that is not known here is refused, as `kubectl apply --validate=strict` would. Written after the API reference of Kubernetes 1.30."""
+"""What Kubernetes takes, as far as the manifests of packaging/ use it: each kind with its members, their types and what must be
+there; a member that is not known here is refused, as `kubectl apply --validate=strict` would. Written after the API reference of
+Kubernetes 1.30."""
 import jsonschema
 
 
@@ -22,7 +23,8 @@ LABEL = {"type": "string", "pattern": r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "maxLe
 NAME = {"type": "string", "pattern": r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", "maxLength": 253}
 PORT_NAME = {"type": "string", "pattern": r"^(?=.*[a-z])[a-z0-9]([a-z0-9]|-(?!-))*$(?<!-)", "maxLength": 15}
 PORT = integer(1, 65535)
-QUANTITY = {"oneOf": [{"type": "number"}, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$"}]}
+QUANTITY = {"oneOf": [{"type": "number"},
+                      {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$"}]}
 PORT_OR_NAME = {"oneOf": [PORT, PORT_NAME]}
 COUNT_OR_SHARE = {"oneOf": [integer(0), {"type": "string", "pattern": "^[0-9]+%$"}]}
 
@@ -33,58 +35,74 @@ ANNOTATIONS = {"type": "object", "propertyNames": {"pattern": LABEL_KEY}, "addit
 SELECTOR = obj(matchLabels={**LABELS, "minProperties": 1})
 META = obj(["name"], name=NAME, namespace=LABEL, labels=LABELS, annotations=ANNOTATIONS)
 
-PROBE = obj(["httpGet"], httpGet=obj(["port"], path={"type": "string", "pattern": "^/"}, port=PORT_OR_NAME, scheme={"enum": ["HTTP", "HTTPS"]}),
-            initialDelaySeconds=integer(0), periodSeconds=integer(1), timeoutSeconds=integer(1), failureThreshold=integer(1), successThreshold=integer(1))
-HANDLER = {**obj(exec=obj(["command"], command=array(STRING, 1)), sleep=obj(["seconds"], seconds=integer(1))), "minProperties": 1, "maxProperties": 1}
+HTTP_GET = obj(["port"], path={"type": "string", "pattern": "^/"}, port=PORT_OR_NAME, scheme={"enum": ["HTTP", "HTTPS"]})
+PROBE = obj(["httpGet"], httpGet=HTTP_GET, initialDelaySeconds=integer(0), periodSeconds=integer(1), timeoutSeconds=integer(1),
+            failureThreshold=integer(1), successThreshold=integer(1))
+HANDLER = {**obj(exec=obj(["command"], command=array(STRING, 1)), sleep=obj(["seconds"], seconds=integer(1))),
+           "minProperties": 1, "maxProperties": 1}
+PROTOCOL = {"enum": ["TCP", "UDP", "SCTP"]}
+QUANTITIES = {"type": "object", "additionalProperties": QUANTITY}
 SECCOMP = obj(["type"], type={"enum": ["RuntimeDefault", "Unconfined", "Localhost"]})
 CONTAINER = dict(
-    name=LABEL, image={"type": "string", "pattern": r"^[a-z0-9.:/_-]+:[A-Za-z0-9_][-.A-Za-z0-9_]*$"}, imagePullPolicy={"enum": ["Always", "IfNotPresent", "Never"]},
+    name=LABEL, image={"type": "string", "pattern": r"^[a-z0-9.:/_-]+:[A-Za-z0-9_][-.A-Za-z0-9_]*$"},
+    imagePullPolicy={"enum": ["Always", "IfNotPresent", "Never"]},
     command=array(STRING), args=array(STRING),
-    ports=array(obj(["containerPort"], name=PORT_NAME, containerPort=PORT, protocol={"enum": ["TCP", "UDP", "SCTP"]})),
+    ports=array(obj(["containerPort"], name=PORT_NAME, containerPort=PORT, protocol=PROTOCOL)),
     env=array(obj(["name"], name=STRING, value=STRING)),
     envFrom=array({**obj(secretRef=obj(["name"], name=NAME), configMapRef=obj(["name"], name=NAME)), "minProperties": 1}),
     lifecycle=obj(preStop=HANDLER, postStart=HANDLER), startupProbe=PROBE, livenessProbe=PROBE, readinessProbe=PROBE,
-    resources=obj(requests={"type": "object", "additionalProperties": QUANTITY}, limits={"type": "object", "additionalProperties": QUANTITY}),
-    securityContext=obj(allowPrivilegeEscalation=BOOL, readOnlyRootFilesystem=BOOL, runAsNonRoot=BOOL, runAsUser=integer(0), runAsGroup=integer(0),
-                        capabilities=obj(drop=array(STRING), add=array(STRING)), seccompProfile=SECCOMP),
-    volumeMounts=array(obj(["name", "mountPath"], name=LABEL, mountPath={"type": "string", "pattern": "^/[^:]*$"}, readOnly=BOOL, subPath=STRING)))
+    resources=obj(requests=QUANTITIES, limits=QUANTITIES),
+    securityContext=obj(allowPrivilegeEscalation=BOOL, readOnlyRootFilesystem=BOOL, runAsNonRoot=BOOL, runAsUser=integer(0),
+                        runAsGroup=integer(0), capabilities=obj(drop=array(STRING), add=array(STRING)), seccompProfile=SECCOMP),
+    volumeMounts=array(obj(["name", "mountPath"], name=LABEL, mountPath={"type": "string", "pattern": "^/[^:]*$"}, readOnly=BOOL,
+                           subPath=STRING)))
 VOLUME = {**obj(["name"], name=LABEL, configMap=obj(["name"], name=NAME, defaultMode=integer(0, 0o777)),
-                secret=obj(["secretName"], secretName=NAME, defaultMode=integer(0, 0o777)), emptyDir=obj(medium={"enum": ["", "Memory"]}, sizeLimit=QUANTITY)),
+                secret=obj(["secretName"], secretName=NAME, defaultMode=integer(0, 0o777)),
+                emptyDir=obj(medium={"enum": ["", "Memory"]}, sizeLimit=QUANTITY)),
           "minProperties": 2, "maxProperties": 2}
 POD = obj(
     ["containers"], containers=array(obj(["name", "image"], **CONTAINER), 1),
     # A native sidecar is an init container with a restart policy of its own, which can be nothing but this.
     initContainers=array(obj(["name", "image"], restartPolicy={"const": "Always"}, **CONTAINER)),
     volumes=array(VOLUME), terminationGracePeriodSeconds=integer(0), automountServiceAccountToken=BOOL, serviceAccountName=NAME,
-    securityContext=obj(runAsNonRoot=BOOL, runAsUser=integer(0), runAsGroup=integer(0), fsGroup=integer(0), seccompProfile=SECCOMP),
-    hostAliases=array(obj(["ip", "hostnames"], ip=STRING, hostnames=array(STRING, 1))), imagePullSecrets=array(obj(["name"], name=NAME)),
+    securityContext=obj(runAsNonRoot=BOOL, runAsUser=integer(0), runAsGroup=integer(0), fsGroup=integer(0),
+                        seccompProfile=SECCOMP),
+    hostAliases=array(obj(["ip", "hostnames"], ip=STRING, hostnames=array(STRING, 1))),
+    imagePullSecrets=array(obj(["name"], name=NAME)),
     topologySpreadConstraints=array(obj(["maxSkew", "topologyKey", "whenUnsatisfiable"], maxSkew=integer(1), topologyKey=STRING,
-                                        whenUnsatisfiable={"enum": ["DoNotSchedule", "ScheduleAnyway"]}, labelSelector=SELECTOR)),
+                                        whenUnsatisfiable={"enum": ["DoNotSchedule", "ScheduleAnyway"]},
+                                        labelSelector=SELECTOR)),
     nodeSelector=LABELS, affinity={"type": "object"},
-    tolerations=array(obj(key=STRING, operator={"enum": ["Exists", "Equal"]}, value=STRING, effect={"enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"]},
-                          tolerationSeconds=integer(0))))
+    tolerations=array(obj(key=STRING, operator={"enum": ["Exists", "Equal"]}, value=STRING, tolerationSeconds=integer(0),
+                          effect={"enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"]})))
 
 PEER = {**obj(namespaceSelector=SELECTOR, podSelector=SELECTOR, ipBlock=obj(["cidr"], cidr=STRING)), "minProperties": 1}
-NETWORK_PORT = obj(port=PORT_OR_NAME, protocol={"enum": ["TCP", "UDP", "SCTP"]})
+NETWORK_PORT = obj(port=PORT_OR_NAME, protocol=PROTOCOL)
 
 
 def kind(version, *required, **members):
-    return obj(["apiVersion", "kind", "metadata", *required], apiVersion={"const": version}, kind=STRING, metadata=META, **members)
+    return obj(["apiVersion", "kind", "metadata", *required], apiVersion={"const": version}, kind=STRING, metadata=META,
+               **members)
 
 
 KINDS = {
-    "ConfigMap": kind("v1", data={"type": "object", "propertyNames": {"pattern": r"^[-._a-zA-Z0-9]+$"}, "additionalProperties": STRING}, immutable=BOOL),
-    "Service": kind("v1", "spec", spec=obj(["ports"], type={"enum": ["ClusterIP", "NodePort", "LoadBalancer"]}, selector={**LABELS, "minProperties": 1},
-                                           ports=array(obj(["port"], name=LABEL, port=PORT, targetPort=PORT_OR_NAME, protocol={"enum": ["TCP", "UDP", "SCTP"]}), 1))),
+    "ConfigMap": kind("v1", immutable=BOOL, data={"type": "object", "additionalProperties": STRING,
+                                                  "propertyNames": {"pattern": r"^[-._a-zA-Z0-9]+$"}}),
+    "Service": kind("v1", "spec", spec=obj(
+        ["ports"], type={"enum": ["ClusterIP", "NodePort", "LoadBalancer"]}, selector={**LABELS, "minProperties": 1},
+        ports=array(obj(["port"], name=LABEL, port=PORT, targetPort=PORT_OR_NAME, protocol=PROTOCOL), 1))),
     "Deployment": kind("apps/v1", "spec", spec=obj(
         ["selector", "template"], replicas=integer(0), selector=SELECTOR,
-        strategy=obj(type={"enum": ["RollingUpdate", "Recreate"]}, rollingUpdate=obj(maxUnavailable=COUNT_OR_SHARE, maxSurge=COUNT_OR_SHARE)),
+        strategy=obj(type={"enum": ["RollingUpdate", "Recreate"]},
+                     rollingUpdate=obj(maxUnavailable=COUNT_OR_SHARE, maxSurge=COUNT_OR_SHARE)),
         template=obj(["metadata", "spec"], metadata=obj(["labels"], labels=LABELS, annotations=ANNOTATIONS), spec=POD))),
-    "PodDisruptionBudget": kind("policy/v1", "spec", spec={**obj(["selector"], minAvailable=COUNT_OR_SHARE, maxUnavailable=COUNT_OR_SHARE, selector=SELECTOR),
-                                                            "minProperties": 2, "maxProperties": 2}),
+    "PodDisruptionBudget": kind("policy/v1", "spec", spec={
+        **obj(["selector"], minAvailable=COUNT_OR_SHARE, maxUnavailable=COUNT_OR_SHARE, selector=SELECTOR),
+        "minProperties": 2, "maxProperties": 2}),
     "NetworkPolicy": kind("networking.k8s.io/v1", "spec", spec=obj(
         ["podSelector"], podSelector=SELECTOR, policyTypes=array({"enum": ["Ingress", "Egress"]}),
-        ingress=array(obj(**{"from": array(PEER), "ports": array(NETWORK_PORT)})), egress=array(obj(to=array(PEER), ports=array(NETWORK_PORT))))),
+        ingress=array(obj(**{"from": array(PEER), "ports": array(NETWORK_PORT)})),
+        egress=array(obj(to=array(PEER), ports=array(NETWORK_PORT))))),
 }
 
 
@@ -93,7 +111,8 @@ def faults(document):
     schema = KINDS.get(document.get("kind") if isinstance(document, dict) else None)
     if not schema:
         return [f"a kind that is not known here: {document}"]
-    return [f"{'.'.join(map(str, e.absolute_path))}: {e.message}" for e in jsonschema.Draft7Validator(schema).iter_errors(document)]
+    errors = jsonschema.Draft7Validator(schema).iter_errors(document)
+    return [f"{'.'.join(map(str, e.absolute_path))}: {e.message}" for e in errors]
 
 
 def cross_faults(documents):
@@ -111,17 +130,22 @@ def cross_faults(documents):
         chosen = [p for p in pods if labels.items() <= p["metadata"]["labels"].items()]
         if not chosen:
             found.append(f"{d['kind']} {d['metadata']['name']} selects no pod")
-        ports = {n for p in chosen for c in containers(p["spec"]) for port in c.get("ports", []) for n in (port.get("name"), port["containerPort"])}
-        wanted = [p.get("targetPort", p["port"]) for p in spec.get("ports", [])] + [p["port"] for i in spec.get("ingress", []) for p in i.get("ports", [])]
+        ports = {n for p in chosen for c in containers(p["spec"]) for n in ports_of(c)}
+        wanted = [p.get("targetPort", p["port"]) for p in spec.get("ports", [])]
+        wanted += [p["port"] for i in spec.get("ingress", []) for p in i.get("ports", [])]
         found += [f"{d['kind']} {d['metadata']['name']}: no container has the port {w}" for w in wanted if w not in ports]
     for p in pods:
         volumes = {v["name"] for v in p["spec"].get("volumes", [])}
         for c in containers(p["spec"]):
             found += [f"{c['name']}: no volume {m['name']}" for m in c.get("volumeMounts", []) if m["name"] not in volumes]
-            ports = {n for port in c.get("ports", []) for n in (port.get("name"), port["containerPort"])}
             found += [f"{c['name']}: no port for {name}" for name in ("startupProbe", "livenessProbe", "readinessProbe")
-                      if name in c and c[name]["httpGet"]["port"] not in ports]
+                      if name in c and c[name]["httpGet"]["port"] not in ports_of(c)]
     return found
+
+
+def ports_of(container):
+    """Names and numbers."""
+    return {n for port in container.get("ports", []) for n in (port.get("name"), port["containerPort"])}
 
 
 def containers(spec):
