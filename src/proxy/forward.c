@@ -332,14 +332,30 @@ join(struct arena *a, const struct slice *parts, unsigned n)
     return slice_of(p, len);
 }
 
-/* All lines of a list field, what a trusted peer wrote, with one more member behind them. */
+/* Would what is appended be inside quotes? */
+static bool
+ends_quoted(struct slice list)
+{
+    bool quoted = false;
+    for (size_t i = 0; i < list.n; i++) {
+        if (list.p[i] == '"')
+            quoted = !quoted;
+        else if (quoted && list.p[i] == '\\')
+            i++;
+    }
+    return quoted;
+}
+
+/* All lines of a list field, what a trusted peer wrote, with one more member behind them: seen by whoever reads the
+ * list. A line of Forwarded that would hide the member in its quotes is a stranger's, and goes. */
 static void
 append_member(struct fields *f, bool trusted, enum field_id id, struct slice member)
 {
     struct slice all = SLICE_NONE;
     if (trusted)
         for (const struct field *l = fields_find(f, id); l; l = fields_next(f, l))
-            all = all.n ? join(f->arena, (struct slice[]){ all, SLICE(", "), l->value }, 3) : l->value;
+            if (id != FIELD_FORWARDED || !ends_quoted(l->value))
+                all = all.n ? join(f->arena, (struct slice[]){ all, SLICE(", "), l->value }, 3) : l->value;
     fields_set_id(f, id, all.n ? join(f->arena, (struct slice[]){ all, SLICE(", "), member }, 3) : member);
 }
 

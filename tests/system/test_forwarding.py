@@ -143,6 +143,14 @@ def test_what_strangers_write_does_not_hide_what_proxies_add(weir, origin, stran
     assert w.access(path="/x")["client"] == "1.2.3.4"
 
 
+@pytest.mark.parametrize("stranger", ['for="1.1.1.1', '"', 'for="a\\"', 'for="a";by="'])
+def test_an_open_quote_does_not_swallow_what_is_appended_to_forwarded(weir, origin, stranger):
+    own = "for=127.0.0.1;host=weir.test;proto=http"
+    w = weir(TRUSTING, O=origin)
+    assert received(w, origin, [("Forwarded", stranger)]).get("Forwarded") == own
+    assert received(w, origin, [("Forwarded", 'for="[::1]"'), ("Forwarded", stranger)]).get("Forwarded") == f'for="[::1]", {own}'
+
+
 def test_request_id_is_made_and_shown_to_both_sides(weir, origin):
     w = weir(PROXY, O=origin)
     a, b = w.get("/1"), w.get("/2")
