@@ -43,6 +43,15 @@ def test_names_are_unique():
     assert len({c.id for c in CASES}) == len(CASES)
 
 
+def test_the_public_payload_families_are_there():
+    """By the names under which they are known."""
+    families = {c.family for c in CASES}
+    assert families >= {"CL.TE", "TE.CL", "TE.TE", "CL.0", "0.CL", "TE.0", "chunk-extension", "TERM.EXT and EXT.TERM",
+                        "TERM.SPILL, ONE.TWO and ZERO.TWO", "header-name whitespace", "obs-fold", "bare-LF terminators", "bare-CR",
+                        "pipelined prefix", "HTTP/0.9 and 1.0", "Expect", "Upgrade and h2c", "Connection-nominated removal",
+                        "response splitting", "response CL and TE", "extra bytes behind a response"}
+
+
 @pytest.mark.parametrize("data", [
     "GET  /x HTTP/1.1\r\nHost: h\r\n\r\n",
     "GET /x HTTP/1.0\r\nHost: h\r\n\r\n",

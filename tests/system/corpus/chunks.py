@@ -63,6 +63,11 @@ CASES = [
         chunks("CR and another byte", "5\r\nhello\r0\r\n\r\n"),
         chunks("LF CR", "5\r\nhello\n\r" + END),
         chunks("CR CR LF", "5\r\nhello\r\r\n" + END),
+        chunks("another byte for CR", "5\r\nhelloX\n" + END),
+        chunks("space for CR", "5\r\nhello \n" + END),
+        chunks("NUL for CR", "5\r\nhello\0\n" + END),
+        chunks("LF for CR", "5\r\nhello\n\n" + END),
+        chunks("CR for LF", "5\r\nhello\r\r" + END),
         chunks("CR LF twice", "5\r\nhello\r\n\r\n" + END),
     ),
     *family(
