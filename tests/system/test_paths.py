@@ -147,6 +147,7 @@ def test_the_authority_of_a_target_wins(weir, origin):
     """Absolute-form (RFC 9112 3.2.2): the Host beside it neither routes nor reaches anybody."""
     w = weir("""
 host inner.test { route / { respond 403 "no\\n"; } }
+route /said { respond 200 "${request.host} ${request.header.Host}"; }
 route / { proxy o; }
 upstream o { endpoint @O@; }
 """, O=origin)
@@ -158,6 +159,7 @@ upstream o { endpoint @O@; }
     with w.connect() as c:
         assert c.get("http://inner.test/y", {"Host": "outer.test"}).status == 403
         assert c.get("http://INNER.test.:80/y", {"Host": "outer.test"}).status == 403
+        assert c.get("http://outer.test:81/said", {"Host": "inner.test"}).text == "outer.test outer.test:81"  # to policies too
     assert not origin.count("/y")
 
 
