@@ -119,6 +119,34 @@ struct slice conf_path(const struct weir_conf *line, struct slice path);
  * PATH but for words like `stdout` and other schemes than "file:"; STRING arguments that start with "file:" where their
  * name says so, as "URL|file:PATH"), included files in place. */
 void conf_dump(const struct conf *c, struct strbuf *out);
+
+enum conf_change {
+    CONF_ADDED,
+    CONF_REMOVED,
+    CONF_CHANGED, /* another value, or one in place of the default */
+    CONF_MOVED    /* the same in another order, where `ordered` says that this matters */
+};
+struct conf_difference {     /* strings are valid during the call only */
+    enum conf_change change;
+    const struct weir_conf *line; /* of the new tree; of the old one where it is not in the new */
+    const char *path;        /* "host api.example.com > route /orders/ > timeout" */
+    const char *was, *now;   /* the line as it stands there, secrets as ***; "" where there is none */
+    const char *was_at, *now_at; /* "gateway.conf:12", "default", or "" */
+    bool secret;             /* what differs is not shown */
+};
+struct conf_diff_events {
+    void (*on_difference)(const struct conf_difference *d, void *arg);
+    /* Does it matter where such a line stands among its siblings? twin: there are others of its name and identity.
+     * NULL: it never does. */
+    bool (*ordered)(const struct weir_conf *line, bool twin);
+    void *arg;
+};
+/* What differs between two checked trees of the same rows in what they mean: values are compared as what they are (1m
+ * is 60s), a line that is missing counts as its default, and blocks are found again by their names and patterns. In
+ * the order of the new tree; of each block what was taken away comes last. The old tree is only read, so another
+ * thread may read it meanwhile; the new one belongs to this thread. */
+void conf_diff(const struct conf *was, struct conf *now, const struct conf_diff_events *events);
+
 /* Text of `weir help` (all) or `weir help DIRECTIVE`; -1: no such directive (out then has suggestions). */
 int conf_help(struct conf *c, const char *directive, struct strbuf *out);
 /* The reference section of gateway.conf(5) in mdoc, from the rows. */

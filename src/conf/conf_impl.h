@@ -264,6 +264,9 @@ void include_line(const struct weir_conf *line, unsigned depth);
 /* The line of a row's default. */
 struct weir_conf *parse_default(struct conf *c, struct reg *reg);
 
+/* As quoted as it was: a bare `off` and a "off" are different things, and so are variables in '...' and in "...". */
+void dump_text(struct strbuf *out, struct slice s, unsigned flags);
+
 /* "endpoint ADDRESS [weight=N];" */
 void help_syntax(struct strbuf *b, const struct weir_directive *row);
 

@@ -54,9 +54,8 @@ add_double(struct strbuf *out, struct slice s)
     strbuf_addc(out, '"');
 }
 
-/* As quoted as it was: a bare `off` and a "off" are different things, and so are variables in '...' and in "...". */
-static void
-add_as(struct strbuf *out, struct slice s, unsigned flags)
+void
+dump_text(struct strbuf *out, struct slice s, unsigned flags)
 {
     if (!(flags & (ARG_DOUBLE | ARG_SINGLE))) {
         strbuf_addslice(out, s);
@@ -121,7 +120,7 @@ add_path(struct strbuf *out, const struct weir_conf *line, const struct conf_arg
     else if (!memmem(shown.p, shown.n, "${", 2))
         add_double(out, shown);
     else
-        add_as(out, shown, ARG_SINGLE);
+        dump_text(out, shown, ARG_SINGLE);
     return true;
 }
 
@@ -143,7 +142,7 @@ add_arg(struct dumper *d, const struct weir_conf *line, unsigned i)
     if (row && may_be_file(row->type, row->name, arg) && !key && add_path(d->out, line, arg))
         return;
     strbuf_add(d->out, shown.p, key);
-    add_as(d->out, slice_from(shown, key), arg->flags);
+    dump_text(d->out, slice_from(shown, key), arg->flags);
 }
 
 static void
@@ -154,7 +153,7 @@ add_opts(struct dumper *d, const struct weir_conf *line)
 
         strbuf_addf(d->out, " %s=", arg->opt->key);
         if (arg->opt->type != WEIR_T_PATH || !add_path(d->out, line, arg))
-            add_as(d->out, arg_shown(line, arg), arg->flags);
+            dump_text(d->out, arg_shown(line, arg), arg->flags);
     }
 }
 

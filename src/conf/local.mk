@@ -3,6 +3,7 @@ src_conf_libconf_a_SOURCES = \
 	src/conf/check.c \
 	src/conf/conf.c src/conf/conf.h src/conf/conf_impl.h \
 	src/conf/diag.c \
+	src/conf/diff.c \
 	src/conf/dump.c \
 	src/conf/get.c \
 	src/conf/help.c \

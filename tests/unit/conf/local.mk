@@ -7,6 +7,7 @@ CONF_TESTS = \
 	tests/unit/conf/test_check \
 	tests/unit/conf/test_value \
 	tests/unit/conf/test_get \
+	tests/unit/conf/test_diff \
 	tests/unit/conf/test_dump \
 	tests/unit/conf/test_help \
 	tests/unit/conf/test_random
@@ -40,6 +41,10 @@ tests_unit_conf_test_value_LDADD = $(LIBS_1_CONF) $(CMOCKA_LIBS)
 tests_unit_conf_test_get_SOURCES = tests/unit/conf/test_get.c $(CONF_FIXTURE)
 tests_unit_conf_test_get_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_conf_test_get_LDADD = $(LIBS_1_CONF) $(CMOCKA_LIBS)
+
+tests_unit_conf_test_diff_SOURCES = tests/unit/conf/test_diff.c $(CONF_FIXTURE)
+tests_unit_conf_test_diff_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_conf_test_diff_LDADD = $(LIBS_1_CONF) $(CMOCKA_LIBS)
 
 tests_unit_conf_test_dump_SOURCES = tests/unit/conf/test_dump.c $(CONF_FIXTURE)
 tests_unit_conf_test_dump_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
