@@ -7,6 +7,7 @@
 #include "../base/xalloc.h"
 #include "../http/uri.h"
 #include "../proxy/reply.h"
+#include "rate.h"
 #include "request.h"
 
 #include <stdio.h>
@@ -345,12 +346,14 @@ admin_init(const struct admin_services *services)
 {
     admin_services = services;
     admin.sessions = down_sessions_new(worker_get(WORKER_SERVICE)->loop);
+    rate_start(worker_get(WORKER_SERVICE)->loop);
 }
 
 void
 admin_fini(void)
 {
     admin_leave();
+    rate_stop();
     if (admin.sessions)
         down_sessions_free(admin.sessions);
     admin.sessions = NULL;

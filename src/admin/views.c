@@ -3,6 +3,7 @@
 
 #include "../policy/module.h"
 #include "../proxy/metrics.h"
+#include "rate.h"
 #include "request.h"
 
 #include <math.h>
@@ -195,19 +196,30 @@ view_modules(void)
 }
 
 static json_t *
-one_generation(struct generation *g)
+last_reload(void)
 {
-    return json_pack("{s:I, s:o, s:i}", "id", (json_int_t)g->id, "loaded_at", iso(g->loaded_at), "holders",
-                     (int)generation_holders(g));
+    const struct admin_reload *last = admin_services->last_reload();
+    return last->at ? json_pack("{s:b, s:o, s:s}", "ok", (int)last->ok, "at", iso(last->at), "message", last->message)
+                    : json_pack("{s:b, s:n, s:s}", "ok", 1, "at", "message", "");
+}
+
+static json_t *
+one_generation(struct generation *g, const char *state)
+{
+    struct generation_held h = generation_held(g);
+    return json_pack("{s:I, s:o, s:i, s:s, s:{s:i, s:i, s:i}}", "id", (json_int_t)g->id, "loaded_at", iso(g->loaded_at),
+                     "holders", (int)generation_holders(g), "state", state, "held_by", "workers", (int)h.workers,
+                     "exchanges", (int)h.exchanges, "tunnels", (int)h.tunnels);
 }
 
 json_t *
 view_generations(struct generation *g)
 {
-    json_t *a = json_array();
-    json_array_append_new(a, one_generation(g));
+    json_t *a = json_array(), *live = one_generation(g, "live");
+    json_object_set_new(live, "reload", last_reload()); /* the last try to replace it, or the one that brought it */
+    json_array_append_new(a, live);
     for (struct generation *old = generation_retired(); old; old = old->next_retired)
-        json_array_append_new(a, one_generation(old));
+        json_array_append_new(a, one_generation(old, "retired"));
     return a;
 }
 
@@ -242,23 +254,41 @@ upstream_connections(const struct generation *g)
     return n;
 }
 
+static json_t *
+listeners(const struct generation *g)
+{
+    json_t *a = json_array();
+    for (unsigned i = 0; i < g->n_listeners; i++) {
+        const struct listener *l = &g->listeners[i];
+        json_t *addresses = json_array();
+        for (unsigned k = 0; k < l->n_sockets; k++) {
+            char address[ADDR_TEXT_MAX];
+            addr_format(listener_addr(l->sockets[k]), address);
+            json_array_append_new(addresses, json_string(address));
+        }
+        json_array_append_new(a, json_pack("{s:s, s:o, s:b, s:i, s:i}", "name", l->name, "addresses", addresses, "tls",
+                                           (int)(l->tls != NULL), "connections",
+                                           (int)atomic_load_explicit(l->open, memory_order_relaxed),
+                                           "connections_limit", (int)l->max_connections));
+    }
+    return a;
+}
+
 json_t *
 view_status(struct generation *g)
 {
     unsigned active, idle;
     bool ready;
-    const struct admin_reload *last = admin_services->last_reload();
     json_decref(view_ready(&ready));
     metrics_connections(&active, &idle);
-    json_t *reload =
-        last->at ? json_pack("{s:b, s:o, s:s}", "ok", (int)last->ok, "at", iso(last->at), "message", last->message)
-                 : json_pack("{s:b, s:n, s:s}", "ok", 1, "at", "message", "");
-    return json_pack(
-        "{s:s, s:i, s:I, s:I, s:b, s:b, s:i, s:{s:i, s:i}, s:I, s:o}", "version", PACKAGE_VERSION, "pid", (int)getpid(),
-        "uptime_seconds", (json_int_t)((clock_wall() - admin_services->started_at()) / NSEC_PER_SEC), "generation",
-        (json_int_t)g->id, "ready", (int)ready, "draining", (int)admin_services->draining(), "workers",
-        (int)workers_count(), "connections", "downstream", (int)(active + idle), "upstream",
-        (int)upstream_connections(g), "requests_total", (json_int_t)metrics_requests_total(), "reload", reload);
+    return json_pack("{s:s, s:i, s:I, s:I, s:o, s:b, s:b, s:i, s:{s:i, s:i}, s:i, s:I, s:f, s:o, s:o}", "version",
+                     PACKAGE_VERSION, "pid", (int)getpid(), "uptime_seconds",
+                     (json_int_t)((clock_wall() - admin_services->started_at()) / NSEC_PER_SEC), "generation",
+                     (json_int_t)g->id, "loaded_at", iso(g->loaded_at), "ready", (int)ready, "draining",
+                     (int)admin_services->draining(), "workers", (int)workers_count(), "connections", "downstream",
+                     (int)(active + idle), "upstream", (int)upstream_connections(g), "clients_active", (int)active,
+                     "requests_total", (json_int_t)metrics_requests_total(), "requests_per_second", rate_read(),
+                     "listeners", listeners(g), "reload", last_reload());
 }
 
 /* Gauges that are read off when asked for. */

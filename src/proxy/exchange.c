@@ -393,6 +393,8 @@ step_finish(struct exchange *x)
     timer_fini(&x->timer);
     iobuf_fini(&x->replay);
     w->exchanges--;
+    if (x->tunnel)
+        generation_count_tunnel(g, w->worker->id, -1);
     ds->ops->release(ds);
     generation_put(g, w->worker->id, g == w->gen);
     return STEP_WAIT;

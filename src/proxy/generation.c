@@ -169,6 +169,20 @@ generation_holders(const struct generation *g)
     return n;
 }
 
+struct generation_held
+generation_held(const struct generation *g)
+{
+    struct generation_held h = { .workers = atomic_load_explicit(&g->workers_on, memory_order_relaxed) };
+    for (unsigned i = 0; i < WORKER_MAX; i++) {
+        unsigned tunnels = atomic_load_explicit(&g->tunnels[i], memory_order_relaxed);
+        unsigned all = atomic_load_explicit(&g->holders[i], memory_order_relaxed);
+        tunnels = tunnels < all ? tunnels : all; /* read a moment apart */
+        h.tunnels += tunnels;
+        h.exchanges += all - tunnels;
+    }
+    return h;
+}
+
 /* Retired generations, service thread only. */
 static struct generation *retired;
 

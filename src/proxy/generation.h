@@ -74,6 +74,7 @@ struct generation {
     nsec_t drain_lag, drain_timeout;
 
     _Atomic unsigned holders[WORKER_MAX]; /* exchanges; each written by its own worker only */
+    _Atomic unsigned tunnels[WORKER_MAX]; /* those of them that have become tunnels; same */
     _Atomic unsigned workers_on;    /* workers that have it as their current one */
     void (*on_unused)(struct generation *g); /* service thread, once retired and without holders */
     struct generation *next_retired;
@@ -104,7 +105,22 @@ generation_hold(struct generation *g, unsigned worker)
 void generation_put(struct generation *g, unsigned worker, bool current);
 /* A worker has taken a newer one as its current one. */
 void generation_leave(struct generation *g);
-unsigned generation_holders(const struct generation *g);
+/* On its worker: an exchange that holds it has become a tunnel (1), or such a one is over (-1). */
+static inline void
+generation_count_tunnel(struct generation *g, unsigned worker, int change)
+{
+    unsigned n = atomic_load_explicit(&g->tunnels[worker], memory_order_relaxed) + (unsigned)change;
+    atomic_store_explicit(&g->tunnels[worker], n, memory_order_relaxed);
+}
+
+struct generation_held {
+    unsigned workers;   /* that give it to new exchanges */
+    unsigned exchanges; /* requests and their responses, streams included */
+    unsigned tunnels;   /* WebSockets and other upgraded connections */
+};
+/* Nothing else holds one: health checks, connections and states outlive it or were copied. Any thread. */
+struct generation_held generation_held(const struct generation *g);
+unsigned generation_holders(const struct generation *g); /* all of them */
 /* Called on the service thread when a newer one was published; on_unused comes when nobody is left. */
 void generation_retire(struct generation *g, void (*on_unused)(struct generation *));
 /* Those retired and still held, newest first; service thread. */

@@ -3,6 +3,7 @@
 
 #include "../base/parse.h"
 #include "forward.h"
+#include "worker.h"
 
 /* How the client will see the end of the body. A HEAD answer keeps the length that GET would have had. */
 static struct body_framing
@@ -31,6 +32,7 @@ static void
 open_tunnel(struct exchange *x)
 {
     x->tunnel = true;
+    generation_count_tunnel(x->gen, x->worker->worker->id, 1);
     x->body_sent = false; /* raw bytes from now on */
     iobuf_fini(&x->replay);
     x->ds->ops->upgraded(x->ds);

@@ -115,9 +115,9 @@ def test_config_modules_generations_status(w):
     assert set(modules) == {"circuit_breaker", "canary", "rate_limit"}
     assert all(re.fullmatch(r"\d+\.\d+", m["abi"]) and m["path"].endswith(".so") and m["version"] for m in modules.values())
     g = w.view("generations")
-    assert g[0]["id"] == 1 and set(g[0]) == {"id", "loaded_at", "holders"}
+    assert g[0]["id"] == 1 and set(g[0]) >= {"id", "loaded_at", "holders"}
     s = w.view("status")
-    assert set(s) == {"version", "pid", "uptime_seconds", "generation", "ready", "draining", "workers", "connections", "requests_total", "reload"}
+    assert set(s) >= {"version", "pid", "uptime_seconds", "generation", "ready", "draining", "workers", "connections", "requests_total", "reload"}
     assert (s["pid"], s["generation"], s["ready"], s["draining"], s["workers"]) == (w.process.pid, 1, True, False, 2)
     assert set(s["connections"]) == {"downstream", "upstream"} and set(s["reload"]) == {"ok", "at", "message"}
 
