@@ -16,9 +16,13 @@ struct admin_reload { /* the last reload */
     char message[512];
 };
 
+/* message is valid during the call only. */
+typedef void (*reload_done)(bool ok, const char *message, void *arg);
+
 struct admin_services { /* service thread */
     struct generation *(*generation)(void);                        /* the current one; NULL while starting */
-    void (*reload)(void (*done)(bool ok, const char *message, void *arg), void *arg);
+    void (*reload)(reload_done done, void *arg);
+    void (*dry_reload)(reload_done done, void *arg);                /* message: JSON where it is good */
     void (*drain)(void);
     bool (*draining)(void);
     const struct admin_reload *(*last_reload)(void);

@@ -6,16 +6,35 @@
 
 /* ---- the daemon ---- */
 
+/* Is the client still there? Else its request is over. */
+static bool
+still_waits(struct admin_request *r)
+{
+    bool gone = r->gone; /* r goes with its stream */
+    r->waiting = false;
+    if (gone)
+        r->ds->ops->release(r->ds);
+    return !gone;
+}
+
+static void
+on_planned(bool ok, const char *message, void *arg)
+{
+    struct admin_request *r = arg;
+    if (!still_waits(r))
+        return;
+    if (ok)
+        answer_text(r, 200, "application/json", slice_str(message));
+    else
+        answer_problem(r, 409, "bad_configuration", message);
+}
+
 static void
 on_reloaded(bool ok, const char *message, void *arg)
 {
     struct admin_request *r = arg;
-    r->waiting = false;
-    if (r->gone) {
-        struct down_stream *ds = r->ds;
-        ds->ops->release(ds);
+    if (!still_waits(r))
         return;
-    }
     if (ok)
         answer_json(r, 200, json_pack("{s:b, s:s}", "ok", 1, "message", message));
     else
@@ -25,8 +44,17 @@ on_reloaded(bool ok, const char *message, void *arg)
 void
 order_reload(struct admin_request *r)
 {
+    struct slice query = r->ds->req.query;
+    bool dry = slice_eq(query, SLICE("dry=on"));
+    if (!dry && query.n && !slice_eq(query, SLICE("dry=off"))) {
+        answer_problem(r, 400, "bad_query", "`dry=on` or `dry=off` is expected");
+        return;
+    }
     r->waiting = true;
-    admin_services->reload(on_reloaded, r);
+    if (dry)
+        admin_services->dry_reload(on_planned, r);
+    else
+        admin_services->reload(on_reloaded, r);
 }
 
 void

@@ -85,7 +85,7 @@ started_at(void)
 }
 
 static const struct admin_services services = {
-    reload_current, reload_ask, drain_begin, drain_on, reload_last, started_at,
+    reload_current, reload_ask, reload_ask_dry, drain_begin, drain_on, reload_last, started_at,
 };
 
 /* ---- life ---- */

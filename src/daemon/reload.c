@@ -13,6 +13,7 @@
 #include "drain.h"
 #include "load.h"
 #include "notify.h"
+#include "plan.h"
 #include "supervised.h"
 
 #include <malloc.h>
@@ -20,12 +21,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Somebody who waits for a reload. */
+/* Somebody who waits for a reload, or for what it would do. */
 struct waiter {
-    void (*done)(bool ok, const char *message, void *arg);
+    reload_done done;
     void *arg;
+    bool dry;
     struct waiter *next;
 };
+
+#define MESSAGE_MAX 65536 /* bytes of what a waiter is told of a failure */
+#define PLAN_MAX (64u << 20)
 
 static struct {
     char *path;
@@ -34,9 +39,10 @@ static struct {
     uint64_t last_id;
     bool asked;                /* root has opened for the load under way what it was denied */
     bool running;              /* from the first step to publication; the first generation's too */
-    struct waiter *now, *next; /* served by the load under way; by the one after it */
+    bool dry;                  /* the load under way will not be published */
+    struct waiter *now, *next; /* served by the load under way; by those after it, the latest first */
     struct generation *built;  /* by the helper thread */
-    struct strbuf text;
+    struct strbuf text, plan;
     struct admin_reload last;
     stats_id generation_metric, result_metric;
 } rl;
@@ -147,7 +153,7 @@ go_live(struct generation *g)
     proxy_publish(g, on_published);
 }
 
-/* ---- reload ---- */
+/* ---- who waits ---- */
 
 /* As much of a text as fits, without half a character at its end: it goes into JSON. */
 static void
@@ -158,6 +164,30 @@ copy_text(char *out, size_t room, const char *text)
     while (len > 0 && !utf8_valid(out, len))
         len--;
     out[len] = '\0';
+}
+
+/* What the last load has reported, for those who wait. */
+static const char *
+failure_text(void)
+{
+    if (rl.text.n == 0)
+        return "the configuration could not be built";
+    if (rl.text.n > MESSAGE_MAX)
+        rl.text.p[MESSAGE_MAX] = '\0';
+    return rl.text.p;
+}
+
+static void
+tell_waiters(bool ok, const char *message)
+{
+    struct waiter *w = rl.now;
+    rl.now = NULL;
+    while (w) {
+        struct waiter *next = w->next;
+        w->done(ok, message, w->arg);
+        free(w);
+        w = next;
+    }
 }
 
 static void
@@ -171,14 +201,7 @@ reload_record(bool ok, const char *message)
         log_notice(NULL, "reload: %s", message);
     else
         log_error(NULL, "reload failed, the running configuration stays: %.*s", (int)strcspn(message, "\n"), message);
-    struct waiter *w = rl.now;
-    rl.now = NULL;
-    while (w) {
-        struct waiter *next = w->next;
-        w->done(ok, rl.last.message, w->arg);
-        free(w);
-        w = next;
-    }
+    tell_waiters(ok, message);
 }
 
 static void
@@ -186,16 +209,25 @@ reload_build(void *arg)
 {
     (void)arg;
     strbuf_clear(&rl.text);
+    rl.text.truncated = false;
     rl.built = load_generation(load_conf(rl.path), rl.last_id + 1, &rl.text);
+}
+
+/* ---- reload ---- */
+
+static void
+load_over(void)
+{
+    rl.running = rl.asked = false;
+    grant_clear();
+    handover_drop_rest(); /* what was opened for it in vain */
 }
 
 /* The load under way is over: its message goes to all who wait for it, and the next one may begin. */
 static void
 reload_end(bool ok, const char *message)
 {
-    rl.running = rl.asked = false;
-    grant_clear();
-    handover_drop_rest(); /* what was opened for it in vain */
+    load_over();
     notify_reloaded();
     reload_record(ok, message);
     if (rl.next)
@@ -211,13 +243,33 @@ check_workers(const struct generation *g)
 }
 
 static void reload_finish(void *arg);
+static void dry_build(void *arg);
+static void dry_finish(void *arg);
+static void dry_end(bool ok, const char *message);
+
+static int
+offload_load(void)
+{
+    return rl.dry ? offload_run(dry_build, dry_finish, NULL) : offload_run(reload_build, reload_finish, NULL);
+}
+
+/* What a load that cannot be begun is told. */
+static void
+load_refused(void)
+{
+    const char *why = drain_on() ? "the daemon is draining" : "the helper threads are busy; try again";
+    if (rl.dry)
+        dry_end(false, why);
+    else
+        reload_end(false, why);
+}
 
 /* The same load once more, with what root has opened. */
 static void
-reload_again(void)
+load_again(void)
 {
-    if (offload_run(reload_build, reload_finish, NULL) != 0)
-        reload_end(false, drain_on() ? "the daemon is draining" : "the helper threads are busy; try again");
+    if (offload_load() != 0)
+        load_refused();
 }
 
 /* Was it for want of rights that root, in another process, still has? Then it comes again. */
@@ -226,9 +278,56 @@ ask_root(void)
 {
     if (rl.asked || !privilege_missed())
         return false;
-    rl.asked = supervised_ask(reload_again);
+    rl.asked = supervised_ask(load_again);
     return rl.asked;
 }
+
+/* ---- what it would do ---- */
+
+/* The live generation stays as long as this runs: nothing is published meanwhile. */
+static void
+dry_build(void *arg)
+{
+    (void)arg;
+    strbuf_clear(&rl.text);
+    strbuf_clear(&rl.plan);
+    struct generation *g = load_generation(load_conf(rl.path), rl.last_id + 1, &rl.text);
+    if (!g)
+        return;
+    if (plan_probe(rl.current, g, rl.asked) == 0) {
+        plan_write(rl.current, g, strbuf_slice(&rl.text), &rl.plan);
+    } else {
+        strbuf_clear(&rl.text);
+        conf_diagnostics(g->conf, &rl.text);
+    }
+    generation_free(g);
+}
+
+static void
+dry_end(bool ok, const char *message)
+{
+    load_over();
+    tell_waiters(ok, message);
+    strbuf_fini(&rl.plan);
+    strbuf_fini(&rl.text);
+    if (rl.next)
+        reload_begin();
+}
+
+static void
+dry_finish(void *arg)
+{
+    (void)arg;
+    bool ok = rl.plan.n > 0 && !rl.plan.truncated;
+    if (rl.plan.n == 0 && !drain_on() && ask_root())
+        return;
+    if (rl.plan.truncated)
+        dry_end(false, "the difference is too long to be told");
+    else
+        dry_end(ok, ok ? rl.plan.p : failure_text());
+}
+
+/* ---- reload ---- */
 
 /* Good news are told by on_published: an order is carried out when every worker serves by the new configuration. */
 static void
@@ -255,7 +354,7 @@ reload_finish(void *arg)
     if (text->n)
         fputs(text->p, stderr);
     if (!open) {
-        reload_end(false, text->n ? text->p : "the configuration could not be built");
+        reload_end(false, failure_text());
         return;
     }
     rl.last_id = g->id;
@@ -263,33 +362,63 @@ reload_finish(void *arg)
     go_live(g);
 }
 
+/* All who want the same as the one that has waited longest are served by one load. */
+static void
+take_waiters(void)
+{
+    struct waiter *later = NULL;
+    for (struct waiter *w = rl.next; w; w = w->next)
+        rl.dry = w->dry;
+    while (rl.next) {
+        struct waiter *w = rl.next, **to = w->dry == rl.dry ? &rl.now : &later;
+        rl.next = w->next;
+        w->next = *to;
+        *to = w;
+    }
+    while (later) { /* in the order in which they were */
+        struct waiter *w = later;
+        later = w->next;
+        w->next = rl.next;
+        rl.next = w;
+    }
+}
+
 static void
 reload_begin(void)
 {
     rl.running = true;
-    rl.now = rl.next;
-    rl.next = NULL;
+    take_waiters();
     privilege_missed(); /* not of this load */
-    notify_reloading();
-    if (offload_run(reload_build, reload_finish, NULL) != 0) {
-        rl.running = false;
-        notify_reloaded();
-        reload_record(false, drain_on() ? "the daemon is draining" : "the helper threads are busy; try again");
-    }
+    if (!rl.dry)
+        notify_reloading();
+    if (offload_load() != 0)
+        load_refused();
 }
 
-void
-reload_ask(void (*done)(bool ok, const char *message, void *arg), void *arg)
+static void
+ask(reload_done done, void *arg, bool dry)
 {
     if (drain_on()) {
         done(false, "the daemon is draining", arg);
         return;
     }
     struct waiter *w = xcalloc(1, sizeof *w);
-    *w = (struct waiter){ done, arg, rl.next };
+    *w = (struct waiter){ done, arg, dry, rl.next };
     rl.next = w;
     if (!rl.running)
         reload_begin();
+}
+
+void
+reload_ask(reload_done done, void *arg)
+{
+    ask(done, arg, false);
+}
+
+void
+reload_ask_dry(reload_done done, void *arg)
+{
+    ask(done, arg, true);
 }
 
 struct generation *
@@ -339,6 +468,7 @@ reload_init(const char *path, struct resolver *resolver)
     rl.path = xstrdup(path);
     rl.resolver = resolver;
     strbuf_init(&rl.text, 1 << 20);
+    strbuf_init(&rl.plan, PLAN_MAX);
     rl.generation_metric = stats_series(
         stats_family("weir_config_generation", STATS_GAUGE, "Number of the live configuration.", NULL, 0, NULL, 0),
         NULL);
@@ -366,6 +496,7 @@ reload_fini(void)
         rl.current = NULL;
     }
     strbuf_fini(&rl.text);
+    strbuf_fini(&rl.plan);
     free(rl.path);
     rl.path = NULL;
 }

@@ -15,7 +15,9 @@ void reload_init(const char *path, struct resolver *resolver);
 struct generation *reload_first(struct conf *conf);
 void reload_go_live(struct generation *g); /* the first one, once the workers run */
 /* Loads the file anew off the data path; done comes later, or at once where weir is draining. */
-void reload_ask(void (*done)(bool ok, const char *message, void *arg), void *arg);
+void reload_ask(reload_done done, void *arg);
+/* Says what that would change, and changes nothing. message: the plan as JSON (plan.h), or why the file is not good. */
+void reload_ask_dry(reload_done done, void *arg);
 struct generation *reload_current(void); /* NULL before the first is live */
 const struct admin_reload *reload_last(void);
 void reload_fini(void); /* also the generation; no worker runs any more */

@@ -21,11 +21,19 @@ struct policy_use {
 
 #define POLICY_MAX 64 /* policies of one route */
 
+/* A run-time state that a policy asked for when it was configured. */
+struct policy_hold {
+    const struct weir_policy *policy;
+    const struct weir_state *state; /* compared, never followed */
+    struct policy_hold *next;
+};
+
 /* The policies of a generation configured so far. Zero all but the arena; policy_scope_release gives back what it
  * holds. */
 struct policy_scope {
     struct arena *arena;          /* of the generation */
     struct weir_policy *policies; /* by line: a policy written in `host` is configured once and shared by its routes */
+    struct policy_hold *holds, *last_hold; /* those of one policy follow each other */
     struct policy_around { /* what holds at the top, and in the host that was asked about last */
         const struct weir_conf *block;
         struct policy_use uses[POLICY_MAX];
@@ -48,6 +56,7 @@ void policy_start(struct weir_policy *p);              /* service thread, once t
 void policy_release(struct weir_policy *p);            /* the generation is gone; idempotent */
 const char *policy_name(const struct weir_policy *p);  /* "jwt" */
 const char *policy_mode(const struct weir_policy *p);  /* "enforce" "shadow" "off" */
+struct slice policy_scope_name(const struct weir_policy *p); /* where it is written: a route's name, a host, "top" */
 const char *policy_line(const struct weir_policy *p);  /* "gateway.conf:40" */
 bool policy_names_target(const struct weir_policy *p); /* has a target phase */
 struct slice policy_default_target(const struct weir_policy *p);

@@ -16,7 +16,7 @@ fill(void)
     host_fill_exchange(&table);
     host_fill_world(&table);
     host_fill_fetch(&table);
-    table.state_get = keyed_state_get;
+    table.state_get = policy_state_get;
     table.state_data = keyed_state_data;
     table.state_hold = keyed_state_hold;
     table.state_put = keyed_state_put;

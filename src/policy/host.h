@@ -9,6 +9,8 @@ void host_fill_exchange(struct weir_host *h); /* host_exchange.c: the exchange a
 void host_fill_world(struct weir_host *h);    /* host_world.c: clock, random, log, metrics, threads, timers, stores */
 void host_fill_fetch(struct weir_host *h);    /* host_fetch.c */
 
+/* The same, noted for the policy that is being configured on this thread. */
+struct weir_state *policy_state_get(const char *key, size_t size, void (*init)(void *), void (*fini)(void *));
 struct weir_state *keyed_state_get(const char *key, size_t size, void (*init)(void *), void (*fini)(void *));
 void *keyed_state_data(struct weir_state *s);
 void keyed_state_hold(struct weir_state *s);

@@ -1,4 +1,5 @@
 #include "policy.h"
+#include "host.h"
 #include "order.h"
 
 #include "../base/hash.h"
@@ -138,8 +139,45 @@ read_host_part(struct weir_policy *p)
     p->salt = hash_stable(p->name);
 }
 
+/* Whose configure runs on this thread. */
+static __thread struct {
+    struct policy_scope *scope;
+    const struct weir_policy *policy;
+} configuring;
+
+struct weir_state *
+policy_state_get(const char *key, size_t size, void (*init)(void *), void (*fini)(void *))
+{
+    struct weir_state *state = keyed_state_get(key, size, init, fini);
+    struct policy_scope *s = configuring.scope;
+    struct policy_hold *h;
+
+    if (!s)
+        return state;
+    h = arena_alloc(s->arena, sizeof(*h));
+    *h = (struct policy_hold){ configuring.policy, state, NULL };
+    if (s->last_hold)
+        s->last_hold->next = h;
+    else
+        s->holds = h;
+    s->last_hold = h;
+    return state;
+}
+
+static int
+configure(struct policy_scope *s, struct weir_policy *p)
+{
+    int rc;
+
+    configuring.scope = s;
+    configuring.policy = p;
+    rc = p->def->configure(p, p->line, &p->config);
+    configuring.scope = NULL;
+    return rc;
+}
+
 static struct weir_policy *
-make(const struct policy_scope *s, const struct weir_conf *line, struct slice scope_name)
+make(struct policy_scope *s, const struct weir_conf *line, struct slice scope_name)
 {
     const struct module *m = module_of_row(conf_row(line));
     struct weir_policy *p;
@@ -158,7 +196,7 @@ make(const struct policy_scope *s, const struct weir_conf *line, struct slice sc
     p->scope = arena_slice(s->arena, scope_name);
     p->at = conf_at(line);
     read_host_part(p);
-    if (m->def->configure(p, line, &p->config) != 0) {
+    if (configure(s, p) != 0) {
         p->released = true; /* what it had made so far is its own to undo */
         if (conf_errors(conf_of(line)) == errors)
             conf_error(line, -1, "module `%s` refused this block without saying why", m->def->name);
@@ -247,6 +285,12 @@ const char *
 policy_mode(const struct weir_policy *p)
 {
     return policy_mode_name(p->mode);
+}
+
+struct slice
+policy_scope_name(const struct weir_policy *p)
+{
+    return p->scope;
 }
 
 const char *

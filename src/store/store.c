@@ -159,6 +159,12 @@ store_url_shown(const struct store *s)
 }
 
 bool
+store_same_state(const struct store *a, const struct store *b)
+{
+    return a->state && a->state == b->state;
+}
+
+bool
 store_required(const struct store *s)
 {
     return s->required;

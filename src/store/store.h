@@ -31,6 +31,8 @@ void store_free(struct store *s); /* any thread. The last store of a name and UR
 
 const char *store_name(const struct store *s);
 const char *store_url_shown(const struct store *s); /* password as *** */
+/* Have both the same run-time state: connections, breaker? Any thread that holds their generations. */
+bool store_same_state(const struct store *a, const struct store *b);
 bool store_required(const struct store *s);
 /* "up", "down", "connecting"; latency of the last replies in ms, -1: none. Service thread. */
 const char *store_state(const struct store *s, double *latency_ms);

@@ -288,6 +288,28 @@ cluster_endpoints(struct cluster *c, endpoint_visit fn, void *arg)
         fn(set->entries[i].e, arg);
 }
 
+void
+cluster_lines(const struct cluster *c, void (*fn)(const char *text, void *arg), void *arg)
+{
+    const struct cluster_private *p = c->priv;
+    char text[ADDR_TEXT_MAX];
+    unsigned i;
+
+    for (i = 0; i < p->n_lines; i++) {
+        if (p->lines[i].literal)
+            addr_format(&p->lines[i].addr, text);
+        fn(p->lines[i].literal ? text : p->lines[i].authority, arg);
+    }
+}
+
+bool
+cluster_same_checks(const struct cluster *a, const struct cluster *b)
+{
+    const struct health_conf *h = a->priv->health, *k = b->priv->health;
+
+    return h && k ? h->identity == k->identity : !h && !k;
+}
+
 struct endpoint_state *
 cluster_endpoint(struct cluster *c, struct slice address)
 {

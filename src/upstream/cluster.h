@@ -105,6 +105,10 @@ struct slice cluster_server_name(const struct cluster *c, const struct endpoint_
 /* ---- views and orders; service thread ---- */
 typedef void (*endpoint_visit)(struct endpoint_state *e, void *arg);
 void cluster_endpoints(struct cluster *c, endpoint_visit fn, void *arg);
+/* The `endpoint` lines as they are written. Any thread that holds the generation. */
+void cluster_lines(const struct cluster *c, void (*fn)(const char *text, void *arg), void *arg);
+/* Do the health checks of both ask the same? Then their results go over from one to the other. Any such thread. */
+bool cluster_same_checks(const struct cluster *a, const struct cluster *b);
 /* By address, or as written; NULL: none. No reference. */
 struct endpoint_state *cluster_endpoint(struct cluster *c, struct slice address);
 const char *balance_name(enum balance b);

@@ -42,6 +42,12 @@ reload(void (*done)(bool, const char *, void *), void *arg)
 }
 
 static void
+dry_reload(void (*done)(bool, const char *, void *), void *arg)
+{
+    done(false, "would not do", arg);
+}
+
+static void
 drain(void)
 {
     draining = true;
@@ -65,7 +71,7 @@ started_at(void)
     return clock_wall() - 5 * NSEC_PER_SEC;
 }
 
-static const struct admin_services services = { generation, reload, drain, is_draining, last_reload, started_at };
+static const struct admin_services services = { generation, reload, dry_reload, drain, is_draining, last_reload, started_at };
 
 static struct generation *
 build(const char *text, int errors)
