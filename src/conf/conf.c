@@ -14,6 +14,7 @@ conf_new(void)
     arena_init(&c->arena);
     c->regs_end = &c->regs;
     c->sources_end = &c->sources;
+    c->files = files_new();
     c->main = name_get(c, SLICE("main"));
     c->root = line_new(c, NULL, c->main);
     c->root->has_block = true;
@@ -32,6 +33,7 @@ conf_free(struct conf *c)
     for (int i = 0; i < NAMED_MAX; i++)
         name_map_fini(&c->named[i].by_arg);
     free(c->diags);
+    conf_files_put(c->files);
     arena_fini(&c->arena);
     free(c);
 }

@@ -113,6 +113,9 @@ const struct weir_conf *conf_get(const struct weir_conf *block, const char *name
 /* Absolute path of a file named on this line. */
 /* (A leading "file:" is cut.) */
 struct slice conf_path(const struct weir_conf *line, struct slice path);
+/* The same for a file whose content the configuration takes: it is noted with what it holds (files.h). Building thread
+ * only. */
+struct slice conf_input(const struct weir_conf *line, struct slice path);
 
 /* --- showing --- */
 /* The effective configuration with defaults; parses back to the same. Secrets as ***, files absolute (values of type

@@ -7,6 +7,7 @@
 
 #include "../base/name_map.h"
 #include "conf.h"
+#include "files.h"
 
 #include <sys/types.h>
 
@@ -99,8 +100,18 @@ void source_release(struct source *s); /* its text */
  * it cannot be read. identity: whose device and inode are noted; NULL: nobody's. */
 struct slice source_read(struct conf *c, const char *path, size_t max, struct source *identity, const char **why);
 struct slice source_line(const struct place *at, uint32_t *column); /* the line without its end; column from 0 */
+/* The whole of a regular file, malloced; p NULL with errno: it cannot be read. At most 64 MiB. */
+struct slice source_content(const char *path);
 /* A path as the file of this source means it. */
 struct slice source_path(struct arena *a, const struct source *s, struct slice path);
+
+/* --- files.c --- */
+struct conf_files *files_new(void);
+uint64_t files_digest(struct slice content);
+/* Which files a pattern finds. */
+uint64_t files_names_digest(const char *pattern);
+/* The first note of a path counts. digest 0: it could not be read. */
+void files_note(struct conf *c, enum conf_file_kind kind, const char *path, uint64_t digest);
 
 /* --- values --- */
 union value {
@@ -241,6 +252,7 @@ struct conf {
     } named[NAMED_MAX];
     struct reg *regs, **regs_end;
     struct source *sources, **sources_end;
+    struct conf_files *files; /* a reference */
     unsigned n_sources;
     size_t text_size;
     struct diag *diags;    /* owned */

@@ -110,6 +110,7 @@ include_glob(const struct includer *in, struct slice path)
     glob_t found = { 0 };
     int rc;
 
+    files_note(in->line->conf, CONF_FILE_PATTERN, pattern.p, files_names_digest(pattern.p));
     glob_errno = 0;
     rc = glob(pattern.p, 0, on_glob_error, &found);
     if (rc == GLOB_NOSPACE)

@@ -5,6 +5,7 @@ src_conf_libconf_a_SOURCES = \
 	src/conf/diag.c \
 	src/conf/diff.c \
 	src/conf/dump.c \
+	src/conf/files.c src/conf/files.h \
 	src/conf/get.c \
 	src/conf/help.c \
 	src/conf/include.c \

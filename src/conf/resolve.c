@@ -79,6 +79,8 @@ add_file(struct resolver *r, const char *at, struct slice name)
 
     if (name.n)
         content = source_read(r->conf, path.p, CONF_VALUE_MAX, NULL, &why);
+    if (name.n)
+        files_note(r->conf, CONF_FILE_CONTENT, path.p, content.p ? files_digest(content) : 0);
     memory = (char *)content.p;
     if (memory)
         why = memchr(memory, '\0', content.n) ? "it holds a NUL byte" : NULL;

@@ -83,6 +83,24 @@ source_read(struct conf *c, const char *path, size_t max, struct source *identit
     return content;
 }
 
+struct slice
+source_content(const char *path)
+{
+    struct slice content = SLICE_NONE;
+    char room[GRANT_NAME_MAX];
+    const char *why;
+    int fd = open(grant_name(path, room), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), error = errno;
+
+    if (fd >= 0 && refuse_kind(fd, NULL))
+        error = EINVAL;
+    else if (fd >= 0)
+        content = read_all(fd, CONF_TEXT_MAX, &why);
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return content;
+}
+
 /* The directory of a path, absolute, with a slash at its end. */
 static const char *
 dir_of(struct arena *a, const char *path)
@@ -108,13 +126,24 @@ enlist(struct conf *c, struct source *s)
     c->sources_end = &s->next;
 }
 
+static void
+note(struct conf *c, const struct source *s, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    files_note(c, CONF_FILE_SOURCE, arena_printf(&c->arena, "%s%s", s->dir, slash ? slash + 1 : path).p,
+               s->text.p ? files_digest(s->text) : 0);
+}
+
 struct source *
 source_open(struct conf *c, const char *path, const char *shown, struct source *parent, const char **why)
 {
     struct source *s = arena_zalloc(&c->arena, sizeof(*s));
 
     s->parent = parent;
+    s->dir = dir_of(&c->arena, path);
     s->text = source_read(c, path, CONF_FILE_MAX, s, why);
+    note(c, s, path);
     if (!s->text.p)
         return NULL;
     s->memory = (char *)s->text.p;
@@ -125,7 +154,6 @@ source_open(struct conf *c, const char *path, const char *shown, struct source *
     }
     c->text_size += s->text.n;
     s->name = arena_strndup(&c->arena, shown, strlen(shown));
-    s->dir = dir_of(&c->arena, path);
     enlist(c, s);
     return s;
 }

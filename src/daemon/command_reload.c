@@ -55,6 +55,10 @@ print_change(json_t *c)
     printf("  %s %s", sign, admin_text(c, "path"));
     if (strcmp(change, "moved") == 0)
         printf(": another place in the order");
+    if (strcmp(admin_text(c, "kind"), "file") == 0) {
+        printf("\n      another content\n");
+        return;
+    }
     print_place(c);
     if (admin_true(c, "secret"))
         printf("      another secret: %s\n", now);
@@ -67,7 +71,8 @@ print_change(json_t *c)
 /* The kinds in the order in which they are of interest; all others follow. */
 static const char *const kinds[][2] = { { "route", "routes" },    { "upstream", "upstreams" },
                                         { "policy", "policies" }, { "listener", "listeners" },
-                                        { "store", "stores" },    { NULL, "settings" } };
+                                        { "store", "stores" },    { "file", "files" },
+                                        { NULL, "settings" } };
 #define KINDS (sizeof kinds / sizeof *kinds)
 
 static size_t

@@ -68,6 +68,12 @@ const struct weir_directive daemon_rows[] = {
       .args = (const struct weir_arg[]){ { .name = "on | off", .type = WEIR_T_BOOL }, { 0 } },
       .def = "off", .help = "Whether a crash may leave a core dump, with keys and tokens in it. "
                             "A change needs a restart." },
+    { .name = "watch", .in = "main",
+      .args = (const struct weir_arg[]){ { .name = "on|off", .type = WEIR_T_BOOL }, { 0 } },
+      .def = "off",
+      .help = "Whether a change of this file reloads it: or of an included file, a certificate, a key, a key set in a "
+              "file, or a ${file:} value, however it was replaced. Nothing may have changed for 200 ms before, and at "
+              "most one reload is begun in a second. A file that is not good leaves what runs." },
     { 0 },
 };
 

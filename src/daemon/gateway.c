@@ -12,6 +12,7 @@
 #include "../proxy/worker.h"
 #include "daemon_conf.h"
 #include "drain.h"
+#include "file_watch.h"
 #include "init.h"
 #include "notify.h"
 #include "reload.h"
@@ -39,6 +40,24 @@ reload_done_quietly(bool ok, const char *message, void *arg)
     (void)ok;
     (void)message;
     (void)arg;
+}
+
+static void
+on_file_reload_done(bool ok, const char *message, void *arg)
+{
+    (void)ok;
+    (void)message;
+    (void)arg;
+    file_watch_asked();
+}
+
+static void
+on_file_change(void)
+{
+    if (drain_on())
+        file_watch_follow(NULL, false);
+    else
+        reload_ask(on_file_reload_done, NULL);
 }
 
 static void
@@ -127,6 +146,7 @@ start_housekeeping(void)
 {
     static const int signals[] = { SIGHUP, SIGTERM, SIGINT, SIGUSR1, SIGUSR2 };
     drain_init(gw.loop);
+    file_watch_init(gw.loop, on_file_change);
     timer_init(&gw.sweep_timer, gw.loop, on_sweep);
     timer_after(&gw.sweep_timer, SWEEP_EVERY);
     gw.warned_at = clock_now(); /* the first configuration has its say when it goes live */
@@ -142,6 +162,7 @@ static void
 gateway_fini(void)
 {
     admin_fini();
+    file_watch_fini();
     if (gw.resolver)
         resolver_free(gw.resolver);
     watchdog_stop();

@@ -1,5 +1,6 @@
 #include "plan.h"
 
+#include "../conf/files.h"
 #include "daemon_conf.h"
 
 #include <errno.h>
@@ -79,6 +80,22 @@ on_difference(const struct conf_difference *d, void *arg)
     member(out, ",", "was_at", d->was_at);
     member(out, ",", "now_at", d->now_at);
     strbuf_addf(out, ",\"secret\":%s}", d->secret ? "true" : "false");
+}
+
+/* Certificates, keys and values whose file has another content. */
+static void
+tell_files(struct plan *p, const struct conf_files *was, const struct conf_files *now)
+{
+    for (const struct conf_file *f = conf_files_first(now); f; f = f->next) {
+        const struct conf_file *old = conf_files_find(was, f->path);
+        if (f->kind != CONF_FILE_CONTENT || !old || old->digest == f->digest)
+            continue;
+        p->count[CONF_CHANGED]++;
+        member(&p->changes, p->changes.n ? ",\n  {" : "\n  {", "change", "changed");
+        member(&p->changes, ",", "kind", "file");
+        member(&p->changes, ",", "path", f->path);
+        strbuf_adds(&p->changes, ",\"was\":null,\"now\":null,\"was_at\":null,\"now_at\":null,\"secret\":true}");
+    }
 }
 
 /* ---- state ---- */
@@ -244,6 +261,7 @@ plan_write(const struct generation *was, struct generation *now, struct slice wa
     struct conf_diff_events events = { on_difference, order_matters, &p };
     strbuf_init(&p.changes, json->cap);
     conf_diff(was->conf, now->conf, &events);
+    tell_files(&p, conf_files(was->conf), conf_files(now->conf));
     strbuf_addf(json, "{\"ok\":true,\"generation\":%llu", (unsigned long long)was->id);
     strbuf_addf(json, ",\n \"added\":%u,\"removed\":%u,\"changed\":%u,\"moved\":%u", p.count[CONF_ADDED],
                 p.count[CONF_REMOVED], p.count[CONF_CHANGED], p.count[CONF_MOVED]);

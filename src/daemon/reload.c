@@ -11,6 +11,7 @@
 #include "../proxy/worker.h"
 #include "daemon_conf.h"
 #include "drain.h"
+#include "file_watch.h"
 #include "load.h"
 #include "notify.h"
 #include "plan.h"
@@ -42,6 +43,8 @@ static struct {
     bool dry;                  /* the load under way will not be published */
     struct waiter *now, *next; /* served by the load under way; by those after it, the latest first */
     struct generation *built;  /* by the helper thread */
+    struct conf_files *files;  /* of the load under way; a reference, or NULL */
+    bool watch;                /* of the live generation */
     struct strbuf text, plan;
     struct admin_reload last;
     stats_id generation_metric, result_metric;
@@ -115,6 +118,7 @@ on_published(struct generation *g)
         log_warning(NULL, "%s has no `listener`: nobody is served", rl.path);
     stats_gauge_set(rl.generation_metric, (double)g->id);
     set_log_level(g);
+    rl.watch = conf_get_int(conf_root(g->conf), "watch") != 0;
     conf_seal(g->conf); /* its texts were for diagnostics */
     log_addresses(g, old, "serving");
     tls_warn(g);
@@ -130,6 +134,7 @@ on_published(struct generation *g)
     unsigned unused = handover_drop_rest();
     if (unused)
         log_warning(NULL, "%u of the sockets that were handed over are no listener's; closed", unused);
+    file_watch_follow(conf_files(g->conf), rl.watch);
     log_notice(NULL, "weir is serving with %s", rl.path);
     notify_ready();
     rl.running = false;
@@ -210,10 +215,13 @@ reload_build(void *arg)
     (void)arg;
     strbuf_clear(&rl.text);
     rl.text.truncated = false;
-    rl.built = load_generation(load_conf(rl.path), rl.last_id + 1, &rl.text);
+    struct conf *conf = load_conf(rl.path);
+    conf_files_put(rl.files); /* of a first try without root */
+    rl.files = conf_files_hold(conf_files(conf)); /* also when it is not good */
+    rl.built = load_generation(conf, rl.last_id + 1, &rl.text);
 }
 
-/* ---- reload ---- */
+/* ---- a load ---- */
 
 static void
 load_over(void)
@@ -229,6 +237,10 @@ reload_end(bool ok, const char *message)
 {
     load_over();
     notify_reloaded();
+    if (rl.files)
+        file_watch_follow(rl.files, rl.watch);
+    conf_files_put(rl.files);
+    rl.files = NULL;
     reload_record(ok, message);
     if (rl.next)
         reload_begin();
@@ -497,6 +509,8 @@ reload_fini(void)
     }
     strbuf_fini(&rl.text);
     strbuf_fini(&rl.plan);
+    conf_files_put(rl.files);
+    rl.files = NULL;
     free(rl.path);
     rl.path = NULL;
 }

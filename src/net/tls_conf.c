@@ -31,8 +31,8 @@ tls_conf_pairs(const struct weir_conf *tls, struct arena *arena, struct tls_pair
     cert = conf_find(tls, "certificate");
     key = conf_find(tls, "key");
     for (; cert && key; cert = conf_next(cert), key = conf_next(key))
-        (*pairs)[(*n)++] = (struct tls_pair){ .certificate = conf_path(cert, conf_arg(cert, 0)).p,
-                                              .key = conf_path(key, conf_arg(key, 0)).p,
+        (*pairs)[(*n)++] = (struct tls_pair){ .certificate = conf_input(cert, conf_arg(cert, 0)).p,
+                                              .key = conf_input(key, conf_arg(key, 0)).p,
                                               .password = conf_opt(key, "password") };
     if (cert)
         conf_error(cert, -1, "this certificate has no `key` line of its own");

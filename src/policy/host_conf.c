@@ -112,7 +112,7 @@ read_all(int fd, struct arena *arena, struct weir_str *out)
 static const struct weir_str *
 host_conf_file(struct weir_policy *p, const struct weir_conf *line, struct weir_str path)
 {
-    struct slice full = conf_path(line, slice_of_str(path));
+    struct slice full = conf_input(line, slice_of_str(path));
     struct weir_str *out = arena_zalloc(p->arena, sizeof(*out));
     const char *name = arena_strndup(p->arena, full.p, full.n);
     char room[GRANT_NAME_MAX];

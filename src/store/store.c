@@ -108,7 +108,7 @@ store_build(const struct weir_conf *block, struct arena *arena)
     if (is_masked(settings.url))
         return s;
     if (ca)
-        settings.ca = arena_slice(arena, conf_path(ca, conf_arg(ca, 0)));
+        settings.ca = arena_slice(arena, conf_input(ca, conf_arg(ca, 0)));
     s->state = store_state_get(&settings, &e);
     if (!s->state) {
         conf_error(ca ? ca : url, -1, "%s", e.text);

@@ -317,7 +317,7 @@ read_tls(const struct weir_conf *block, struct arena *arena, struct cluster *c)
     if (tls_conf_pairs(tls, arena, &pair, &n) < 0)
         return -1;
     ca = conf_find(tls, "ca");
-    conf.ca = ca ? conf_path(ca, conf_arg(ca, 0)).p : NULL;
+    conf.ca = ca ? conf_input(ca, conf_arg(ca, 0)).p : NULL;
     conf.verify = conf_get_int(tls, "verify") != 0;
     conf.resume = conf_get_int(tls, "session_reuse") != 0;
     conf.pair = n ? pair : NULL;

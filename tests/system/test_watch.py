@@ -1,0 +1,206 @@
+"""`watch on;`: files that change are loaded by themselves, however they are replaced."""
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from harness import Conn, eventually, run_weir
+
+CONF = """watch on;
+route / { respond 200 @SAYS@; }
+"""
+
+
+def says(w, what, path="/"):
+    eventually(lambda: w.get(path).text == what, f"`{what}` from {path}")
+
+
+def generation(w):
+    return w.view("status")["generation"]
+
+
+def watches(w):
+    fds = f"/proc/{w.process.pid}/fd"
+    return sum(os.readlink(os.path.join(fds, fd)) == "anon_inode:inotify" for fd in os.listdir(fds))
+
+
+def put(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as f:
+        f.write(text)
+
+
+def test_off_by_default(weir):
+    w = weir("route / { respond 200; }")
+    assert watches(w) == 0
+    assert w.reload(CONF, SAYS="one")[0] == 200
+    eventually(lambda: watches(w) == 1, "the watch")
+    w.write(CONF.replace("watch on;", "watch off;"), SAYS="two")
+    says(w, "two")
+    eventually(lambda: watches(w) == 0, "the watch to end")
+
+
+def test_the_file_itself(weir):
+    w = weir(CONF, SAYS="one")
+    says(w, "one")
+    w.write(CONF, SAYS="two")  # renamed over
+    says(w, "two")
+    w.stderr.wait(lambda line: "watch: " in line and "gateway.conf has changed" in line, "a line that says so")
+    put(w.path, w.text(CONF.replace("@SAYS@", "three")))  # written in place
+    says(w, "three")
+    os.remove(w.path)
+    w.stderr.wait(lambda line: "reload failed" in line, "a load without a file")
+    says(w, "three")
+    w.write(CONF, SAYS="four")
+    says(w, "four")
+    # What is written anew but says the same is no reason to reload.
+    before = generation(w)
+    w.write(CONF, SAYS="four")
+    os.utime(w.path)
+    w.write(CONF, SAYS="five")
+    says(w, "five")
+    assert generation(w) == before + 1
+
+
+def test_a_bad_file_leaves_what_runs(weir):
+    w = weir(CONF, SAYS="one")
+    w.write("watch on;\nnonsense;")
+    w.stderr.wait(lambda line: "reload failed, the running configuration stays" in line and "nonsense" in line, "the failure")
+    says(w, "one")
+    assert generation(w) == 1 and w.metric("weir_config_last_reload_success") == 0
+    assert w.view("generations")[0]["reload"]["ok"] is False
+    w.write(CONF, SAYS="two")
+    says(w, "two")
+    assert w.metric("weir_config_last_reload_success") == 1 and generation(w) == 2
+    assert w.stderr.count(lambda line: "reload failed" in line) == 1
+
+
+def test_included_files(weir):
+    w = weir("watch on;\ninclude conf.d/*.conf;\nroute / { respond 200 top; }")
+    d = os.path.join(w.dir, "conf.d")
+    put(d + "/a.conf", "route /a { respond 200 a; }")  # in a directory that was not there
+    says(w, "a", "/a")
+    put(d + "/b.conf", "route /b { respond 200 b; }\ninclude ../more.inc;")
+    w.stderr.wait(lambda line: "more.inc" in line, "word of what is missing")
+    put(w.dir + "/more.inc", "route /c { respond 200 c; }")
+    says(w, "c", "/c")
+    put(w.dir + "/more.inc", "route /c { respond 200 d; }")
+    says(w, "d", "/c")
+    os.remove(d + "/b.conf")
+    says(w, "top", "/b")
+    says(w, "top", "/c")
+    before = generation(w)
+    put(d + "/not-included", "nonsense;")
+    put(d + "/e.conf", "route /e { respond 200 e; }")
+    says(w, "e", "/e")
+    assert generation(w) == before + 1
+
+
+def test_values_and_links(weir, tmp_path):
+    """The value's file is behind links, one of them in the middle of its path."""
+    for n in "12":
+        put(f"{tmp_path}/releases/{n}/value", f"release{n}\n")
+    os.symlink("releases/1", tmp_path / "current")
+    w = weir('watch on;\nroute / { respond 200 "${file:@V@}"; }', V=tmp_path / "current" / "value")
+    says(w, "release1")
+    os.symlink("releases/2", tmp_path / "new")
+    os.rename(tmp_path / "new", tmp_path / "current")
+    says(w, "release2")
+    put(f"{tmp_path}/releases/2/value", "again\n")
+    says(w, "again")
+    shutil.rmtree(tmp_path / "releases" / "2")
+    w.stderr.wait(lambda line: "reload failed" in line, "the failure")
+    put(f"{tmp_path}/releases/2/value", "back\n")
+    says(w, "back")
+
+
+class ConfigMap:
+    """A directory as kubelet writes it: files are links through ..data, which is exchanged as a whole."""
+
+    def __init__(self, path):
+        self.path, self.n = path, 0
+
+    def write(self, **files):
+        self.n += 1
+        put_in = os.path.join(self.path, f"..2026_{self.n}")
+        os.makedirs(put_in)
+        for name, text in files.items():
+            put(os.path.join(put_in, name), text)
+        os.symlink(f"..2026_{self.n}", os.path.join(self.path, "..data_tmp"))
+        os.rename(os.path.join(self.path, "..data_tmp"), os.path.join(self.path, "..data"))
+        for name in files:
+            link = os.path.join(self.path, name)
+            if not os.path.lexists(link):
+                os.symlink(f"..data/{name}", link)
+        if self.n > 1:
+            shutil.rmtree(os.path.join(self.path, f"..2026_{self.n - 1}"))
+
+
+def test_a_config_map(weir, tmp_path):
+    m = ConfigMap(tmp_path / "cm")
+    w = weir(CONF, SAYS="own")
+    m.write(**{"gateway.conf": w.text(CONF.replace("@SAYS@", "one"))})
+    os.symlink(m.path / "gateway.conf", w.path + ".new")
+    os.rename(w.path + ".new", w.path)
+    says(w, "one")
+    for n in range(2, 6):
+        m.write(**{"gateway.conf": w.text(CONF.replace("@SAYS@", f"version{n}"))})
+        says(w, f"version{n}")
+    m.write(**{"gateway.conf": "nonsense;"})
+    w.stderr.wait(lambda line: "reload failed" in line, "the failure")
+    m.write(**{"gateway.conf": w.text(CONF.replace("@SAYS@", "last"))})
+    says(w, "last")
+
+
+def certificate(d, name):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2", "-keyout", f"{d}/tls.key.new", "-out", f"{d}/tls.crt.new"],
+                   check=True, capture_output=True)
+
+
+def test_certificates(weir, tmp_path):
+    import ssl
+    certificate(tmp_path, "first")
+    for f in "tls.key", "tls.crt":
+        os.rename(tmp_path / (f + ".new"), tmp_path / f)
+    w = weir("watch on;\nlistener main { bind @LISTEN@; tls { certificate @D@/tls.crt; key @D@/tls.key; } }\nroute / { respond 200; }", D=tmp_path)
+
+    def serial():
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with Conn(w.port.address, tls=context) as c:
+            return c.sock.getpeercert(True)
+    before = serial()
+    certificate(tmp_path, "second")
+    for f in "tls.key", "tls.crt":  # one after the other: together they are quiet
+        os.rename(tmp_path / (f + ".new"), tmp_path / f)
+    eventually(lambda: serial() != before, "the new certificate")
+    # A dry run would have said that it is another one.
+    w.write("watch off;\nlistener main { bind @LISTEN@; tls { certificate @D@/tls.crt; key @D@/tls.key; } }\nroute / { respond 200; }")
+    eventually(lambda: watches(w) == 0, "the watch to end")
+    certificate(tmp_path, "third")
+    for f in "tls.key", "tls.crt":
+        os.rename(tmp_path / (f + ".new"), tmp_path / f)
+    done = run_weir("reload", "--dry", "--admin", "unix:" + w.admin_path)
+    assert done.returncode == 0 and f"files\n  ~ {tmp_path}/tls.crt\n      another content\n" in done.stdout
+
+
+def test_many_changes_are_few_reloads(weir):
+    w = weir(CONF, SAYS="one")
+    for n in range(200):
+        w.write(CONF, SAYS=f"change{n}")
+    says(w, "change199")
+    asked = w.stderr.count(lambda line: "watch: " in line)
+    assert 1 <= asked <= 10 and generation(w) == 1 + asked
+
+
+@pytest.mark.workers
+def test_changes_and_orders_together(weir):
+    w = weir(CONF, SAYS="one")
+    for n in range(20):
+        w.write(CONF, SAYS=f"change{n}")
+        assert w.reload()[0] == 200
+        assert w.get("/").text == f"change{n}"
+    w.write(CONF, SAYS="last")
+    says(w, "last")
