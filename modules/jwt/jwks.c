@@ -61,6 +61,15 @@ jwks_keys(struct jwks *j)
     return s;
 }
 
+bool
+jwks_settled(struct jwks *j)
+{
+    pthread_mutex_lock(&j->lock);
+    bool settled = j->keys || j->failures > 0;
+    pthread_mutex_unlock(&j->lock);
+    return settled;
+}
+
 /* --- waiting requests --- */
 
 static void

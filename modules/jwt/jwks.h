@@ -75,6 +75,8 @@ struct weir_state *jwks_get(const char *url, struct jwks **out);
 void jwks_start(struct jwks *j, const struct jwks_settings *s); /* service loop */
 void jwks_stop(struct jwks *j);                                 /* any thread; once for each start */
 
+/* Has it keys, or has it failed to get them? */
+bool jwks_settled(struct jwks *j);
 /* The keys of now, held; NULL: none. */
 struct keyset *jwks_keys(struct jwks *j);
 /* The keys do not serve this request (none at all, or not the one its token names, since `version`): asks for a fetch

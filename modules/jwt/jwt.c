@@ -383,6 +383,7 @@ WEIR_MODULE = {
     .load = jwt_load,
     .configure = jwt_configure,
     .start = jwt_start,
+    .warm = jwt_warm,
     .release = jwt_release,
     .request = jwt_request,
     .finish = jwt_finish,

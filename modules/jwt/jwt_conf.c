@@ -373,9 +373,22 @@ void
 jwt_start(void *config)
 {
     struct jwt_config *c = config;
+    if (c->started)
+        return; /* by jwt_warm */
     c->started = true;
     for (unsigned i = 0; i < c->n_sources; i++)
         jwks_start(c->sources[i].jwks, &c->sources[i].settings);
+}
+
+bool
+jwt_warm(void *config)
+{
+    struct jwt_config *c = config;
+    bool all = true;
+    jwt_start(config);
+    for (unsigned i = 0; i < c->n_sources; i++)
+        all &= jwks_settled(c->sources[i].jwks);
+    return all;
 }
 
 void

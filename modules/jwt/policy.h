@@ -50,6 +50,7 @@ extern const struct weir_directive jwt_rows[];
 
 int jwt_configure(struct weir_policy *p, const struct weir_conf *block, void **config);
 void jwt_start(void *config);
+bool jwt_warm(void *config);
 void jwt_release(void *config);
 void jwt_view(void *config, struct weir_text *json);
 

@@ -100,8 +100,9 @@ void source_release(struct source *s); /* its text */
  * it cannot be read. identity: whose device and inode are noted; NULL: nobody's. */
 struct slice source_read(struct conf *c, const char *path, size_t max, struct source *identity, const char **why);
 struct slice source_line(const struct place *at, uint32_t *column); /* the line without its end; column from 0 */
-/* The whole of a regular file, malloced; p NULL with errno: it cannot be read. At most 64 MiB. */
-struct slice source_content(const char *path);
+/* The whole of a regular file, malloced; p NULL with errno: it cannot be read. At most 64 MiB. granted: also with the
+ * rights of root, by the thread that builds (grant.h). */
+struct slice source_content(const char *path, bool granted);
 /* A path as the file of this source means it. */
 struct slice source_path(struct arena *a, const struct source *s, struct slice path);
 

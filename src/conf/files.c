@@ -91,9 +91,9 @@ files_names_digest(const char *pattern)
 
 /* 0 with errno: it cannot be read. */
 static uint64_t
-content_digest(const char *path)
+content_digest(const char *path, bool granted)
 {
-    struct slice content = source_content(path);
+    struct slice content = source_content(path, granted);
     uint64_t digest = content.p ? files_digest(content) : 0;
 
     if (content.p)
@@ -121,7 +121,7 @@ conf_file_same(const struct conf_file *f)
 
     if (f->kind == CONF_FILE_PATTERN)
         return files_names_digest(f->path) == f->digest;
-    digest = content_digest(f->path);
+    digest = content_digest(f->path, false);
     if (digest || (errno != EACCES && errno != EPERM))
         return digest == f->digest;
     stamp = stamp_of(f->path);
@@ -156,6 +156,6 @@ conf_input(const struct weir_conf *line, struct slice path)
     struct slice full = conf_path(line, path);
 
     if (!conf_files_find(line->conf->files, full.p)) /* before it is read: what changes meanwhile is a change */
-        files_note(line->conf, CONF_FILE_CONTENT, full.p, content_digest(full.p));
+        files_note(line->conf, CONF_FILE_CONTENT, full.p, content_digest(full.p, true));
     return full;
 }

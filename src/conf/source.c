@@ -84,12 +84,13 @@ source_read(struct conf *c, const char *path, size_t max, struct source *identit
 }
 
 struct slice
-source_content(const char *path)
+source_content(const char *path, bool granted)
 {
     struct slice content = SLICE_NONE;
     char room[GRANT_NAME_MAX];
     const char *why;
-    int fd = open(grant_name(path, room), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), error = errno;
+    int fd = open(granted ? grant_name(path, room) : path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int error = errno;
 
     if (fd >= 0 && refuse_kind(fd, NULL))
         error = EINVAL;

@@ -16,6 +16,7 @@
 #include "notify.h"
 #include "plan.h"
 #include "supervised.h"
+#include "warm.h"
 
 #include <malloc.h>
 #include <stdio.h>
@@ -341,6 +342,24 @@ dry_finish(void *arg)
 
 /* ---- reload ---- */
 
+static void
+give_up(struct generation *g)
+{
+    warm_undo(g);
+    generation_free(g);
+}
+
+static void
+on_warm(struct generation *g)
+{
+    if (!drain_on()) {
+        go_live(g);
+        return;
+    }
+    give_up(g);
+    reload_end(false, "the daemon is draining");
+}
+
 /* Good news are told by on_published: an order is carried out when every worker serves by the new configuration. */
 static void
 reload_finish(void *arg)
@@ -371,7 +390,7 @@ reload_finish(void *arg)
     }
     rl.last_id = g->id;
     check_workers(g);
-    go_live(g);
+    warm_start(g, rl.resolver, on_warm);
 }
 
 /* All who want the same as the one that has waited longest are served by one load. */
@@ -502,6 +521,11 @@ reload_go_live(struct generation *g)
 void
 reload_fini(void)
 {
+    struct generation *warming = warm_stop();
+    if (warming) {
+        give_up(warming);
+        reload_end(false, "the daemon has ended");
+    }
     if (rl.current) {
         stop_generation(rl.current);
         generation_free(rl.current);

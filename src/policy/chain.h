@@ -49,6 +49,9 @@ unsigned policy_collect(const struct weir_conf *block, struct slice name, struct
 
 /* All of it in one go: collect, configure, chain. NULL after a reported error; empty when nothing holds there. */
 struct chain *chain_build(struct policy_scope *s, const struct weir_conf *block, struct slice name);
+/* Asks each policy to get what it will need, as weir_module.warm says. true: all have it, or have failed to get it;
+ * else fn (may be NULL) is called with those that have not. Service thread; may be followed by policy_scope_release. */
+bool policy_scope_warm(const struct policy_scope *s, void (*fn)(const struct weir_policy *p, void *arg), void *arg);
 void policy_scope_start(struct policy_scope *s);   /* policy_start for all */
 void policy_scope_release(struct policy_scope *s); /* policy_release for all; before the arena goes */
 

@@ -258,6 +258,21 @@ policy_release(struct weir_policy *p)
         p->def->release(p->config);
 }
 
+bool
+policy_scope_warm(const struct policy_scope *s, void (*fn)(const struct weir_policy *p, void *arg), void *arg)
+{
+    bool all = true;
+
+    for (struct weir_policy *p = s->policies; p; p = p->hh.next) {
+        if (!p->def->warm || p->mode == POLICY_OFF || p->started || p->def->warm(p->config))
+            continue;
+        all = false;
+        if (fn)
+            fn(p, arg);
+    }
+    return all;
+}
+
 void
 policy_scope_start(struct policy_scope *s)
 {

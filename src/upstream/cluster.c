@@ -195,6 +195,42 @@ cluster_refresh(struct cluster_private *p)
 }
 
 void
+cluster_resolve(struct cluster *c, struct resolver *r)
+{
+    names_add(c->priv->state, c->priv->lines, c->priv->n_lines, r);
+}
+
+bool
+cluster_resolved(const struct cluster *c)
+{
+    return names_answered(c->priv->state, c->priv->lines, c->priv->n_lines);
+}
+
+void
+cluster_unresolved(const struct cluster *c, void (*fn)(const char *endpoint, void *arg), void *arg)
+{
+    const struct cluster_private *p = c->priv;
+    struct addr known[RESOLVER_ADDRS_MAX];
+    unsigned i;
+
+    for (i = 0; i < p->n_lines; i++) {
+        if (!p->lines[i].literal && names_known(p->state, p->lines[i].host, p->lines[i].port, known) == 0)
+            fn(p->lines[i].authority, arg);
+    }
+}
+
+void
+cluster_unresolve(struct cluster *c)
+{
+    struct cluster_state *st = c->priv->state;
+
+    if (st->owner) /* which has its own names there already */
+        names_sync(st, st->owner->lines, st->owner->n_lines, NULL);
+    else
+        names_stop(st);
+}
+
+void
 cluster_start(struct cluster *c, struct resolver *r)
 {
     struct cluster_private *p = c->priv;

@@ -68,6 +68,13 @@ struct cluster *cluster_build(const struct weir_conf *block, struct arena *arena
  * checks begin (or go on, where the identity did not change), file weights come into force. r may be NULL when no
  * endpoint is a name. */
 void cluster_start(struct cluster *c, struct resolver *r);
+/* Service thread, before cluster_start: begins to resolve the names of the endpoints, so that they have addresses from
+ * the first request on. */
+void cluster_resolve(struct cluster *c, struct resolver *r);
+bool cluster_resolved(const struct cluster *c); /* has every name been answered, or failed, once since? */
+/* Calls fn with each name that has no address: "orders.internal:9001". */
+void cluster_unresolved(const struct cluster *c, void (*fn)(const char *endpoint, void *arg), void *arg);
+void cluster_unresolve(struct cluster *c); /* instead of cluster_start: gives up what cluster_resolve has begun */
 /* First health-check round and first resolution done (or 5 s over)? For /ready and for publishing. Service thread. */
 bool cluster_warm(const struct cluster *c);
 /* Service thread, when a newer generation is live, or at the end (before resolver_free): stops what the newer one did

@@ -91,6 +91,31 @@ sweep(struct cluster_state *st)
 }
 
 void
+names_add(struct cluster_state *st, const struct endpoint_line *lines, unsigned n, struct resolver *r)
+{
+    unsigned i;
+
+    for (i = 0; i < n; i++) {
+        if (!lines[i].literal && !find(st, lines[i].host, lines[i].port))
+            watch_add(st, &lines[i], r);
+    }
+}
+
+bool
+names_answered(struct cluster_state *st, const struct endpoint_line *lines, unsigned n)
+{
+    const struct name_watch *w;
+    unsigned i;
+
+    for (i = 0; i < n; i++) {
+        w = lines[i].literal ? NULL : find(st, lines[i].host, lines[i].port);
+        if (w && !w->answered)
+            return false;
+    }
+    return true;
+}
+
+void
 names_sync(struct cluster_state *st, const struct endpoint_line *lines, unsigned n, struct resolver *r)
 {
     struct name_watch *w;

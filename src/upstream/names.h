@@ -13,6 +13,10 @@ struct name_watch;
 
 /* Service thread. Watches exactly the names of these lines; those already watched go on. */
 void names_sync(struct cluster_state *st, const struct endpoint_line *lines, unsigned n, struct resolver *r);
+/* Begins to watch those of them that are not watched yet; the others stay. */
+void names_add(struct cluster_state *st, const struct endpoint_line *lines, unsigned n, struct resolver *r);
+/* Has each of them been answered (or failed) once? */
+bool names_answered(struct cluster_state *st, const struct endpoint_line *lines, unsigned n);
 void names_stop(struct cluster_state *st);
 /* Has every name been answered (or failed) once? */
 bool names_round_done(const struct cluster_state *st);

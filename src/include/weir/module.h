@@ -16,6 +16,7 @@
  * Change history:
  *   1.0  the first.
  *   1.1  weir_host has `metric_put`; weir_outcome has `delivered`.
+ *   1.2  weir_module has `warm`.
  */
 #ifndef WEIR_MODULE_H
 #define WEIR_MODULE_H
@@ -28,7 +29,7 @@ extern "C" {
 #endif
 
 #define WEIR_ABI_MAJOR 1
-#define WEIR_ABI_MINOR 1
+#define WEIR_ABI_MINOR 2
 
 /* One request and its response, as this policy sees it. Valid in phases only; a module that keeps one across a
  * suspension drops it in `cancel` or when its phase is called again. */
@@ -266,6 +267,12 @@ struct weir_module {
     void (*view)(void *config, struct weir_text *json);                   /* one JSON value. Service loop */
     /* A JSON body sent to it by PATCH or POST. 0: done; 400 or 409 with *error. Service loop. */
     int (*control)(void *config, struct weir_str body, const char **error);
+
+    /* Since 1.2. On the service loop, before a generation takes the place of a running one: begins to get what requests
+     * will need (keys, lists), and says whether it is there or could not be got. Called again every few milliseconds
+     * until it is so or the host will wait no longer (about 2 s); then comes start, or release alone when the load is
+     * given up. Must not wait itself. May be NULL. */
+    bool (*warm)(void *config);
 };
 
 /* In a module: `WEIR_MODULE = { WEIR_MODULE_ABI, .name = "...", ... };` */
