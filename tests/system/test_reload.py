@@ -203,6 +203,46 @@ def test_health_is_not_asked_anew(weir, make_origin):
     assert bad.count("/x") == 0
 
 
+def test_an_ejected_endpoint_stays_ejected(weir, make_origin):
+    good, bad = make_origin("good"), make_origin("bad")
+    conf = "upstream o { endpoint @G@; endpoint @B@; outlier { consecutive 2; eject 10m; } }\nroute / { proxy o; }\n# @NOTE@"
+    bad.on("/x", lambda conn, request: conn.answer(500))
+    w = weir(conf, G=good, B=bad, NOTE="first")
+    eventually(lambda: w.get("/x") and w.endpoint("o", bad)["state"] == "ejected", "the ejection")
+    asked = bad.count("/x")
+    assert w.reload(conf, NOTE="second")[0] == 200
+    assert w.endpoint("o", bad)["state"] == "ejected"
+    assert {w.get("/x").status for _ in range(6)} == {200} and bad.count("/x") == asked
+
+
+def test_a_stream_outlives_reloads(weir, origin):
+    """A response that is being sent goes on piece by piece, and a request body that is being received too."""
+    go = threading.Semaphore(0)
+
+    def pieces(conn, request):
+        conn.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(3):
+            go.acquire(timeout=20)
+            conn.send(b"5\r\npiece\r\n")
+        conn.send(b"0\r\n\r\n")
+    origin.on("/stream", pieces)
+    conf = "upstream o { endpoint @O@; }\nroute / { proxy o; }\n# @NOTE@"
+    w = weir(conf, O=origin, NOTE=0)
+    with w.connect() as down, w.connect() as up:
+        down.write("GET", "/stream")
+        origin.request("/stream")
+        up.send(b"POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc")
+        for n in range(3):
+            assert w.reload(conf, NOTE=n + 1)[0] == 200
+            go.release()
+            if n < 2:
+                up.send(b"def" if n else b"ghi")
+        assert down.response().body == b"piece" * 3
+        assert up.response().status == 200
+    assert len(origin.request("/upload").body) == 9
+    eventually(lambda: len(w.view("generations")) == 1, "one generation")
+
+
 def test_listeners_come_and_go(weir):
     conf = """
 listener main { bind @LISTEN@; }

@@ -1,5 +1,6 @@
 """Load by wrk."""
 import os
+import signal
 import subprocess
 
 # Each thread asks in turn for what @REQUESTS@ names and counts what comes. Responses of many connections come in any order, so that each is
@@ -24,11 +25,12 @@ function response(status, headers, body)
     for k, v in pairs(seen) do t[#t + 1] = k .. "=" .. v end
     counts = table.concat(t, ";")
 end
-function done(summary)
+function done(summary, latency)
     local e = summary.errors
     for _, t in ipairs(threads) do print("COUNTS " .. t:get("counts")) end
     print(string.format("ERRORS %d %d %d %d", e.connect, e.read, e.write, e.timeout))
     print("REQUESTS " .. summary.requests)
+    print("P99 " .. latency:percentile(99))
 end
 """
 
@@ -56,11 +58,16 @@ class Wrk:
     def running(self):
         return self.process.poll() is None
 
+    def stop(self):
+        """Ends it before its time; the result is that of what was done."""
+        self.process.send_signal(signal.SIGINT)
+
     def result(self, errors=False):
         """Number of requests, and how many were answered with what. errors: connections may fail."""
         out, _ = self.process.communicate(timeout=110)
         assert self.process.returncode == 0, out
         got, failed, requests = {}, None, 0
+        self.p99 = None  # of the latencies, in seconds
         for line in out.splitlines():
             word, _, rest = line.partition(" ")
             if word == "COUNTS":
@@ -69,6 +76,8 @@ class Wrk:
                     got[what] = got.get(what, 0) + int(n)
             elif word == "ERRORS":
                 failed = [int(n) for n in rest.split()]
+            elif word == "P99":
+                self.p99 = float(rest) / 1e6
             elif word == "REQUESTS":
                 requests = int(rest)
         assert errors or failed == [0, 0, 0, 0], f"connect, read, write, timeout: {failed}"
