@@ -2,6 +2,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -204,3 +205,32 @@ def test_changes_and_orders_together(weir):
         assert w.get("/").text == f"change{n}"
     w.write(CONF, SAYS="last")
     says(w, "last")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_files_that_only_root_may_read(weir):
+    """They are judged from outside, and read by root again when they have changed; nothing is loaded again and again."""
+    d = tempfile.mkdtemp(prefix="weir-test-", dir="/tmp")
+    os.chmod(d, 0o755)
+
+    def new_key(name):
+        certificate(d, name)
+        for f in "tls.key", "tls.crt":
+            os.chmod(f"{d}/{f}.new", 0o600)
+            os.rename(f"{d}/{f}.new", f"{d}/{f}")
+    try:
+        new_key("first")
+        put(d + "/inc.conf", "route /i { respond 200 one; }")
+        w = weir("user nobody;\nwatch on;\nlistener main { bind @LISTEN@; }\nlistener secure { bind @P@; tls { certificate @D@/tls.crt; key @D@/tls.key; } }\n"
+                 "include @D@/inc.conf;", D=d, P="unix:@DIR@/tls.sock".replace("@DIR@", d), supervised=True, own=["listener"])
+        put(d + "/inc.conf", "route /i { respond 200 two; }")
+        says(w, "two", "/i")
+        assert generation(w) == 2
+        new_key("second")
+        eventually(lambda: generation(w) == 3, "the new key")
+        put(d + "/inc.conf", "route /i { respond 200 three; }")
+        says(w, "three", "/i")
+        assert generation(w) == 4
+        w.stop()
+    finally:
+        shutil.rmtree(d)
