@@ -74,7 +74,7 @@ def judge(documents, tmp_path):
 
     # A configuration is mounted as a directory: the link in it is what a change of the ConfigMap moves.
     mount = next(m for m in weir["volumeMounts"] if m["mountPath"] == "/etc/weir")
-    assert mount["readOnly"] and "subPath" not in mount
+    assert mount["readOnly"] and "subPath" not in mount and re.search(r"^watch\s+on;", conf, re.M)
     # Nothing is cut off: all that waits before SIGTERM, then the drain.
     stops = [c["lifecycle"]["preStop"]["sleep"]["seconds"] for c in kubernetes.containers(pod) if "lifecycle" in c]
     assert sum(stops) + seconds(conf, "lag") + seconds(conf, "timeout") < pod["terminationGracePeriodSeconds"]
@@ -170,7 +170,7 @@ def merge(base, over):
 
 EVERYTHING = {
     "replicas": 5, "image": {"tag": "1.2.3", "pullPolicy": "Always"}, "imagePullSecrets": ["registry"], "adminPort": 9902,
-    "config": "admin { bind 0.0.0.0:9902; }\ndrain { lag 1s; timeout 10s; }\n"
+    "config": "admin { bind 0.0.0.0:9902; }\ndrain { lag 1s; timeout 10s; }\nwatch on;\n"
               "listener a { bind 0.0.0.0:8080; }\nlistener b { bind 0.0.0.0:8443; }\nroute / { respond 200; }\n",
     "ports": [{"name": "http", "containerPort": 8080, "servicePort": 80}, {"name": "https", "containerPort": 8443}],
     "service": {"type": "LoadBalancer", "annotations": {"example.com/kind": "internal"}},
