@@ -1,9 +1,9 @@
 #include "bind.h"
 
 #include "../base/privilege.h"
+#include "tcp.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,7 +51,7 @@ socket_new(const struct addr *a, bool shared)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (shared)
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* what it accepts inherits it */
+    tcp_prepare(fd);
     if (a->u.sa.sa_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)); /* [::]:80 and 0.0.0.0:80 may stand side by side */
     return fd;

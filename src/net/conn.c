@@ -10,7 +10,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/sockios.h>
-#include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -208,7 +207,7 @@ connect_socket(const struct addr *to, struct err *e)
     struct sockaddr_storage sa;
     socklen_t len = addr_sockaddr(to, &sa);
     char text[ADDR_TEXT_MAX];
-    int fd, on = 1;
+    int fd;
 
     addr_format(to, text);
     fd = outgoing_socket(sa.ss_family);
@@ -219,7 +218,7 @@ connect_socket(const struct addr *to, struct err *e)
         return -1;
     }
     if (!addr_is_unix(to))
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        tcp_prepare(fd);
     /* An interrupted non-blocking connect goes on by itself, as EINPROGRESS does. */
     if (connect(fd, (struct sockaddr *)&sa, len) < 0 && errno != EINPROGRESS && errno != EINTR) {
         err_errno(e, "connect to %s", text);

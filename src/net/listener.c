@@ -8,6 +8,7 @@
 #include "bind.h"
 #include "descriptors.h"
 #include "handover.h"
+#include "tcp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -84,10 +85,9 @@ static unsigned
 take_inherited(struct listener_socket *s)
 {
     unsigned n = 0;
-    int on = 1;
 
     while (n < fds_count(s) && (s->fds[n] = handover_take(&s->addr)) >= 0)
-        setsockopt(s->fds[n++], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        tcp_prepare(s->fds[n++]);
     return n;
 }
 

@@ -1,9 +1,24 @@
 #include "tcp.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #define SENDMSG_IOV_MAX 64
+/* What a peer that does not read may cost in the kernel beyond what is on its way to it. Left to itself the kernel
+ * takes 4 MiB for each (tcp_wmem), and in a container they count as the container's. It asks for more when half is
+ * gone. */
+#define UNSENT_MAX (256 * 1024)
+
+void
+tcp_prepare(int fd)
+{
+    int on = 1, unsent = UNSENT_MAX;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+}
 
 ssize_t
 tcp_recv(struct conn *c, void *p, size_t n)
