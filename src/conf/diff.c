@@ -323,9 +323,11 @@ diff_pair(struct differ *d, const struct weir_conf *was, const struct weir_conf 
 {
     const struct weir_conf *a = was, *b = now;
 
-    if (d->found && !d->events)
+    if ((!was && !now) || (d->found && !d->events))
         return;
-    if (reg && (!was || !now)) {
+    if (!was || !now) {
+        if (!reg)
+            return; /* without a row there is no default */
         if (!reg->def_line)
             reg->def_line = parse_default(d->rows, reg);
         a = was ? was : reg->def_line;

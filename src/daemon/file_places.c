@@ -90,6 +90,16 @@ take(struct walk *w, char name[NAME_MAX + 1])
 }
 
 static bool
+set_path(char to[PATH_MAX], const char *path)
+{
+    size_t n = strlen(path);
+    if (n >= PATH_MAX)
+        return false;
+    memcpy(to, path, n + 1);
+    return true;
+}
+
+static bool
 follow_link(struct walk *w, const char *full)
 {
     char target[PATH_MAX], rest[PATH_MAX];
@@ -99,20 +109,15 @@ follow_link(struct walk *w, const char *full)
     target[n] = '\0';
     if (snprintf(rest, sizeof rest, "%s/%s", target, w->rest) >= (int)sizeof rest)
         return false;
-    if (target[0] == '/')
-        strcpy(w->dir, "/");
-    strcpy(w->rest, rest);
-    return true;
+    return set_path(w->rest, rest) && (target[0] != '/' || set_path(w->dir, "/"));
 }
 
 static bool
 descend(struct walk *w, const char *name, const char *full)
 {
     char *slash;
-    if (strcmp(name, "..") != 0) {
-        strcpy(w->dir, full);
-        return true;
-    }
+    if (strcmp(name, "..") != 0)
+        return set_path(w->dir, full);
     slash = strrchr(w->dir, '/');
     slash[slash == w->dir ? 1 : 0] = '\0';
     return true;
@@ -125,9 +130,7 @@ walk(struct file_dir **list, const char *path)
     struct walk w = { .dir = "/" };
     char name[NAME_MAX + 1], full[PATH_MAX];
     struct stat st;
-    bool going = path[0] == '/' && strlen(path) < sizeof w.rest;
-    if (going)
-        strcpy(w.rest, path);
+    bool going = path[0] == '/' && set_path(w.rest, path);
     while (going && take(&w, name)) {
         if (strcmp(name, ".") == 0)
             continue;

@@ -9,6 +9,7 @@ CONF_TESTS = \
 	tests/unit/conf/test_get \
 	tests/unit/conf/test_diff \
 	tests/unit/conf/test_dump \
+	tests/unit/conf/test_files \
 	tests/unit/conf/test_help \
 	tests/unit/conf/test_random
 check_PROGRAMS += $(CONF_TESTS)
@@ -49,6 +50,10 @@ tests_unit_conf_test_diff_LDADD = $(LIBS_1_CONF) $(CMOCKA_LIBS)
 tests_unit_conf_test_dump_SOURCES = tests/unit/conf/test_dump.c $(CONF_FIXTURE)
 tests_unit_conf_test_dump_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_conf_test_dump_LDADD = $(LIBS_1_CONF) $(CMOCKA_LIBS)
+
+tests_unit_conf_test_files_SOURCES = tests/unit/conf/test_files.c $(CONF_FIXTURE)
+tests_unit_conf_test_files_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_conf_test_files_LDADD = $(LIBS_1_CONF) $(CMOCKA_LIBS)
 
 tests_unit_conf_test_help_SOURCES = tests/unit/conf/test_help.c $(CONF_FIXTURE)
 tests_unit_conf_test_help_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
