@@ -37,6 +37,7 @@ static struct {
     nsec_t asked_at;      /* when a reload was last asked for */
     bool looking, asking; /* a helper is at it; a reload is under way */
     bool short_of_watches;
+    bool settled; /* all is watched since the last load */
 } fw = { .watch = { .fd = -1 } };
 
 /* ---- when to look ---- */
@@ -206,6 +207,9 @@ looked(void *arg)
     } else if (watch_dirs(l->dirs)) {
         touch(); /* it may have changed after it was looked at and before it was watched */
     } else {
+        if (!fw.settled)
+            log_info(NULL, "watch: waiting for a change");
+        fw.settled = true;
         next_look();
     }
     conf_files_put(l->files);
@@ -243,6 +247,7 @@ file_watch_follow(struct conf_files *files, bool on)
         return;
     struct conf_files *old = fw.files;
     fw.files = on ? conf_files_hold(files) : NULL;
+    fw.settled = false;
     conf_files_put(old);
     if (on) {
         touch();
