@@ -420,33 +420,44 @@ is_ordered(const struct differ *d, const struct item *i)
     return i->mate && d->events && d->events->ordered && d->events->ordered(i->line, i->has_twin || i->mate->has_twin);
 }
 
-/* Those that are not in the longest run which has kept its order have moved. */
+/* Takes out of the n items those of the longest run that has kept its order; NULL stands in their places. For each
+ * length of a run the last item of the best one so far is known: the one that stood first in the old tree. */
 static void
-report_moved(struct differ *d, struct side *now)
+drop_longest_run(struct item **v, unsigned n)
 {
-    struct item **v = xcalloc(now->n + 1, sizeof(*v)), **tails = xcalloc(now->n + 1, sizeof(*tails));
-    unsigned *before = xcalloc(now->n + 1, sizeof(*before)), *tail_of = xcalloc(now->n + 1, sizeof(*tail_of));
-    unsigned n = 0, longest = 0;
+    unsigned *before = xcalloc(n + 1, sizeof(*before)); /* of each item: who comes before it in its run, plus 1 */
+    unsigned *last_of = xcalloc(n + 1, sizeof(*last_of)), longest = 0;
 
-    for (unsigned i = 0; i < now->n; i++)
-        if (is_ordered(d, &now->items[i]))
-            v[n++] = &now->items[i];
     for (unsigned i = 0; i < n; i++) {
         unsigned low = 0, high = longest;
         while (low < high) {
             unsigned middle = (low + high) / 2;
-            if (tails[middle]->mate->order < v[i]->mate->order)
+            if (v[last_of[middle]]->mate->order < v[i]->mate->order)
                 low = middle + 1;
             else
                 high = middle;
         }
-        before[i] = low ? tail_of[low - 1] + 1 : 0;
-        tails[low] = v[i];
-        tail_of[low] = i;
+        before[i] = low ? last_of[low - 1] + 1 : 0;
+        last_of[low] = i;
         longest += low == longest;
     }
-    for (unsigned at = longest ? tail_of[longest - 1] + 1 : 0; at; at = before[at - 1])
+    for (unsigned at = longest ? last_of[longest - 1] + 1 : 0; at; at = before[at - 1])
         v[at - 1] = NULL;
+    free(before);
+    free(last_of);
+}
+
+/* As few as there can be: those outside of the longest run. */
+static void
+report_moved(struct differ *d, struct side *now)
+{
+    struct item **v = xcalloc(now->n + 1, sizeof(*v));
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < now->n; i++)
+        if (is_ordered(d, &now->items[i]))
+            v[n++] = &now->items[i];
+    drop_longest_run(v, n);
     for (unsigned i = 0; i < n; i++) {
         if (!v[i])
             continue;
@@ -455,9 +466,6 @@ report_moved(struct differ *d, struct side *now)
         path_pop(d, mark);
     }
     free(v);
-    free(tails);
-    free(before);
-    free(tail_of);
 }
 
 /* ---- the walk ---- */
@@ -468,8 +476,9 @@ has_default(const struct item *i)
     return i->reg && i->reg->row->def && !(i->reg->row->flags & (WEIR_D_REPEAT | WEIR_D_UNIQUE_NAME));
 }
 
+/* One side only has it: it has come or gone, or is given in place of a default, or leaves it to that. */
 static void
-lonely(struct differ *d, const struct item *i, bool added)
+diff_lonely(struct differ *d, const struct item *i, bool added)
 {
     if (has_default(i)) {
         diff_pair(d, added ? NULL : i->line, added ? i->line : NULL, i->reg);
@@ -492,11 +501,11 @@ diff_blocks(struct differ *d, const struct weir_conf *was, const struct weir_con
         if (new.items[i].mate)
             diff_pair(d, new.items[i].mate->line, new.items[i].line, new.items[i].reg);
         else
-            lonely(d, &new.items[i], true);
+            diff_lonely(d, &new.items[i], true);
     }
     for (unsigned i = 0; i < old.n; i++)
         if (!old.items[i].mate)
-            lonely(d, &old.items[i], false);
+            diff_lonely(d, &old.items[i], false);
     if (d->events)
         report_moved(d, &new);
     name_map_fini(&old.by_identity);
