@@ -1,6 +1,7 @@
 #include "plan.h"
 
 #include "../conf/files.h"
+#include "../net/bind.h"
 #include "daemon_conf.h"
 
 #include <errno.h>
@@ -284,7 +285,7 @@ plan_probe(const struct generation *was, struct generation *now, bool raised)
             struct addr a;
             struct err e = { 0 };
             if (!binds(was, conf_arg(line, 0)) && addr_parse(conf_arg(line, 0), &a, &e) == 0 &&
-                listener_probe(&a, &e) != 0 && !(raised && e.sys == EACCES))
+                bind_probe(&a, &e) != 0 && !(raised && e.sys == EACCES))
                 conf_error(line, 0, "%s", e.text);
         }
     }

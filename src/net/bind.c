@@ -110,3 +110,17 @@ bind_remove_stale(const struct addr *a)
     errno = r == EACCES || r == EPERM ? r : EADDRINUSE;
     return -1;
 }
+
+int
+bind_probe(const struct addr *a, struct err *e)
+{
+    int fd;
+
+    if (addr_is_unix(a) || addr_port(a) == 0)
+        return 0;
+    fd = bind_socket(a, true);
+    if (fd < 0)
+        return bind_error(a, e);
+    close(fd);
+    return 0;
+}

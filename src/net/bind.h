@@ -11,6 +11,10 @@
 int bind_socket(const struct addr *a, bool shared);
 /* Removes what a dead process left at the path. -1 with errno when something lives there. */
 int bind_remove_stale(const struct addr *a);
+/* Could the address be bound, as far as can be seen without listening there? The port is shared with the sockets of
+ * this process (SO_REUSEPORT), and nobody who has it is disturbed. Only of TCP addresses anything is seen. -1 with *e.
+ */
+int bind_probe(const struct addr *a, struct err *e);
 /* What errno means for the operator, and what to do; -1. */
 int bind_error(const struct addr *a, struct err *e);
 

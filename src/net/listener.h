@@ -22,9 +22,6 @@ struct listener_socket; /* one address, one fd per worker; shared by generations
  * binds a new one. A stale unix socket file is replaced when nobody answers on it; the new one has mode 0660. NULL with
  * *e: one line that names the address, what is wrong and what to do. Any thread. */
 struct listener_socket *listener_open(const struct addr *a, unsigned first, unsigned last, int backlog, struct err *e);
-/* Could that address be bound, as far as can be seen without listening there? Only of TCP addresses anything is seen.
- * -1 with *e. Any thread. */
-int listener_probe(const struct addr *a, struct err *e);
 void listener_hold(struct listener_socket *s);
 /* At the last one (acceptors hold one each): closed, a unix file removed. */
 void listener_put(struct listener_socket *s);

@@ -7,7 +7,6 @@ src_net_libnet_a_SOURCES = \
 	src/net/descriptors.c src/net/descriptors.h \
 	src/net/handover.c src/net/handover.h \
 	src/net/listener.c src/net/listener.h \
-	src/net/listener_probe.c \
 	src/net/proxy_intro.c src/net/proxy_intro.h \
 	src/net/proxy_protocol.c src/net/proxy_protocol.h \
 	src/net/resolver.c src/net/resolver.h \
