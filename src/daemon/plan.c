@@ -65,16 +65,15 @@ order_matters(const struct weir_conf *line, bool twin)
 }
 
 static void
-on_difference(const struct conf_difference *d, void *arg)
+add_change(struct plan *p, const char *kind, const struct conf_difference *d)
 {
     static const char *const words[] = {
         [CONF_ADDED] = "added", [CONF_REMOVED] = "removed", [CONF_CHANGED] = "changed", [CONF_MOVED] = "moved"
     };
-    struct plan *p = arg;
     struct strbuf *out = &p->changes;
     p->count[d->change]++;
     member(out, out->n ? ",\n  {" : "\n  {", "change", words[d->change]);
-    member(out, ",", "kind", kind_of(d->line));
+    member(out, ",", "kind", kind);
     member(out, ",", "path", d->path);
     member(out, ",", "was", d->was);
     member(out, ",", "now", d->now);
@@ -83,19 +82,21 @@ on_difference(const struct conf_difference *d, void *arg)
     strbuf_addf(out, ",\"secret\":%s}", d->secret ? "true" : "false");
 }
 
-/* Certificates, keys and values whose file has another content. */
+static void
+on_difference(const struct conf_difference *d, void *arg)
+{
+    add_change(arg, kind_of(d->line), d);
+}
+
+/* Certificates, keys and values whose file has another content, which is not shown. */
 static void
 tell_files(struct plan *p, const struct conf_files *was, const struct conf_files *now)
 {
     for (const struct conf_file *f = conf_files_first(now); f; f = f->next) {
         const struct conf_file *old = conf_files_find(was, f->path);
-        if (f->kind != CONF_FILE_CONTENT || !old || old->digest == f->digest)
-            continue;
-        p->count[CONF_CHANGED]++;
-        member(&p->changes, p->changes.n ? ",\n  {" : "\n  {", "change", "changed");
-        member(&p->changes, ",", "kind", "file");
-        member(&p->changes, ",", "path", f->path);
-        strbuf_adds(&p->changes, ",\"was\":null,\"now\":null,\"was_at\":null,\"now_at\":null,\"secret\":true}");
+        struct conf_difference d = { .change = CONF_CHANGED, .path = f->path, .secret = true };
+        if (f->kind == CONF_FILE_CONTENT && old && old->digest != f->digest)
+            add_change(p, "file", &d);
     }
 }
 
