@@ -103,6 +103,15 @@ start(void *config)
     c->log->started++;
 }
 
+static bool
+warm(void *config)
+{
+    struct config *c = config;
+
+    c->log->warmed++;
+    return c->log->cold == 0 || c->log->cold-- == 0;
+}
+
 static void
 release(void *config)
 {
@@ -304,5 +313,5 @@ WEIR_MODULE = {
     WEIR_MODULE_ABI,      .name = "probe",        .version = "1.0", .summary = "test",      .directives = rows,
     .reasons = reasons,   .variables = variables, .load = load,     .configure = configure, .start = start,
     .release = release,   .request = request,     .target = target, .attempt = attempt,     .outcome = outcome,
-    .response = response, .finish = finish,       .cancel = cancel,
+    .response = response, .finish = finish,       .cancel = cancel, .warm = warm,
 };

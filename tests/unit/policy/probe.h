@@ -10,7 +10,8 @@ struct probe_log {
     char text[PROBE_TEXT]; /* "probe_a.request probe_b.request ..." */
     size_t n;
     struct weir_exchange *parked; /* suspended */
-    unsigned configured, started, released, replies;
+    unsigned configured, started, released, replies, warmed;
+    unsigned cold; /* how often `warm` says that it is not ready */
     bool resume_early; /* resume is called inside the phase that suspends */
     char scope[64];    /* of the policy configured last */
 };

@@ -152,6 +152,50 @@ what_is_shown_of_a_policy(void **state)
 }
 
 static void
+count(const struct weir_policy *p, void *arg)
+{
+    assert_string_equal(policy_name(p), "probe_a");
+    ++*(unsigned *)arg;
+}
+
+static void
+policies_are_warmed_until_they_are_ready(void **state)
+{
+    struct fixture *f = *state;
+    unsigned cold = 0;
+
+    fixture_load(f, "route /r { probe_a { } } route /s { probe_a { mode off; } }");
+    fixture_chain(f, "route", "/r");
+    fixture_chain(f, "route", "/s");
+    f->log->cold = 2;
+    assert_false(policy_scope_warm(&f->scope, count, &cold));
+    assert_false(policy_scope_warm(&f->scope, NULL, NULL));
+    assert_true(policy_scope_warm(&f->scope, count, &cold));
+    assert_int_equal(cold, 1);
+    assert_int_equal(f->log->warmed, 3); /* not the one that is off */
+    policy_scope_start(&f->scope);
+    assert_true(policy_scope_warm(&f->scope, count, &cold));
+    assert_int_equal(f->log->warmed, 3); /* nor one that has started */
+}
+
+/* What of the run-time state a policy uses is known without its help. */
+static void
+states_are_noted_for_the_policy_that_asks_for_them(void **state)
+{
+    struct fixture *f = *state;
+    const struct weir_policy *a, *b;
+
+    fixture_load(f, "route /r { probe_a { } probe_b { } }");
+    a = chain_get(fixture_chain(f, "route", "/r"), 0);
+    b = chain_get(fixture_chain(f, "route", "/r"), 1);
+    assert_ptr_equal(f->scope.holds->policy, a);
+    assert_ptr_equal(f->scope.holds->next->policy, b);
+    assert_ptr_equal(f->scope.holds->state, f->scope.holds->next->state); /* both write into one log */
+    assert_null(f->scope.holds->next->next);
+    assert_true(slice_eq(policy_scope_name(a), SLICE("/r")));
+}
+
+static void
 errors_of_a_shared_policy_are_reported_once(void **state)
 {
     struct fixture *f = *state;
@@ -192,6 +236,8 @@ main(void)
         T(one_line_is_one_policy_for_all_its_routes),
         T(each_route_has_the_policies_around_it),
         T(what_is_shown_of_a_policy),
+        T(policies_are_warmed_until_they_are_ready),
+        T(states_are_noted_for_the_policy_that_asks_for_them),
         T(errors_of_a_shared_policy_are_reported_once),
         T(a_silent_refusal_of_a_block_is_still_an_error),
     };
