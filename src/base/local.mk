@@ -1,5 +1,6 @@
 noinst_LIBRARIES += src/base/libbase.a
 src_base_libbase_a_SOURCES = \
+	src/base/append.c src/base/append.h \
 	src/base/arena.c src/base/arena.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/decision.c src/base/decision.h \
@@ -8,6 +9,7 @@ src_base_libbase_a_SOURCES = \
 	src/base/hash.c src/base/hash.h \
 	src/base/iobuf.c src/base/iobuf.h \
 	src/base/log.c src/base/log.h \
+	src/base/log_out.c src/base/log_out.h \
 	src/base/name_map.c src/base/name_map.h \
 	src/base/number.h \
 	src/base/parse.c src/base/parse.h \

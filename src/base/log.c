@@ -1,5 +1,6 @@
 #include "log.h"
 #include "clock.h"
+#include "log_out.h"
 #include "strbuf.h"
 #include "utf8.h"
 
@@ -13,7 +14,7 @@
 #define LOG_LINES_PER_SECOND 20u
 
 static int max_level = LOG_LVL_NOTICE;
-static int out_fd = 2;
+static unsigned lost; /* lines that the reader did not take, not owned up to yet */
 
 static const struct {
     const char *name;
@@ -39,7 +40,7 @@ log_get_level(void)
 void
 log_set_fd(int fd)
 {
-    __atomic_store_n(&out_fd, fd, __ATOMIC_RELAXED);
+    log_out_fd(fd);
 }
 
 /* May this site speak now? *kept_back: how many lines were held since it last spoke. Threads may race for the same
@@ -97,14 +98,10 @@ add_text(struct line *l, const char *s, size_t room)
 }
 
 static void
-compose(struct line *l, enum log_level level, const char *subject, const char *text, unsigned kept_back)
+compose(struct line *l, enum log_level level, const char *subject, const char *text, const char *note)
 {
-    char note[64] = "";
-    size_t room;
+    size_t room = LOG_LINE_MAX - 4 - strlen(note);
 
-    if (kept_back)
-        snprintf(note, sizeof(note), " (%u more like this were kept back)", kept_back);
-    room = LOG_LINE_MAX - 4 - strlen(note);
     l->n += (size_t)snprintf(l->text + l->n, sizeof(l->text) - l->n, "%s ", levels[level].name);
     if (subject) {
         l->text[l->n++] = '[';
@@ -117,24 +114,57 @@ compose(struct line *l, enum log_level level, const char *subject, const char *t
     l->n += strlen(note);
 }
 
+/* RFC 3164: local time, and who speaks. */
 static void
-emit(int fd, struct line *l)
+add_syslog_head(struct line *l, time_t now)
 {
-    l->text[l->n++] = '\n';
-    /* One write, so that lines of several threads never mix. There is nobody to tell when it fails. */
-    while (write(fd, l->text, l->n) < 0 && errno == EINTR)
-        ;
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    struct tm tm = { 0 };
+
+    localtime_r(&now, &tm);
+    l->n += (size_t)snprintf(l->text + l->n, sizeof(l->text) - l->n, "%.3s %2d %02d:%02d:%02d weir[%d]: ",
+                             months + 3 * (tm.tm_mon % 12), tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+                             (int)getpid());
+}
+
+/* What stands before the level. */
+static void
+begin(struct line *l, enum log_level level)
+{
+    enum log_form form = log_out_form();
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    l->n = 0;
+    if (form == LOG_FORM_PLAIN) {
+        l->n = (size_t)clock_iso((nsec_t)ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec, l->text);
+        l->text[l->n++] = ' ';
+        return;
+    }
+    l->n = (size_t)snprintf(l->text, sizeof(l->text), "<%d>", log_out_priority(levels[level].priority));
+    if (form == LOG_FORM_SYSLOG)
+        add_syslog_head(l, ts.tv_sec);
+}
+
+/* One write, so that lines of several threads never mix. */
+static void
+emit(struct line *l, unsigned missing)
+{
+    if (log_out_form() != LOG_FORM_SYSLOG)
+        l->text[l->n++] = '\n';
+    if (!log_out_write(l->text, l->n))
+        __atomic_fetch_add(&lost, missing + 1, __ATOMIC_RELAXED);
 }
 
 void
 log_write(struct log_site *site, enum log_level level, const char *subject, const char *fmt, ...)
 {
-    int saved = errno, fd = __atomic_load_n(&out_fd, __ATOMIC_RELAXED);
-    char text[LOG_LINE_MAX];
-    unsigned kept_back = 0;
-    struct timespec ts;
+    int saved = errno;
+    char text[LOG_LINE_MAX], note[128] = "";
+    unsigned kept_back = 0, missing;
     struct line l;
     va_list ap;
+    int n = 0;
 
     if (level > log_get_level() || (site && !site_admits(site, &kept_back)))
         return;
@@ -143,16 +173,28 @@ log_write(struct log_site *site, enum log_level level, const char *subject, cons
     if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
         text[0] = '\0';
     va_end(ap);
-    l.n = 0;
-    if (fd < 0) {
-        compose(&l, level, subject, text, kept_back);
-        syslog(levels[level].priority, "%.*s", (int)l.n, l.text);
-    } else {
-        clock_gettime(CLOCK_REALTIME, &ts);
-        l.n = (size_t)clock_iso((nsec_t)ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec, l.text);
-        l.text[l.n++] = ' ';
-        compose(&l, level, subject, text, kept_back);
-        emit(fd, &l);
-    }
+    missing = __atomic_exchange_n(&lost, 0, __ATOMIC_RELAXED);
+    if (kept_back)
+        n = snprintf(note, sizeof(note), " (%u more like this were kept back)", kept_back);
+    if (missing)
+        snprintf(note + n, sizeof(note) - (size_t)n, " (%u lines before this were lost)", missing);
+    begin(&l, level);
+    compose(&l, level, subject, text, note);
+    emit(&l, missing);
     errno = saved;
+}
+
+void
+log_block(enum log_level level, const char *text)
+{
+    if (log_out_form() == LOG_FORM_PLAIN) {
+        log_out_write(text, strlen(text));
+        return;
+    }
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+
+        log_write(NULL, level, NULL, "%.*s", (int)n, text);
+        text += n + (text[n] == '\n');
+    }
 }

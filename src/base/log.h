@@ -1,5 +1,5 @@
 /*
- * log: the operator's log on stderr (or a file, or syslog), one line each, safe to call from every thread:
+ * log: the operator's log on stderr (or a file, or syslog: log_out.h), one line each, safe to call from every thread:
  *     2026-11-21T03:23:39.123Z warning [conn 17 10.0.0.9:5311] text
  * A line carries its subject so that one grep shows one life. Control bytes are escaped; lines are cut at 2 KiB; the
  * same call site is limited to 20 lines a second, then says how many it kept back.
@@ -18,11 +18,14 @@ struct log_site {
 
 void log_set_level(enum log_level max); /* default: notice */
 enum log_level log_get_level(void);
-/* fd is borrowed; syslog when fd is -1. Default: 2. */
-void log_set_fd(int fd);
+void log_set_fd(int fd); /* borrowed. Default: 2 */
 /* The subject is shown in brackets; NULL: none. `site` NULL: no limit. Keeps errno, so that %m may be used. */
 void log_write(struct log_site *site, enum log_level level, const char *subject, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* Text of several lines that has a form of its own (diagnostics with a source line and a caret): as it is, or line by
+ * line where each needs its priority. */
+void log_block(enum log_level level, const char *text);
 
 #define log_at(level, subject, ...)                                    \
     do {                                                               \

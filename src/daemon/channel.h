@@ -14,6 +14,7 @@ enum channel_kind {
     CHANNEL_NOTIFY = 'N',  /* serving -> supervisor: the text of a sd_notify(3) message */
     CHANNEL_OPENED = 'O',  /* serving -> supervisor: a listening socket to hold (with its descriptor) */
     CHANNEL_CLOSING = 'C', /* serving -> supervisor: text: the cookie of a socket that is not to be held any more */
+    CHANNEL_LOG = 'E',     /* serving -> supervisor: where its log goes, and the descriptor of a file */
     CHANNEL_ASK = 'A',     /* serving -> supervisor: let an opener read the configuration */
     CHANNEL_FILE = 'F',    /* opener -> supervisor -> serving: text: a path; with a copy of the file */
     CHANNEL_GIVEN = 'G',   /* supervisor -> serving: a listening socket that the opener opened (with its descriptor) */

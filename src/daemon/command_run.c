@@ -1,6 +1,8 @@
 /* `weir run`: serve in the foreground. */
 #include "command.h"
 
+#include "../base/log.h"
+#include "../base/log_out.h"
 #include "../base/parse.h"
 #include "../base/xalloc.h"
 #include "../net/tls.h"
@@ -36,7 +38,7 @@ print_errors(struct conf *conf)
     strbuf_init(&text, 1 << 20);
     conf_diagnostics(conf, &text);
     if (text.n)
-        fputs(text.p, stderr);
+        log_block(LOG_LVL_ERROR, text.p);
     strbuf_fini(&text);
     conf_free(conf);
     return EXIT_FAILED;
@@ -100,6 +102,7 @@ command_run(const struct command *self, int argc, char **argv)
     if (optind < argc)
         return command_usage(self, "unexpected argument", argv[optind]);
 
+    log_out_stderr();
     if (getenv(OPENER_ENV)) {
         supervised_init();
         rights_early();

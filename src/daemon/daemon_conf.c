@@ -1,8 +1,10 @@
 #include "daemon_conf.h"
 
+#include "../base/log_out.h"
 #include "../base/parse.h"
 #include "../base/privilege.h"
 #include "../event/worker.h"
+#include "error_log.h"
 
 #include <sched.h>
 
@@ -52,7 +54,14 @@ const struct weir_directive daemon_rows[] = {
     { .name = "log_level", .in = "main",
       .args = (const struct weir_arg[]){ { .name = "LEVEL", .type = WEIR_T_WORD,
                                            .choices = "error|warning|notice|info|debug" }, { 0 } },
-      .def = "notice", .help = "What the operator's log on stderr holds." },
+      .def = "notice", .help = "What the operator's log holds." },
+    { .name = "error_log", .in = "main",
+      .args = (const struct weir_arg[]){ { .name = "stderr | syslog[:FACILITY] | FILE", .type = WEIR_T_PATH }, { 0 } },
+      .opts = (const struct weir_opt[]){ { .key = "socket", .type = WEIR_T_PATH, .def = LOG_OUT_SYSLOG }, { 0 } },
+      .def = "stderr", .check = error_log_check,
+      .help = "Where the operator's log goes. On stderr lines have the journal's priorities where it reads them; a "
+              "FILE is opened anew at SIGUSR1; lines that syslog or the journal does not take at once are lost and "
+              "counted." },
     { .name = "user", .in = "main",
       .args = (const struct weir_arg[]){ { .name = "NAME", .type = WEIR_T_STRING },
                                          { .name = "GROUP", .type = WEIR_T_STRING, .flags = WEIR_ARG_OPTIONAL },

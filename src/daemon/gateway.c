@@ -12,6 +12,7 @@
 #include "../proxy/worker.h"
 #include "daemon_conf.h"
 #include "drain.h"
+#include "error_log.h"
 #include "file_watch.h"
 #include "init.h"
 #include "notify.h"
@@ -69,6 +70,7 @@ take_signal(int signo)
         break;
     case SIGUSR1:
         access_log_reopen();
+        error_log_reopen();
         break;
     case SIGUSR2: /* its default would end the process */
         log_warning(NULL, "SIGUSR2: the binary cannot be exchanged while it runs; restart weir");
@@ -167,6 +169,7 @@ gateway_fini(void)
         resolver_free(gw.resolver);
     watchdog_stop();
     notify_fini();
+    error_log_fini();
     init_fini();
     supervised_fini();
     drain_fini();

@@ -116,3 +116,19 @@ notify_fini(void)
 {
     timer_fini(&watchdog);
 }
+
+bool
+notify_is_status(const char *words)
+{
+    static const char *const known[] = { "READY=",  "RELOADING=", "STOPPING=",
+                                         "STATUS=", "WATCHDOG=1", "MONOTONIC_USEC=" };
+    bool good = true;
+
+    for (const char *line = words; line && *line && good; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        good = false;
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+            good |= strncmp(line, known[i], strlen(known[i])) == 0;
+    }
+    return good;
+}

@@ -11,6 +11,7 @@
 #include "../proxy/worker.h"
 #include "daemon_conf.h"
 #include "drain.h"
+#include "error_log.h"
 #include "file_watch.h"
 #include "load.h"
 #include "notify.h"
@@ -127,6 +128,7 @@ on_published(struct generation *g)
         log_addresses(old, g, "leaving");
         stop_generation(old);
         generation_retire(old, free_generation);
+        error_log_tell();
         snprintf(message, sizeof message, "generation %llu is live", (unsigned long long)g->id);
         reload_end(true, message);
         return;
@@ -138,6 +140,7 @@ on_published(struct generation *g)
     file_watch_follow(conf_files(g->conf), rl.watch);
     log_notice(NULL, "weir is serving with %s", rl.path);
     notify_ready();
+    error_log_tell();
     rl.running = false;
     if (rl.next)
         reload_begin();
@@ -147,7 +150,7 @@ on_published(struct generation *g)
 static int
 open_sockets(struct generation *g)
 {
-    return generation_open(g) != 0 ? -1 : admin_follow(g);
+    return generation_open(g) != 0 || admin_follow(g) != 0 ? -1 : error_log_follow(g->conf);
 }
 
 static void
@@ -383,7 +386,7 @@ reload_finish(void *arg)
     if (!open && ask_root())
         return;
     if (text->n)
-        fputs(text->p, stderr);
+        log_block(open ? LOG_LVL_WARNING : LOG_LVL_ERROR, text->p);
     if (!open) {
         reload_end(false, failure_text());
         return;
@@ -465,7 +468,7 @@ reload_first(struct conf *conf)
         g = NULL;
     }
     if (text.n)
-        fputs(text.p, stderr);
+        log_block(g ? LOG_LVL_WARNING : LOG_LVL_ERROR, text.p);
     strbuf_fini(&text);
     return g;
 }

@@ -3,6 +3,7 @@
 #include "../base/grant.h"
 #include "../base/log.h"
 #include "../base/parse.h"
+#include "../base/strbuf.h"
 #include "../base/xalloc.h"
 #include "../net/handover.h"
 #include "channel.h"
@@ -229,6 +230,17 @@ void
 supervised_notify(const char *text)
 {
     channel_send(sv.channel, CHANNEL_NOTIFY, slice_str(text), -1);
+}
+
+void
+supervised_send_log(const struct log_place *p)
+{
+    struct strbuf text;
+
+    strbuf_init(&text, SIZE_MAX);
+    strbuf_addf(&text, "%d %d %s", (int)p->form, p->facility, p->socket);
+    channel_send(sv.channel, CHANNEL_LOG, strbuf_slice(&text), p->form == LOG_FORM_PLAIN && p->fd != 2 ? p->fd : -1);
+    strbuf_fini(&text);
 }
 
 void

@@ -6,6 +6,7 @@
 #ifndef DAEMON_SUPERVISED_H
 #define DAEMON_SUPERVISED_H
 
+#include "../base/log_out.h"
 #include "../event/loop.h"
 
 #include <stdbool.h>
@@ -24,6 +25,7 @@ struct supervised_events {
 /* Listens to the supervisor. */
 void supervised_start(struct loop *l, const struct supervised_events *events);
 void supervised_notify(const char *text); /* for systemd, as in sd_notify(3) */
+void supervised_send_log(const struct log_place *p); /* the supervisor's log shall go there too */
 /* Lets a process with root's rights read the configuration and hand over what it names (opener.h): sockets come by
  * handover.h, files by grant.h; then `done`, in any case. False: nobody can be asked. */
 bool supervised_ask(void (*done)(void));

@@ -2,6 +2,7 @@
 
 #include "../base/clock.h"
 #include "../base/log.h"
+#include "../base/log_out.h"
 #include "../base/parse.h"
 #include "../base/strbuf.h"
 #include "../base/xalloc.h"
@@ -371,24 +372,6 @@ opener_ended(const struct child *c, int status, const char *how)
 
 /* ------------------------------------------------------------------ what children say */
 
-/* What a serving process has to say to systemd. Other words (MAINPID=, FDSTORE=) would be orders, which one that was
- * taken over by an attacker must not be able to give. */
-static bool
-is_status(const char *words)
-{
-    static const char *const known[] = { "READY=",  "RELOADING=", "STOPPING=",
-                                         "STATUS=", "WATCHDOG=1", "MONOTONIC_USEC=" };
-    bool good = true;
-
-    for (const char *line = words; line && *line && good; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        good = false;
-        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-            good |= strncmp(line, known[i], strlen(known[i])) == 0;
-    }
-    return good;
-}
-
 /* Words of one that leaves, or is not ready, are not the service's. */
 static void
 take_notify(struct child *c, struct slice text)
@@ -398,7 +381,7 @@ take_notify(struct child *c, struct slice text)
 
     if (c->role == ROLE_SERVING) {
         su.was_ready |= ready;
-        if (is_status(words))
+        if (notify_is_status(words))
             notify_systemd(words);
     }
     free(words);
@@ -425,6 +408,25 @@ take_socket(const struct child *c, int fd)
         held_mark_unwanted(cookie);
 }
 
+/* "FORM FACILITY SOCKET". What the text says and a process that was taken over could make of it is where lines go. */
+static void
+take_log(const struct channel_message *m)
+{
+    char *text = xstrndup(m->text.p, m->text.n);
+    char *facility = strchr(text, ' '), *socket = facility ? strchr(facility + 1, ' ') : NULL;
+    struct log_place p = { .fd = m->fd >= 0 ? m->fd : 2 };
+    uint64_t form, number;
+
+    if (socket && parse_u64(slice_of(text, (size_t)(facility - text)), LOG_FORM_SYSLOG, &form) == 0 &&
+        parse_u64(slice_of(facility + 1, (size_t)(socket - facility - 1)), 1024, &number) == 0) {
+        p.form = (enum log_form)form;
+        p.facility = (int)number;
+        p.socket = socket + 1;
+        log_out_follow(&p);
+    }
+    free(text);
+}
+
 static void
 take_message(struct child *c, const struct channel_message *m)
 {
@@ -436,6 +438,8 @@ take_message(struct child *c, const struct channel_message *m)
     }
     if (m->kind == CHANNEL_FILE && c->role == ROLE_OPENER)
         give(CHANNEL_FILE, m->text, m->fd);
+    if (m->kind == CHANNEL_LOG && c->role == ROLE_SERVING)
+        take_log(m);
     if (m->fd >= 0)
         close(m->fd);
     if (m->kind == CHANNEL_NOTIFY)

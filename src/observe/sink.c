@@ -2,7 +2,7 @@
 
 #include "sink.h"
 
-#include "../base/privilege.h"
+#include "../base/append.h"
 #include "../base/xalloc.h"
 
 #include <errno.h>
@@ -57,49 +57,10 @@ sink_open_std(struct sink *s, int std, struct err *e)
     return 0;
 }
 
-#define OPEN_FLAGS (O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-
-/* Where root alone may make files: a new one is the user's who will open it anew. */
-static int
-open_as_root(const char *path)
-{
-    const struct privilege_user *u = privilege_assumed();
-    int fd;
-
-    if (!privilege_trusts(path)) {
-        errno = EACCES;
-        return -1;
-    }
-    fd = open(path, OPEN_FLAGS | O_CREAT | O_EXCL, 0640);
-    if (fd < 0)
-        return errno == EEXIST ? open(path, OPEN_FLAGS) : -1;
-    if (fchown(fd, u->uid, u->gid) == 0)
-        return fd;
-    close(fd);
-    return -1;
-}
-
-static int
-open_path(const char *path, struct err *e)
-{
-    int fd = open(path, OPEN_FLAGS | O_CREAT, 0640);
-
-    if (fd < 0 && errno == EACCES && privilege_raise()) {
-        fd = open_as_root(path);
-        privilege_lower();
-    }
-
-    if (fd < 0 && errno == ENXIO)
-        return err_set(e, ERR_SYSTEM, "cannot open %s: nobody reads from this pipe", path);
-    if (fd < 0)
-        return err_errno(e, "cannot open %s", path);
-    return fd;
-}
-
 int
 sink_open_file(struct sink *s, const char *path, struct err *e)
 {
-    int fd = open_path(path, e);
+    int fd = append_open(path, e);
 
     if (fd < 0)
         return -1;
@@ -136,7 +97,7 @@ sink_reopen(struct sink *s, bool always, struct err *e)
 
     if (!s->path || (!always && same_file(s->fd, s->path)))
         return 0;
-    fd = open_path(s->path, e);
+    fd = append_open(s->path, e);
     if (fd < 0)
         return -1;
     pthread_mutex_lock(&s->lock);
