@@ -55,13 +55,18 @@ const struct weir_directive daemon_rows[] = {
       .args = (const struct weir_arg[]){ { .name = "LEVEL", .type = WEIR_T_WORD,
                                            .choices = "error|warning|notice|info|debug" }, { 0 } },
       .def = "notice", .help = "What the operator's log holds." },
+    { .name = "confine", .in = "main",
+      .args = (const struct weir_arg[]){ { .name = "on | off", .type = WEIR_T_BOOL }, { 0 } },
+      .def = "off",
+      .help = "Whether the serving process gives up system calls that no gateway makes: to start programs, look into "
+              "other processes, mount, load kernel code. A change needs a restart." },
     { .name = "error_log", .in = "main",
       .args = (const struct weir_arg[]){ { .name = "stderr | syslog[:FACILITY] | FILE", .type = WEIR_T_PATH }, { 0 } },
-      .opts = (const struct weir_opt[]){ { .key = "socket", .type = WEIR_T_PATH, .def = LOG_OUT_SYSLOG }, { 0 } },
+      .opts = (const struct weir_opt[]){ { .key = "socket", .type = WEIR_T_PATH }, { 0 } },
       .def = "stderr", .check = error_log_check,
-      .help = "Where the operator's log goes. On stderr lines have the journal's priorities where it reads them; a "
-              "FILE is opened anew at SIGUSR1; lines that syslog or the journal does not take at once are lost and "
-              "counted." },
+      .help = "Where the operator's log goes; syslog: by the socket " LOG_OUT_SYSLOG ". On stderr lines have the "
+              "journal's priorities where it reads them; a FILE is opened anew at SIGUSR1; lines that syslog or the "
+              "journal does not take at once are lost and counted." },
     { .name = "user", .in = "main",
       .args = (const struct weir_arg[]){ { .name = "NAME", .type = WEIR_T_STRING },
                                          { .name = "GROUP", .type = WEIR_T_STRING, .flags = WEIR_ARG_OPTIONAL },
@@ -118,4 +123,10 @@ bool
 daemon_conf_core_dumps(const struct conf *c)
 {
     return conf_get_int(conf_root(c), "core_dumps") != 0;
+}
+
+bool
+daemon_conf_confine(const struct conf *c)
+{
+    return conf_get_int(conf_root(c), "confine") != 0;
 }

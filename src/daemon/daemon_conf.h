@@ -13,5 +13,6 @@ unsigned daemon_conf_workers(const struct conf *c);
 const struct weir_conf *daemon_conf_user(const struct conf *c); /* `user NAME [GROUP]`; NULL: none */
 uint64_t daemon_conf_open_files(const struct conf *c);          /* 0: as many as are allowed */
 bool daemon_conf_core_dumps(const struct conf *c);
+bool daemon_conf_confine(const struct conf *c);
 
 #endif

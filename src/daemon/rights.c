@@ -3,6 +3,7 @@
 #include "../base/log.h"
 #include "../base/privilege.h"
 #include "../net/listener.h"
+#include "confine.h"
 #include "daemon_conf.h"
 #include "supervised.h"
 
@@ -120,6 +121,8 @@ rights_settle(const struct generation *g)
         allow_core_dumps();
     else
         forbid_core_dumps(); /* another user made it anew */
+    if (daemon_conf_confine(g->conf))
+        confine_start();
     if (privilege_assumed())
         log_notice(NULL, "serving as user %u, group %u", (unsigned)geteuid(), (unsigned)getegid());
     return 0;

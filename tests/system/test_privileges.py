@@ -254,6 +254,31 @@ def test_without_a_supervisor(start, private):
 
 # ---- what it must not get ----
 
+@pytest.mark.skipif(sanitized(), reason="a sanitizer needs the calls that are given up")
+@pytest.mark.parametrize("user", ["", "user nobody;\n"])
+def test_confine(start, private, certificate, user):
+    """Every thread is under the filter, and all the work goes on: reloads, TLS, a new process after a crash."""
+    w = start(user + "confine on;\n" + CONF.replace("user nobody;", ""), supervised=True)
+    low = Low()
+    pid = only(w)
+    assert {s["Seccomp"] for s in status(pid)} == {"2"}
+    assert status(w.process.pid)[0]["Seccomp"] == "0"
+    assert w.reload(user + "confine on;\n" + CONF.replace("user nobody;", "") + "listener main { bind @LISTEN@; }\n"
+                    f"listener s {{ bind {low}; tls {{ {private.key('a')} }} }}\n")[0] == 200
+    assert {s["Seccomp"] for s in status(pid)} == {"2"}
+    assert w.get("/").status == 200
+    assert get(low.address, tls=certificate.client()).body == b"here"
+    os.kill(pid, signal.SIGKILL)
+    pid = successor(w, pid)
+    assert {s["Seccomp"] for s in status(pid)} == {"2"}
+    assert get(low.address, tls=certificate.client()).body == b"here"
+
+
+def test_confine_is_off_otherwise(start):
+    w = start()
+    assert {s["Seccomp"] for s in status(w.process.pid)} == {status(os.getpid())[0]["Seccomp"]}
+
+
 def test_where_nobody_has_a_hand_in_root_reads_nothing(start, public, certificate):
     """A link that the serving process itself could have made leads to a key of somebody else's: that is not handed over."""
     theirs = public / "theirs"

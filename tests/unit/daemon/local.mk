@@ -11,3 +11,8 @@ check_PROGRAMS += tests/unit/daemon/test_channel
 tests_unit_daemon_test_channel_SOURCES = tests/unit/daemon/test_channel.c
 tests_unit_daemon_test_channel_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_daemon_test_channel_LDADD = $(LIBS_7) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/daemon/test_confine
+tests_unit_daemon_test_confine_SOURCES = tests/unit/daemon/test_confine.c
+tests_unit_daemon_test_confine_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_daemon_test_confine_LDADD = $(LIBS_7) $(CMOCKA_LIBS)
