@@ -3,6 +3,7 @@
 #include "privilege.h"
 
 #include "parse.h"
+#include "xalloc.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -41,15 +42,15 @@ find_user(struct slice name, struct privilege_user *out, struct err *e)
 {
     struct passwd entry, *found = NULL;
     uint64_t number;
-    char *room = malloc(ENTRY_MAX);
-    int rc = 0;
+    char *room = xmalloc(ENTRY_MAX);
+    int rc = 0, failed = 0;
 
     snprintf(out->name, sizeof(out->name), "%.*s", SLICE_FMT(name));
     if (is_number(name, &number))
-        getpwuid_r((uid_t)number, &entry, room, ENTRY_MAX, &found);
+        failed = getpwuid_r((uid_t)number, &entry, room, ENTRY_MAX, &found);
     else if (name.n < sizeof(out->name))
-        getpwnam_r(out->name, &entry, room, ENTRY_MAX, &found);
-    if (found) {
+        failed = getpwnam_r(out->name, &entry, room, ENTRY_MAX, &found);
+    if (failed == 0 && found) {
         snprintf(out->name, sizeof(out->name), "%s", found->pw_name);
         out->uid = found->pw_uid;
         out->gid = found->pw_gid;
@@ -76,9 +77,9 @@ find_group(struct slice name, gid_t *out, struct err *e)
         return 0;
     }
     snprintf(text, sizeof(text), "%.*s", SLICE_FMT(name));
-    room = malloc(ENTRY_MAX);
-    if (name.n < sizeof(text))
-        getgrnam_r(text, &entry, room, ENTRY_MAX, &found);
+    room = xmalloc(ENTRY_MAX);
+    if (name.n >= sizeof(text) || getgrnam_r(text, &entry, room, ENTRY_MAX, &found) != 0)
+        found = NULL;
     if (found)
         *out = found->gr_gid;
     free(room);
@@ -282,17 +283,15 @@ walk(const char *path, unsigned links)
 bool
 privilege_trusts(const char *path)
 {
-    char whole[PATH_MAX];
+    char directory[PATH_MAX], whole[PATH_MAX];
     int sys = errno;
     bool good = false;
 
     if (path[0] == '/')
         good = walk(path, LINKS_MAX);
-    else if (getcwd(whole, sizeof(whole)) && strlen(whole) + 1 + strlen(path) < sizeof(whole)) {
-        strcat(whole, "/");
-        strcat(whole, path);
+    else if (getcwd(directory, sizeof(directory)) &&
+             snprintf(whole, sizeof(whole), "%s/%s", directory, path) < (int)sizeof(whole))
         good = walk(whole, LINKS_MAX);
-    }
     errno = sys;
     return good;
 }
