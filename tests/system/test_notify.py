@@ -2,10 +2,13 @@
 import os
 import signal
 import socket
+import struct
+import time
 
 import pytest
 
 from harness import eventually
+from test_supervisor import channel_of
 
 
 class Systemd:
@@ -48,6 +51,38 @@ def test_a_life(weir, systemd):
     w.signal(signal.SIGTERM)
     assert systemd.until("STOPPING")["STOPPING"] == "1"
     assert w.wait() == 0
+
+
+@pytest.mark.parametrize("supervised", [False, True])
+def test_reload_by_signal(weir, systemd, supervised):
+    """Type=notify-reload: SIGHUP to the main process, then RELOADING with a time after it, then READY; all of it from that process, as
+    NotifyAccess=main wants it."""
+    systemd.sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    w = weir(CONF, env=systemd.env, supervised=supervised)
+
+    def from_main():
+        data, ancillary, _, _ = systemd.sock.recvmsg(4096, socket.CMSG_SPACE(12))
+        assert struct.unpack("iII", ancillary[0][2][:12])[0] == w.process.pid
+        return dict(line.split("=", 1) for line in data.decode().splitlines())
+    assert from_main()["READY"] == "1"
+    before = time.clock_gettime(time.CLOCK_MONOTONIC) * 1e6
+    w.signal(signal.SIGHUP)
+    begun = from_main()
+    assert begun["RELOADING"] == "1" and int(begun["MONOTONIC_USEC"]) >= int(before)
+    assert from_main() == {"READY": "1"}
+    w.signal(signal.SIGTERM)
+    assert from_main()["STOPPING"] == "1"
+    assert w.wait() == 0
+
+
+def test_orders_are_not_passed_on(weir, systemd):
+    """The supervisor passes on what a serving process has to say of itself, not what would be an order to systemd."""
+    w = weir(CONF, env=systemd.env, supervised=True)
+    systemd.until("READY")
+    with channel_of(w.serving()[0]) as channel:
+        for words in (b"MAINPID=1", b"FDSTORE=1", b"READY=1\nMAINPID=1", b"STATUS=x\n\nBARRIER=1", b"READY=1\nSTATUS=mine"):
+            channel.send(b"N" + words)
+    assert systemd.message() == {"READY": "1", "STATUS": "mine"}
 
 
 def test_a_failed_reload_is_over_too(weir, systemd):

@@ -115,6 +115,14 @@ def test_systemd_understands_the_unit():
     assert "weir.service" not in done.stdout + done.stderr, done.stdout + done.stderr
 
 
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze here")
+def test_little_is_exposed_by_the_unit():
+    unit = os.path.join(PREFIX, "lib", "systemd", "system", "weir.service")
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20", unit], capture_output=True, text=True)
+    exposure = re.search(r"Overall exposure level for weir.service: ([\d.]+)", done.stdout)
+    assert done.returncode == 0 and float(exposure[1]) <= 2.0, done.stdout + done.stderr
+
+
 # ---- pages ----
 
 def test_every_metric_is_in_the_manual(weir, origin):
