@@ -194,6 +194,39 @@ log_out_follow(const struct log_place *p)
     }
 }
 
+void
+log_out_keep(const char *variable)
+{
+    struct log_place p = log_out_place();
+    char text[sizeof(out.daemon.sun_path) + 64];
+
+    if (p.fd != 2)
+        fcntl(p.fd, F_SETFD, 0);
+    snprintf(text, sizeof(text), "%d %d %d %s", (int)p.form, p.facility, p.fd, p.socket);
+    setenv(variable, text, 1);
+}
+
+void
+log_out_resume(const char *variable)
+{
+    const char *text = getenv(variable);
+    struct log_place p = { 0 };
+    char *end;
+
+    if (!text)
+        return;
+    p.form = (enum log_form)strtol(text, &end, 10);
+    p.facility = (int)strtol(end, &end, 10);
+    p.fd = (int)strtol(end, &end, 10);
+    p.socket = *end ? end + 1 : end;
+    log_out_follow(&p);
+    if (p.fd > 2 && p.fd != out.own)
+        close(p.fd);
+    else if (p.fd > 2)
+        fcntl(p.fd, F_SETFD, FD_CLOEXEC); /* the exec failed */
+    unsetenv(variable);
+}
+
 /* ------------------------------------------------------------------ lines */
 
 enum log_form

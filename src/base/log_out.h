@@ -38,6 +38,10 @@ void log_out_reopen(void);              /* a file that was moved away; failures 
 void log_out_fd(int fd);                /* borrowed, PLAIN */
 struct log_place log_out_place(void);
 void log_out_follow(const struct log_place *p); /* p->fd is copied */
+/* Over an exec: says in that variable of the environment where the log goes; takes it up again, and is the only one to.
+ * While the process has one thread. */
+void log_out_keep(const char *variable);
+void log_out_resume(const char *variable);
 
 /* ---- for log ---- */
 enum log_form log_out_form(void);

@@ -23,12 +23,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define CHILDREN_MAX 16
 /* How a supervisor tells the one that it becomes by exec what it has. */
 #define STATE_ENV "WEIR_SUPERVISOR"
+#define LOG_ENV "WEIR_SUPERVISOR_LOG"
 
 enum role {
     ROLE_SERVING,
@@ -256,7 +258,9 @@ become_new_supervisor(void)
         strbuf_addf(&text, "s %d %d;", held[i].fd, (int)held[i].owner);
     }
     setenv(STATE_ENV, text.p, 1);
+    log_out_keep(LOG_ENV);
     execv(su.binary, su.argv);
+    log_out_resume(LOG_ENV);
     log_error(NULL, "upgrade: the supervisor stays the old binary: %s: %m", su.binary);
     for (struct child *c = su.children; c < su.children + CHILDREN_MAX; c++)
         if (c->pid)
@@ -416,7 +420,10 @@ take_log(const struct channel_message *m)
     char *facility = strchr(text, ' '), *socket = facility ? strchr(facility + 1, ' ') : NULL;
     struct log_place p = { .fd = m->fd >= 0 ? m->fd : 2 };
     uint64_t form, number;
+    struct stat st;
 
+    if (m->fd >= 0 && (fstat(m->fd, &st) != 0 || !S_ISREG(st.st_mode)))
+        socket = NULL; /* a pipe that nobody empties would make the supervisor stand still */
     if (socket && parse_u64(slice_of(text, (size_t)(facility - text)), LOG_FORM_SYSLOG, &form) == 0 &&
         parse_u64(slice_of(facility + 1, (size_t)(socket - facility - 1)), 1024, &number) == 0) {
         p.form = (enum log_form)form;
@@ -573,6 +580,8 @@ on_signal(int signo)
         if (su.stopping)
             su.kill_at = clock_precise() + SUPERVISOR_KILL_MS * NSEC_PER_MSEC;
         su.stopping = true;
+        if (su.restart_at) /* between two processes nothing is left to drain */
+            su.exit_code = EXIT_GOOD;
         su.restart_at = 0;
     }
 }
@@ -672,6 +681,7 @@ supervisor_run(char **argv, nsec_t upgrade_timeout)
         return EXIT_FAILED;
     }
     su.upgrade_timeout = upgrade_timeout;
+    log_out_resume(LOG_ENV);
     if (!inherit_state()) {
         unsigned n = supervised_listen_fds();
         for (unsigned i = 0; i < n; i++)

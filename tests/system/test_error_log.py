@@ -163,7 +163,7 @@ def test_a_syslog_that_starts_anew(weir, syslog):
 
 def test_a_syslog_that_comes_later(weir, syslog, tmp_path):
     w = weir(f"error_log syslog socket={tmp_path}/log;\n" + CONF)
-    assert any("lines are lost until somebody listens there" in line for line in w.stderr.all)
+    w.stderr.wait(lambda line: "lines are lost until somebody listens there" in line, "the word of it")
     s = syslog()
 
     def told():

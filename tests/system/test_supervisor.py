@@ -158,6 +158,20 @@ def test_pauses_grow(start):
     assert pauses == [100, 200, 400, 800]
 
 
+def test_an_end_between_two_processes(start):
+    """While nothing serves nothing is to be drained: that is a good end, and nobody is started for it."""
+    w = start()
+    for _ in range(4):  # until the pause is long enough to be met
+        old = only(w)
+        os.kill(old, signal.SIGKILL)
+        line = w.stderr.wait(lambda x, old=old: f"the serving process {old} was ended" in x, "the word of its end")
+        if " in 800 ms" in line:
+            break
+        successor(w, old)
+    w.signal(signal.SIGTERM)
+    assert w.wait() == 0
+
+
 def test_a_bad_start_is_not_repeated(tmp_path):
     path = tmp_path / "gateway.conf"
     path.write_text("nonsense;\n")
