@@ -72,6 +72,31 @@ has_address(int fd, const struct addr *a)
     return addr_equal(&own, a);
 }
 
+static int
+port_of(int fd)
+{
+    struct sockaddr_storage sa = { 0 };
+    socklen_t len = sizeof(sa);
+    struct addr own;
+
+    if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0 || sa.ss_family == AF_UNIX)
+        return 0;
+    addr_from_sockaddr(&own, (struct sockaddr *)&sa, len);
+    return addr_port(&own);
+}
+
+bool
+handover_has_port(int port)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&lock);
+    for (unsigned i = 0; i < ho.n_inherited; i++)
+        found |= port_of(ho.inherited[i]) == port;
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
 int
 handover_take(const struct addr *a)
 {

@@ -36,6 +36,8 @@ void handover_share(const uint64_t *cookies, size_t n);
 
 /* An inherited socket with that address, for its new owner; -1: none, or no more. */
 int handover_take(const struct addr *a);
+/* Whether an inherited socket that nobody has taken (yet) has that port, at whichever address. */
+bool handover_has_port(int port);
 void handover_opened(int fd);
 /* Before the last copy in this process is closed. Nothing when the successor has it. */
 void handover_closing(int fd);

@@ -50,13 +50,14 @@ fds_count(const struct listener_socket *s)
 /* ------------------------------------------------------------------ binding */
 
 /* SO_REUSEPORT would let a second process of the same user take half of the connections in silence. So one bind without
- * it comes first, unless a socket of this process has that port and would be in its way. Under the lock. */
+ * it comes first, unless a socket of this process, or one that it has inherited, has that port and would be in its way.
+ * Under the lock. */
 static int
 check_free(const struct addr *a)
 {
     int fd;
 
-    if (addr_port(a) == 0)
+    if (addr_port(a) == 0 || handover_has_port(addr_port(a)))
         return 0;
     for (struct listener_socket *s = sockets; s; s = s->next)
         if (addr_port(&s->addr) == addr_port(a))
@@ -600,7 +601,8 @@ refuse_handshakes(int fd)
     };
     struct sock_fprog program = { sizeof(code) / sizeof(*code), code };
 
-    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0)
+        listen(fd, 0); /* a kernel that lets root alone do this: at most one gets in */
 }
 
 static void

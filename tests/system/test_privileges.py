@@ -12,7 +12,7 @@ import tempfile
 import pytest
 
 from harness import Conn, eventually, run_weir, sanitized
-from test_supervisor import Clients, channel_of, only, successor
+from test_supervisor import LOST, Clients, channel_of, only, successor
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
@@ -193,6 +193,34 @@ listener secure {{ bind {low}; tls {{ {private.key("a")} }} }}
     os.kill(pid, signal.SIGKILL)
     successor(w, pid)
     assert get(low.address, tls=certificate.client()).body == b"here"
+
+
+def test_a_port_moves_to_every_address(start):
+    """The old address still has the port while the new one is bound: by the opener, and by the process of an upgrade."""
+    port = 600 + os.getpid() % 300
+    low = Low(port)
+    w = start(CONF + f"listener main {{ bind @LISTEN@; bind {low}; }}\n", supervised=True)
+    assert get(low.address).body == b"here"
+    code, body = w.reload(CONF + f"listener main {{ bind @LISTEN@; bind 0.0.0.0:{port}; }}\n")
+    assert code == 200, body
+
+    def served():
+        """Where the kernel lets root alone attach filters, one that comes while the old socket is closed may be reset."""
+        try:
+            return get(low.address).body == b"here"
+        except LOST:
+            return False
+    eventually(served, "the new address")
+    for _ in range(10):
+        assert get(low.address).body == b"here"
+    old = only(w)
+    w.write(CONF + f"listener main {{ bind @LISTEN@; bind {low}; }}\n")
+    w.signal(signal.SIGUSR2)
+    successor(w, old)
+    eventually(lambda: len(w.serving()) == 1, "the end of the old process")
+    eventually(served, "the old address")
+    for _ in range(10):
+        assert get(low.address).body == b"here"
 
 
 def test_a_policys_file(start, private, rsa):
