@@ -74,6 +74,7 @@ supervise(int argc, char **argv, nsec_t upgrade_timeout)
     for (int i = 1; i < argc; i++)
         words[i + 1] = argv[i];
     raise_descriptors();
+    rights_early(); /* its environment is where ${env.*} comes from */
     return supervisor_run(words, upgrade_timeout);
 }
 

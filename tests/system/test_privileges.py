@@ -416,3 +416,15 @@ def test_rights_that_are_missing(tmp_path):
     done = subprocess.run(["setpriv", "--bounding-set=-setuid,-setgid", "--", BINARY, "run", "--no-supervisor", "-c", "g.conf"], cwd=tmp_path,
                           env=environment(), capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1 and "cannot become user nobody" in done.stderr
+
+
+@pytest.mark.skipif(sanitized(), reason="the leak checker needs to look at the process")
+def test_the_supervisor_leaves_no_core_dump(weir):
+    """What ${env.*} stands for is in its environment. Not root, so that /proc/PID tells whether it may be dumped."""
+    setpriv = ["setpriv", "--reuid", "54321", "--regid", "54321", "--clear-groups", "--"]
+    w = weir("admin { bind 127.0.0.1:0; }\nroute /here { respond 200 here; }\n", ready=False, supervised=True,
+             prefix=["sh", "-c", 'chmod 755 . && ulimit -S -c unlimited; exec "$@"', "-", *setpriv])
+    assert w.get("/here").status == 200
+    for pid in (w.process.pid, only(w)):
+        assert limit(pid, "Max core file size")[0] == "0"
+        assert os.stat(f"/proc/{pid}/environ").st_uid == 0
