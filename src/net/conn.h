@@ -99,7 +99,7 @@ void conn_linger(struct conn *c);
 void conn_linger_no_more(struct loop *l);
 const char *conn_error(const struct conn *c);        /* "" unless broken */
 enum err_kind conn_error_kind(const struct conn *c); /* ERR_NONE unless broken */
-const char *conn_alpn(const struct conn *c);         /* "http/1.1", or "" when nothing was agreed */
+const char *conn_alpn(const struct conn *c);         /* "h2", "http/1.1", or "" when nothing was agreed */
 /* Subject for logs: "conn 17 10.0.0.9:5311"; in c's memory. */
 const char *conn_subject(struct conn *c);
 

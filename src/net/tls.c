@@ -23,7 +23,8 @@ static const char default_curves[] = "X25519:P-256:P-384";
 
 /* ALPN's wire form: a length and a name. */
 static const unsigned char alpn_h1[] = "\x08http/1.1";
-static const unsigned char alpn_server[] = "\x08http/1.1\x08http/1.0";
+static const unsigned char alpn_server[] = "\x02h2\x08http/1.1\x08http/1.0"; /* the first is offered where wanted */
+#define ALPN_H2_SIZE 3
 
 int
 tls_init(void)
@@ -235,9 +236,12 @@ on_server_name(SSL *ssl, int *alert, void *arg)
 static int
 on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigned char *in, unsigned in_n, void *arg)
 {
+    const struct tls_server *t = arg;
+    unsigned skip = t->h2 ? 0 : ALPN_H2_SIZE;
     unsigned char *chosen;
 
-    if (SSL_select_next_proto(&chosen, out_n, alpn_server, sizeof(alpn_server) - 1, in, in_n) != OPENSSL_NPN_NEGOTIATED)
+    if (SSL_select_next_proto(&chosen, out_n, alpn_server + skip, (unsigned)sizeof(alpn_server) - 1 - skip, in, in_n) !=
+        OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;
@@ -398,6 +402,12 @@ tls_server_new(const struct tls_server_conf *c, struct err *e, enum tls_part *pa
     SSL_CTX_set_tlsext_servername_callback(t->ctx[0], on_server_name);
     SSL_CTX_set_tlsext_servername_arg(t->ctx[0], t);
     return t;
+}
+
+void
+tls_server_offer_h2(struct tls_server *t)
+{
+    t->h2 = true;
 }
 
 void

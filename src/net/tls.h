@@ -45,6 +45,8 @@ struct tls_server_conf {
  * of each key type that has it, so that RSA and ECDSA stand side by side; exact names come before wildcards. NULL with
  * *e: which file and what is wrong; *part and *pair say where it stood. */
 struct tls_server *tls_server_new(const struct tls_server_conf *c, struct err *e, enum tls_part *part, unsigned *pair);
+/* Clients that know HTTP/2 get it by ALPN (conn_alpn says "h2"). Before the first connection. */
+void tls_server_offer_h2(struct tls_server *t);
 void tls_server_hold(struct tls_server *t);
 void tls_server_put(struct tls_server *t);
 bool tls_server_uses(const struct tls_server *t, unsigned pair);      /* false: others have all of its names */

@@ -465,5 +465,7 @@ tls_conn_alpn(const struct conn *c)
     unsigned n;
 
     SSL_get0_alpn_selected(c->tls->ssl, &name, &n);
+    if (n == 2)
+        return "h2"; /* the only one of that length that is offered */
     return n == 8 && memcmp(name, "http/1.1", 8) == 0 ? "http/1.1" : n == 8 ? "http/1.0" : "";
 }

@@ -24,6 +24,7 @@ struct tls_server {
     unsigned n_names;
     struct tls_cert *certs; /* in the order of the pairs */
     unsigned n_certs;
+    bool h2; /* offered by ALPN */
 };
 
 struct tls_client {

@@ -461,6 +461,8 @@ struct foreign {
     const char *alpn; /* wire form */
     int max_version;
     bool renegotiate;
+    bool offered;    /* the server knows h2 */
+    char agreed[16]; /* as conn_alpn says */
     char subject[64];
     char chosen[16];
     int version;
@@ -529,6 +531,8 @@ foreign_run(struct foreign *f)
     struct end down = { .greedy = true, .to_send = 1 };
     int l = lab_listen(&f->at), fd;
 
+    if (f->offered)
+        tls_server_offer_h2(server);
     assert_int_equal(pthread_create(&f->thread, NULL, foreign_main, f), 0);
     fd = accept(l, NULL, NULL);
     fcntl(fd, F_SETFL, O_NONBLOCK);
@@ -537,6 +541,7 @@ foreign_run(struct foreign *f)
     lab_run(loop, foreign_done, f);
     pthread_join(f->thread, NULL);
     assert_false(down.content_wrong);
+    snprintf(f->agreed, sizeof(f->agreed), "%s", conn_alpn(down.c));
     conn_close(down.c);
     close(l);
     turns(1);
@@ -575,6 +580,26 @@ alpn_agrees_or_refuses(void **state)
     assert_false(h2.ok);
     foreign_run(&on_second);
     assert_false(on_second.ok);
+}
+
+static void
+h2_is_agreed_where_it_is_offered(void **state)
+{
+    struct foreign both = { .alpn = "\x08http/1.1\x02h2", .offered = true },
+                   old = { .alpn = "\x08http/1.1", .offered = true }, none = { .offered = true },
+                   on_second = { .sni = "x.w.test", .alpn = "\x02h2", .offered = true };
+
+    foreign_run(&both);
+    assert_true(both.ok);
+    assert_string_equal(both.chosen, "h2");
+    assert_string_equal(both.agreed, "h2");
+    foreign_run(&old);
+    assert_string_equal(old.agreed, "http/1.1");
+    foreign_run(&none);
+    assert_true(none.ok);
+    assert_string_equal(none.agreed, "");
+    foreign_run(&on_second);
+    assert_string_equal(on_second.agreed, "h2");
 }
 
 static void
@@ -620,6 +645,7 @@ main(void)
         on_loop(a_name_is_wanted_over_unix),
         on_loop(sni_chooses_the_certificate),
         on_loop(alpn_agrees_or_refuses),
+        on_loop(h2_is_agreed_where_it_is_offered),
         on_loop(old_versions_are_refused),
         on_loop(renegotiation_is_refused),
     };
