@@ -130,8 +130,8 @@ chunked_decode(struct chunked *c, const char *p, size_t n, size_t *used, struct 
 }
 
 /* What would change how the message is framed, routed or believed when a recipient merges trailers into the head. */
-static bool
-refused_in_trailer(unsigned id)
+bool
+h1_refused_in_trailer(unsigned id)
 {
     switch (id) {
     case FIELD_HOST:
@@ -184,7 +184,7 @@ parse_trailers(const char *p, size_t n, const struct h1_limits *limits, struct f
     if (h1_parse_fields(out, &marks, &p, p + n, limits, err) == H1_ERROR)
         return H1_ERROR;
     for (unsigned i = 0; i < out->n; i++) {
-        if (refused_in_trailer(out->v[i].id))
+        if (h1_refused_in_trailer(out->v[i].id))
             return h1_fail(err, REASON_BAD_REQUEST, "a trailer field that belongs in the head");
     }
     return marks.misspelt ? h1_fail(err, REASON_BAD_REQUEST, "a trailer field that belongs in the head") : H1_DONE;

@@ -57,6 +57,12 @@ is_misspelt(struct slice name)
     }
 }
 
+bool
+h1_misspells_framing(struct slice name)
+{
+    return is_misspelt(name);
+}
+
 static inline void
 mark(struct h1_marks *m, enum field_id id, struct slice name, struct slice value)
 {

@@ -46,6 +46,11 @@ h1_exceed(struct h1_error *err, enum limit_id limit, const char *text)
 enum h1_result h1_parse_fields(struct fields *f, struct h1_marks *m, const char **p, const char *end,
                                const struct h1_limits *limits, struct h1_error *err);
 
+/* Content_Length and the like, which some origins would frame by. */
+bool h1_misspells_framing(struct slice name);
+/* chunked.c: what belongs in the head (RFC 9110 6.5.1). */
+bool h1_refused_in_trailer(unsigned id);
+
 /* h1_framing.c: Content-Length and Transfer-Encoding (RFC 9112 6.1, 6.3). NULL when good; *known: one of them was
  * there. */
 const char *h1_frame(const struct h1_marks *m, enum http_version version, struct body_framing *body, bool *known);

@@ -13,6 +13,7 @@ HTTP_TESTS = \
 	tests/unit/http/test_url \
 	tests/unit/http/test_h1_scan \
 	tests/unit/http/test_h1_request \
+	tests/unit/http/test_h2_request \
 	tests/unit/http/test_h1_framing \
 	tests/unit/http/test_h1_response \
 	tests/unit/http/test_chunked \
@@ -64,6 +65,9 @@ tests_unit_http_test_h1_scan_SOURCES = tests/unit/http/test_h1_scan.c
 tests_unit_http_test_h1_scan_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_http_test_h1_scan_LDADD = $(LIBS_1_HTTP) $(CMOCKA_LIBS)
 
+tests_unit_http_test_h2_request_SOURCES = tests/unit/http/test_h2_request.c
+tests_unit_http_test_h2_request_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_http_test_h2_request_LDADD = $(LIBS_1_HTTP) $(CMOCKA_LIBS)
 tests_unit_http_test_h1_request_SOURCES = tests/unit/http/test_h1_request.c
 tests_unit_http_test_h1_request_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_http_test_h1_request_LDADD = $(LIBS_1_HTTP) $(CMOCKA_LIBS)
