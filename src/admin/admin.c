@@ -7,6 +7,7 @@
 #include "../base/xalloc.h"
 #include "../http/uri.h"
 #include "../proxy/reply.h"
+#include "../session/down_h1.h"
 #include "rate.h"
 #include "request.h"
 

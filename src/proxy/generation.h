@@ -12,7 +12,7 @@
 #include "../net/client_count.h"
 #include "../net/listener.h"
 #include "../observe/access_log.h"
-#include "../session/down_h1.h"
+#include "../session/down.h"
 #include "../store/store.h"
 #include "../upstream/cluster.h"
 #include "route.h"

@@ -7,7 +7,7 @@
 
 #include "generation.h"
 #include "../net/proxy_intro.h"
-#include "../session/down_h1.h"
+#include "../session/down.h"
 #include "../upstream/pool.h"
 
 struct proxy_worker {

@@ -7,97 +7,12 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#define SPARE_MAX 256u
 /* Steps before a session whose both sides are never dry lets the others of its worker have a turn. */
 #define STEPS_MAX 8
-/* How long a connection may wait with its first byte when the drain begins, or was accepted after that. */
-#define DRAIN_IDLE NSEC_PER_SEC
 
-static void down_run(struct down_session *d);
-
-/* ------------------------------------------------------------------ the set */
-
-struct down_sessions *
-down_sessions_new(struct loop *l)
-{
-    struct down_sessions *set = xcalloc(1, sizeof(*set));
-
-    set->loop = l;
-    TAILQ_INIT(&set->sessions);
-    return set;
-}
-
-unsigned
-down_sessions_count(const struct down_sessions *set)
-{
-    return set->count;
-}
-
-/* Calls fn once for each session there is now, whatever ends or begins meanwhile. */
-static void
-for_each(struct down_sessions *set, void (*fn)(struct down_session *d))
-{
-    for (unsigned n = set->count; n && set->count; n--) {
-        struct down_session *d = TAILQ_FIRST(&set->sessions);
-
-        TAILQ_REMOVE(&set->sessions, d, link);
-        TAILQ_INSERT_TAIL(&set->sessions, d, link);
-        fn(d);
-    }
-}
-
-void
-down_sessions_leave(struct down_sessions *set)
-{
-    struct down_session *d;
-
-    set->leaving = true;
-    TAILQ_FOREACH (d, &set->sessions, link)
-        if (d->active)
-            d->active->s.draining = true;
-}
-
-/* In the next turn, when what the client may have sent by now was seen: then it is not idle any more. Who has just
- * connected is about to send. */
-static void
-drain_one(struct down_session *d)
-{
-    if (d->state == DOWN_IDLE && !d->shaking_hands)
-        timer_set(&d->timer, clock_now() + (d->served ? 0 : DRAIN_IDLE));
-}
-
-void
-down_sessions_drain(struct down_sessions *set)
-{
-    down_sessions_leave(set);
-    set->draining = true;
-    for_each(set, drain_one);
-}
-
-static void
-abort_one(struct down_session *d)
-{
-    if (d->active && d->active->open)
-        down_abort(d, REASON_DRAINING, "the gateway is stopping");
-    else
-        down_end(d);
-}
-
-void
-down_sessions_abort(struct down_sessions *set)
-{
-    set->leaving = set->draining = true;
-    for_each(set, abort_one);
-}
+static void down_run(struct down_h1 *d);
 
 /* ------------------------------------------------------------------ active and idle */
-
-static void
-tell(struct down_session *d, const struct down_handler *h, int change)
-{
-    if (h->on_session)
-        h->on_session(change, h->arg);
-}
 
 static struct down_active *
 active_get(struct down_sessions *set)
@@ -119,7 +34,7 @@ active_put(struct down_sessions *set, struct down_active *a)
     iobuf_fini(&a->s.in);
     h1_reader_fini(&a->in);
     h1_writer_fini(&a->out);
-    if (set->n_spare == SPARE_MAX) {
+    if (set->n_spare == DOWN_SPARE_MAX) {
         free(a);
         return;
     }
@@ -132,7 +47,7 @@ active_put(struct down_sessions *set, struct down_active *a)
 void
 down_prepare(struct down_active *a)
 {
-    struct down_session *d = a->d;
+    struct down_h1 *d = a->d;
 
     memset(&a->s, 0, sizeof(a->s));
     arena_init(&a->s.arena);
@@ -140,7 +55,7 @@ down_prepare(struct down_active *a)
     fields_init(&a->s.trailers, &a->s.arena);
     h1_writer_init(&a->out);
     a->in.bytes = 0;
-    a->conf = *d->source.conf(d->source.arg);
+    a->conf = *d->b.source.conf(d->b.source.arg);
     patience_begin(&a->body, a->conf.body_timeout);
     patience_begin(&a->reading, a->conf.write_timeout);
     a->taken = 0;
@@ -148,25 +63,25 @@ down_prepare(struct down_active *a)
     a->open = a->refused = a->expects = false;
     a->responded = a->keep = a->tunnel = a->shut = a->sent = a->aborted = a->violated = false;
     a->s.ops = &down_h1_ops;
-    a->s.is_tls = d->is_tls;
-    a->s.peer = &d->c->peer;
-    a->s.local = &d->c->local;
+    a->s.is_tls = d->b.is_tls;
+    a->s.peer = &d->b.c->peer;
+    a->s.local = &d->b.c->local;
 }
 
 void
-down_begin_head(struct down_session *d)
+down_begin_head(struct down_h1 *d)
 {
     if (d->state != DOWN_IDLE)
         return;
     d->state = DOWN_HEAD;
     d->active->s.started = clock_now();
-    tell(d, d->source.handler(d->source.arg), SESSION_ACTIVE);
+    down_tell(&d->b, SESSION_ACTIVE);
 }
 
 void
-down_activate(struct down_session *d)
+down_activate(struct down_h1 *d)
 {
-    struct down_active *a = active_get(d->set);
+    struct down_active *a = active_get(d->b.set);
 
     a->d = d;
     h1_reader_init(&a->in);
@@ -175,32 +90,32 @@ down_activate(struct down_session *d)
 }
 
 static nsec_t
-idle_timeout(const struct down_session *d)
+idle_timeout(const struct down_h1 *d)
 {
-    nsec_t timeout = d->source.conf(d->source.arg)->idle_timeout;
+    nsec_t timeout = d->b.source.conf(d->b.source.arg)->idle_timeout;
 
-    if (d->set->draining && (!timeout || timeout > DRAIN_IDLE))
+    if (d->b.set->draining && (!timeout || timeout > DRAIN_IDLE))
         return DRAIN_IDLE;
     return timeout;
 }
 
 void
-down_idle(struct down_session *d)
+down_idle(struct down_h1 *d)
 {
     nsec_t timeout;
 
     if (d->active) {
-        active_put(d->set, d->active);
+        active_put(d->b.set, d->active);
         d->active = NULL;
     }
     if (d->state == DOWN_IDLE && timer_is_set(&d->timer))
         return; /* readable, but there was nothing: the time goes on */
     if (d->state != DOWN_IDLE)
-        tell(d, d->source.handler(d->source.arg), SESSION_IDLE);
+        down_tell(&d->b, SESSION_IDLE);
     d->state = DOWN_IDLE;
     timeout = idle_timeout(d);
     if (d->shaking_hands)
-        timeout = d->source.conf(d->source.arg)->head_timeout;
+        timeout = d->b.source.conf(d->b.source.arg)->head_timeout;
     if (timeout)
         timer_after(&d->timer, timeout);
     else
@@ -209,73 +124,64 @@ down_idle(struct down_session *d)
 
 /* ------------------------------------------------------------------ ends */
 
-void
-down_end(struct down_session *d)
+/* Everything but the conn, which is closed or somebody else's. */
+static void
+forget(struct down_h1 *d)
 {
-    const struct down_handler *h = d->source.handler(d->source.arg);
-    struct loop *l = d->set->loop;
+    if (d->active)
+        active_put(d->b.set, d->active);
+    d->active = NULL;
+    if (d->state != DOWN_IDLE)
+        down_tell(&d->b, SESSION_IDLE);
+    d->state = DOWN_ENDED;
+    down_part(&d->b);
+    timer_fini(&d->timer);
+    task_cancel(d->b.set->loop, &d->task);
+    loop_defer_free(d->b.set->loop, free, d);
+}
 
+void
+down_end(struct down_h1 *d)
+{
     if (d->state == DOWN_ENDED)
         return;
     assert(!d->active || !d->active->open);
-    if (d->c)
-        conn_close(d->c);
-    d->c = NULL;
-    if (d->active)
-        active_put(d->set, d->active);
-    d->active = NULL;
-    if (d->state != DOWN_IDLE)
-        tell(d, h, SESSION_IDLE);
-    d->state = DOWN_ENDED;
-    TAILQ_REMOVE(&d->set->sessions, d, link);
-    d->set->count--;
-    timer_fini(&d->timer);
-    task_cancel(l, &d->task);
-    tell(d, h, SESSION_ENDED);
-    loop_defer_free(l, free, d);
+    if (d->b.c)
+        conn_close(d->b.c);
+    d->b.c = NULL;
+    forget(d);
+    down_tell(&d->b, SESSION_ENDED);
 }
 
 void
-down_linger(struct down_session *d)
+down_linger(struct down_h1 *d)
 {
-    if (d->c)
-        conn_linger(d->c);
-    d->c = NULL;
+    if (d->b.c)
+        conn_linger(d->b.c);
+    d->b.c = NULL;
     down_end(d);
 }
 
-/* Addresses are promised until release, the conn lives until the end of this turn. */
-static void
-keep_addresses(struct down_stream *s)
-{
-    struct addr *both = arena_alloc(&s->arena, 2 * sizeof(*both));
-
-    both[0] = *s->peer;
-    both[1] = *s->local;
-    s->peer = &both[0];
-    s->local = &both[1];
-}
-
 void
-down_break(struct down_session *d)
+down_break(struct down_h1 *d)
 {
     struct down_active *a = d->active;
     struct linger reset = { .l_onoff = 1, .l_linger = 0 };
 
-    if (!d->c)
+    if (!d->b.c)
         return;
     if (a->open)
-        keep_addresses(&a->s);
+        down_keep_addresses(&a->s);
     /* A body that lasts until the end of the stream looks complete after a FIN: only a RST tells. */
     if (a->responded && a->out.kind == BODY_UNTIL_CLOSE)
-        setsockopt(d->c->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-    d->c->shut = true; /* no close_notify either */
-    conn_close(d->c);
-    d->c = NULL;
+        setsockopt(d->b.c->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    d->b.c->shut = true; /* no close_notify either */
+    conn_close(d->b.c);
+    d->b.c = NULL;
 }
 
 void
-down_abort(struct down_session *d, enum reason_id reason, const char *detail)
+down_abort(struct down_h1 *d, enum reason_id reason, const char *detail)
 {
     struct down_active *a = d->active;
 
@@ -291,72 +197,26 @@ down_abort(struct down_session *d, enum reason_id reason, const char *detail)
     a->s.events->on_abort(&a->s, reason, detail);
 }
 
-/* ------------------------------------------------------------------ limits */
-
-static int64_t
-limit_value(const struct down_conf *c, enum limit_id limit)
-{
-    switch (limit) {
-    case LIMIT_REQUEST_LINE:
-        return c->limits.request_line;
-    case LIMIT_FIELD:
-        return c->limits.field;
-    case LIMIT_HEAD:
-        return c->limits.head;
-    case LIMIT_FIELDS:
-        return c->limits.fields;
-    case LIMIT_REQUESTS:
-        return (int64_t)c->keepalive_requests;
-    case LIMIT_BODY_RATE:
-        return (int64_t)c->body_rate;
-    case LIMIT_RESPONSE_RATE:
-        return (int64_t)c->response_rate;
-    case LIMIT_HEAD_TIME:
-        return c->head_timeout;
-    case LIMIT_BODY_TIME:
-        return c->body_timeout;
-    case LIMIT_IDLE_TIME:
-        return c->idle_timeout;
-    case LIMIT_WRITE_TIME:
-        return c->write_timeout;
-    default:
-        return 0;
-    }
-}
-
-static const char *
-limit_place(const struct down_session *d, enum limit_id limit)
-{
-    const struct down_handler *h = d->source.handler(d->source.arg);
-
-    return h->limit_at ? h->limit_at(limit, h->arg) : NULL;
-}
-
 const char *
-down_exceed(struct down_session *d, enum limit_id limit, const char *what)
+down_exceed(struct down_h1 *d, enum limit_id limit, const char *what)
 {
-    struct down_active *a = d->active;
-    const char *at = limit_place(d, limit);
-
-    a->s.limit = limit;
-    a->s.limit_at = at ? arena_slice(&a->s.arena, slice_str(at)).p : NULL;
-    return limit_detail(&a->s.arena, limit, limit_value(&a->conf, limit), what).p;
+    return down_limit_hit(&d->b, &d->active->s, &d->active->conf, limit, what);
 }
 
 /* ------------------------------------------------------------------ the turn of a session */
 
 /* The stream was released: what becomes of the connection. */
 static void
-after_release(struct down_session *d)
+after_release(struct down_h1 *d)
 {
     struct down_active *a = d->active;
 
-    if (!d->c || !a->sent) {
+    if (!d->b.c || !a->sent) {
         down_end(d);
     } else if (!a->keep) {
         /* What the client may have sent behind its request must not turn the end of the answer into a reset (RFC
          * 9112 9.6). */
-        if (a->refused || a->in.raw.len || !h1_reader_done(&a->in) || (d->c->ready & CONN_READABLE))
+        if (a->refused || a->in.raw.len || !h1_reader_done(&a->in) || (d->b.c->ready & CONN_READABLE))
             down_linger(d);
         else
             down_end(d);
@@ -369,7 +229,7 @@ after_release(struct down_session *d)
 }
 
 static void
-step(struct down_session *d)
+step(struct down_h1 *d)
 {
     switch ((enum down_state)d->state) {
     case DOWN_IDLE:
@@ -377,9 +237,9 @@ step(struct down_session *d)
         down_read_head(d);
         break;
     case DOWN_REQUEST:
-        if (d->c && d->active->open)
+        if (d->b.c && d->active->open)
             down_write(d);
-        if (d->c && d->active->open)
+        if (d->b.c && d->active->open)
             down_read_request(d);
         if (!d->active->open)
             after_release(d);
@@ -394,12 +254,12 @@ step(struct down_session *d)
 
 /* The earliest moment at which the client's silence has a consequence; 0: it may be silent. */
 static nsec_t
-deadline(const struct down_session *d)
+deadline(const struct down_h1 *d)
 {
     const struct down_active *a = d->active;
     nsec_t body = 0, write = 0;
 
-    if (!d->c)
+    if (!d->b.c)
         return 0;
     if (d->state == DOWN_HEAD)
         return a->conf.head_timeout ? a->s.started + a->conf.head_timeout : 0;
@@ -411,7 +271,7 @@ deadline(const struct down_session *d)
 }
 
 static void
-set_timer(struct down_session *d)
+set_timer(struct down_h1 *d)
 {
     nsec_t at;
 
@@ -425,7 +285,7 @@ set_timer(struct down_session *d)
 }
 
 static void
-down_run(struct down_session *d)
+down_run(struct down_h1 *d)
 {
     int steps = 0;
 
@@ -445,24 +305,24 @@ down_run(struct down_session *d)
 }
 
 void
-down_later(struct down_session *d)
+down_later(struct down_h1 *d)
 {
     if (d->running)
         d->again = true;
     else
-        loop_at_turn_end(d->set->loop, &d->task);
+        loop_at_turn_end(d->b.set->loop, &d->task);
 }
 
 static void
 on_task(struct task *t)
 {
-    down_run((struct down_session *)((char *)t - offsetof(struct down_session, task)));
+    down_run((struct down_h1 *)((char *)t - offsetof(struct down_h1, task)));
 }
 
 static void
 on_ready(struct conn *c, unsigned events)
 {
-    struct down_session *d = c->owner;
+    struct down_h1 *d = c->owner;
 
     if (d->shaking_hands) {
         d->shaking_hands = false;
@@ -471,40 +331,29 @@ on_ready(struct conn *c, unsigned events)
     down_run(d);
 }
 
-/* There is no request whose log line could say so. */
 static void
-tell_silence(struct down_session *d, const char *what, enum limit_id limit)
+idle_expired(struct down_h1 *d)
 {
-    const struct down_conf *conf = d->source.conf(d->source.arg);
-    const char *at = limit_place(d, limit);
-
-    log_info(conn_subject(d->c), "%s within `%s %s` (%lld ms%s%s): closed", what, limit_block(limit), limit_name(limit),
-             (long long)(limit_value(conf, limit) / NSEC_PER_MSEC), at ? ", " : "", at ? at : "");
-}
-
-static void
-idle_expired(struct down_session *d)
-{
-    if (d->set->draining) {
+    if (d->b.set->draining) {
         down_linger(d); /* a request may be on its way */
         return;
     }
     if (d->shaking_hands)
-        tell_silence(d, "no TLS handshake", LIMIT_HEAD_TIME);
+        down_tell_silence(&d->b, "no TLS handshake", LIMIT_HEAD_TIME);
     else
-        tell_silence(d, "no request", LIMIT_IDLE_TIME);
+        down_tell_silence(&d->b, "no request", LIMIT_IDLE_TIME);
     down_end(d);
 }
 
 static void
-drain_expired(struct down_session *d)
+drain_expired(struct down_h1 *d)
 {
-    tell_silence(d, "the rest of a body that nobody wanted did not come", LIMIT_BODY_TIME);
+    down_tell_silence(&d->b, "the rest of a body that nobody wanted did not come", LIMIT_BODY_TIME);
     down_end(d);
 }
 
 static void
-body_expired(struct down_session *d)
+body_expired(struct down_h1 *d)
 {
     struct down_active *a = d->active;
     const char *detail;
@@ -519,7 +368,7 @@ body_expired(struct down_session *d)
 /* The socket takes nothing more. That says little of a client behind deep buffers: only what the kernel still holds for
  * it tells whether it reads. */
 static void
-reading_expired(struct down_session *d)
+reading_expired(struct down_h1 *d)
 {
     struct down_active *a = d->active;
     const char *detail;
@@ -535,7 +384,7 @@ reading_expired(struct down_session *d)
 }
 
 static void
-request_expired(struct down_session *d)
+request_expired(struct down_h1 *d)
 {
     const struct down_active *a = d->active;
     nsec_t now = clock_now(), reading = patience_end(&a->reading), body = patience_end(&a->body);
@@ -549,12 +398,12 @@ request_expired(struct down_session *d)
 static void
 on_timer(struct timer *t)
 {
-    struct down_session *d = (struct down_session *)((char *)t - offsetof(struct down_session, timer));
+    struct down_h1 *d = (struct down_h1 *)((char *)t - offsetof(struct down_h1, timer));
 
     if (!d->yielded) {
         if (d->state == DOWN_IDLE)
             idle_expired(d);
-        else if (d->state == DOWN_DRAIN && !d->set->draining)
+        else if (d->state == DOWN_DRAIN && !d->b.set->draining)
             drain_expired(d);
         else if (d->state == DOWN_DRAIN)
             down_linger(d);
@@ -568,42 +417,76 @@ on_timer(struct timer *t)
         down_run(d);
 }
 
+/* ------------------------------------------------------------------ what the set wants */
+
+static struct down_h1 *
+down_h1_of(struct down_session *b)
+{
+    return (struct down_h1 *)b;
+}
+
+static void
+leave(struct down_session *b)
+{
+    struct down_h1 *d = down_h1_of(b);
+
+    if (d->active)
+        d->active->s.draining = true;
+}
+
+/* In the next turn, when what the client may have sent by now was seen: then it is not idle any more. Who has just
+ * connected is about to send. */
+static void
+drain(struct down_session *b)
+{
+    struct down_h1 *d = down_h1_of(b);
+
+    if (d->state == DOWN_IDLE && !d->shaking_hands)
+        timer_set(&d->timer, clock_now() + (b->served ? 0 : DRAIN_IDLE));
+}
+
+static void
+abort_it(struct down_session *b)
+{
+    struct down_h1 *d = down_h1_of(b);
+
+    if (d->active && d->active->open)
+        down_abort(d, REASON_DRAINING, "the gateway is stopping");
+    else
+        down_end(d);
+}
+
+static void
+finish(struct down_session *b)
+{
+    struct down_h1 *d = down_h1_of(b);
+
+    down_run(d);
+    if (d->state != DOWN_ENDED && d->active && d->active->open)
+        d->active->s.ops->release(&d->active->s); /* its owner forgot it */
+}
+
+static const struct down_kind down_h1_kind = { leave, drain, abort_it, finish };
+
+void
+down_h1_forget_spares(struct down_sessions *set)
+{
+    while (set->spare)
+        free(active_get(set));
+}
+
 void
 down_h1_start(struct down_sessions *set, struct conn *c, const struct down_source *source)
 {
-    struct down_session *d = xcalloc(1, sizeof(*d));
+    struct down_h1 *d = xcalloc(1, sizeof(*d));
 
-    d->set = set;
-    d->c = c;
-    d->source = *source;
-    d->is_tls = c->tls != NULL;
+    down_join(&d->b, &down_h1_kind, set, c, source);
     d->shaking_hands = c->handshaking;
     d->task.run = on_task;
     d->state = DOWN_IDLE;
     timer_init(&d->timer, set->loop, on_timer);
-    TAILQ_INSERT_TAIL(&set->sessions, d, link);
-    set->count++;
     conn_attach(c, on_ready, d);
-    tell(d, d->source.handler(d->source.arg), SESSION_BEGUN);
+    down_tell(&d->b, SESSION_BEGUN);
     down_idle(d);
     down_later(d); /* bytes may be there already */
-}
-
-void
-down_sessions_free(struct down_sessions *set)
-{
-    struct down_session *d;
-
-    if (!set)
-        return;
-    down_sessions_abort(set);
-    while ((d = TAILQ_FIRST(&set->sessions))) {
-        down_run(d);
-        if (d->state != DOWN_ENDED && d->active && d->active->open)
-            d->active->s.ops->release(&d->active->s); /* its owner forgot it */
-    }
-    conn_linger_no_more(set->loop);
-    while (set->spare)
-        free(active_get(set));
-    free(set);
 }

@@ -7,13 +7,11 @@
 #define SESSION_DOWN_H1_IMPL_H
 
 #include "down_h1.h"
+#include "down_impl.h"
 #include "h1_reader.h"
 #include "h1_writer.h"
 #include "patience.h"
 
-#include <sys/queue.h>
-
-#define DOWN_IN_CAP 65536u    /* request body that waits to be taken */
 #define DOWN_EARLY_MAX 16384u /* bytes behind the current request, over the limit of a head */
 #define DOWN_DRAIN_MAX 65536u /* of a request body that nobody wanted */
 
@@ -29,7 +27,7 @@ enum down_state {
  * worker. */
 struct down_active {
     struct down_stream s; /* public; first */
-    struct down_session *d;
+    struct down_h1 *d;
     struct down_active *next;           /* in the set's stack of unused ones */
     const struct down_handler *handler; /* of this request */
     struct down_conf conf;              /* copied when the head begins: the generation may go meanwhile */
@@ -51,32 +49,17 @@ struct down_active {
     bool violated;           /* the owner broke its head's promise; on_abort comes in the session's turn */
 };
 
-struct down_session {
-    TAILQ_ENTRY(down_session) link; /* in set->sessions until it ends */
-    struct down_sessions *set;
-    struct conn *c;             /* NULL once closed or given away */
+struct down_h1 {
+    struct down_session b;      /* first */
     struct down_active *active; /* NULL while idle */
-    struct down_source source;
     struct task task;
     struct timer timer;
-    unsigned served;
     unsigned char state; /* enum down_state */
-    bool is_tls, shaking_hands;
+    bool shaking_hands;
     bool running; /* inside down_run, and */
     bool again;   /* one more step is wanted */
     bool yielded; /* left with work to do: the timer calls back in the next turn of the loop */
     bool crlf_skipped; /* before this head; not of `active`, which goes while nothing but that has come */
-};
-
-TAILQ_HEAD(down_list, down_session);
-
-struct down_sessions {
-    struct loop *loop;
-    struct down_list sessions;
-    unsigned count;
-    bool leaving, draining;
-    struct down_active *spare;
-    unsigned n_spare;
 };
 
 static inline struct down_active *
@@ -87,29 +70,29 @@ down_active_of(struct down_stream *s)
 
 /* down_h1.c */
 /* The session has work to do: at the end of the turn, or now if it is running. */
-void down_later(struct down_session *d);
-void down_activate(struct down_session *d);
-void down_idle(struct down_session *d);       /* gives back `active` */
+void down_later(struct down_h1 *d);
+void down_activate(struct down_h1 *d);
+void down_idle(struct down_h1 *d);       /* gives back `active` */
 void down_prepare(struct down_active *a);     /* for the next head */
-void down_begin_head(struct down_session *d); /* its first byte is here */
-void down_linger(struct down_session *d);     /* ends it, but lets the client read the answer (RFC 9112 9.6) */
-void down_end(struct down_session *d);        /* closes what is open; no stream may be */
+void down_begin_head(struct down_h1 *d); /* its first byte is here */
+void down_linger(struct down_h1 *d);     /* ends it, but lets the client read the answer (RFC 9112 9.6) */
+void down_end(struct down_h1 *d);        /* closes what is open; no stream may be */
 /* Closes the connection under an open stream, in a way that shows that something is missing. */
-void down_break(struct down_session *d);
-void down_abort(struct down_session *d, enum reason_id reason, const char *detail);
+void down_break(struct down_h1 *d);
+void down_abort(struct down_h1 *d, enum reason_id reason, const char *detail);
 /* Notes in the stream that a bound is behind what comes next; returns the detail for that. */
-const char *down_exceed(struct down_session *d, enum limit_id limit, const char *what);
+const char *down_exceed(struct down_h1 *d, enum limit_id limit, const char *what);
 
 /* down_h1_read.c: one step each, called by the turn of the session */
-void down_read_head(struct down_session *d);
-void down_read_request(struct down_session *d);
-void down_read_drain(struct down_session *d);
-void down_refuse(struct down_session *d, enum reason_id reason, const char *detail);
-void down_refuse_error(struct down_session *d, const struct h1_error *err);
+void down_read_head(struct down_h1 *d);
+void down_read_request(struct down_h1 *d);
+void down_read_drain(struct down_h1 *d);
+void down_refuse(struct down_h1 *d, enum reason_id reason, const char *detail);
+void down_refuse_error(struct down_h1 *d, const struct h1_error *err);
 
 /* down_h1_write.c */
 extern const struct down_ops down_h1_ops;
-void down_write(struct down_session *d);
+void down_write(struct down_h1 *d);
 /* What the client has taken since the last look gives it time. A system call. */
 void down_note_reading(struct down_active *a);
 

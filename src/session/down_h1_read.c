@@ -4,19 +4,19 @@
 /* ------------------------------------------------------------------ heads */
 
 static void
-open_stream(struct down_session *d)
+open_stream(struct down_h1 *d)
 {
     struct down_active *a = d->active;
 
     a->open = true;
     d->crlf_skipped = false;
-    a->handler = d->source.handler(d->source.arg);
+    a->handler = d->b.source.handler(d->b.source.arg);
     a->s.bytes_in = a->in.bytes;
-    a->s.req.scheme = d->is_tls ? SLICE("https") : SLICE("http");
-    d->served++;
+    a->s.req.scheme = d->b.is_tls ? SLICE("https") : SLICE("http");
+    d->b.served++;
     d->state = DOWN_REQUEST;
-    a->s.draining = d->set->leaving;
-    if (a->conf.keepalive_requests && d->served >= a->conf.keepalive_requests) {
+    a->s.draining = d->b.set->leaving;
+    if (a->conf.keepalive_requests && d->b.served >= a->conf.keepalive_requests) {
         a->s.draining = true;
         if (!a->s.limit)
             down_exceed(d, LIMIT_REQUESTS, "the last request of its connection");
@@ -24,7 +24,7 @@ open_stream(struct down_session *d)
 }
 
 void
-down_refuse(struct down_session *d, enum reason_id reason, const char *detail)
+down_refuse(struct down_h1 *d, enum reason_id reason, const char *detail)
 {
     struct down_active *a = d->active;
     struct http_request seen = a->s.req;
@@ -45,7 +45,7 @@ down_refuse(struct down_session *d, enum reason_id reason, const char *detail)
 }
 
 void
-down_refuse_error(struct down_session *d, const struct h1_error *err)
+down_refuse_error(struct down_h1 *d, const struct h1_error *err)
 {
     down_refuse(d, err->reason, err->limit ? down_exceed(d, err->limit, err->text) : err->text);
 }
@@ -63,7 +63,7 @@ take_body(struct down_active *a, struct conn *c, struct h1_error *err)
 /* A head that is well-formed. What came of the body along with it goes with it, so that a small request is whole at
  * once. */
 static void
-begin_request(struct down_session *d)
+begin_request(struct down_h1 *d)
 {
     struct down_active *a = d->active;
     struct http_request *r = &a->s.req;
@@ -84,7 +84,7 @@ begin_request(struct down_session *d)
 }
 
 static void
-take_head(struct down_session *d, struct slice head)
+take_head(struct down_h1 *d, struct slice head)
 {
     struct down_active *a = d->active;
     struct h1_error err;
@@ -97,7 +97,7 @@ take_head(struct down_session *d, struct slice head)
 
 /* One empty line before a head is forgiven (RFC 9112 2.2). False: its end has not come. */
 static bool
-skip_crlf(struct down_session *d)
+skip_crlf(struct down_h1 *d)
 {
     struct down_active *a = d->active;
     struct slice front = iobuf_front(&a->in.raw);
@@ -116,7 +116,7 @@ skip_crlf(struct down_session *d)
 
 /* Looks for a head in what was read. False: more is needed. */
 static bool
-try_head(struct down_session *d)
+try_head(struct down_h1 *d)
 {
     struct down_active *a = d->active;
     struct slice head;
@@ -135,13 +135,13 @@ try_head(struct down_session *d)
 
 /* Between two requests the connection's bit is enough: a reset that it does not show is found by the next write. */
 static bool
-nothing_may_have_come(const struct down_session *d)
+nothing_may_have_come(const struct down_h1 *d)
 {
-    return !d->active->in.raw.len && !d->c->broken && !d->c->eof && !(d->c->ready & CONN_READABLE);
+    return !d->active->in.raw.len && !d->b.c->broken && !d->b.c->eof && !(d->b.c->ready & CONN_READABLE);
 }
 
 void
-down_read_head(struct down_session *d)
+down_read_head(struct down_h1 *d)
 {
     enum reader_result result;
 
@@ -157,7 +157,7 @@ down_read_head(struct down_session *d)
             result = READER_AGAIN;
             break;
         }
-        result = h1_reader_fill(&d->active->in, d->c);
+        result = h1_reader_fill(&d->active->in, d->b.c);
         if (result != READER_OK)
             break;
     }
@@ -184,13 +184,13 @@ mark_progress(struct down_active *a, enum reader_result result, uint64_t came)
 }
 
 static void
-read_body(struct down_session *d)
+read_body(struct down_h1 *d)
 {
     struct down_active *a = d->active;
     size_t held = a->s.in.len;
     uint64_t bytes = a->in.bytes;
     struct h1_error err;
-    enum reader_result result = take_body(a, d->c, &err);
+    enum reader_result result = take_body(a, d->b.c, &err);
 
     if (a->in.bytes != bytes)
         a->expects = false; /* it did not wait */
@@ -198,7 +198,7 @@ read_body(struct down_session *d)
     a->s.in_end = result == READER_END;
     if (a->s.in.len > held || a->s.in_end)
         a->s.events->on_body(&a->s);
-    if (!a->open || !d->c)
+    if (!a->open || !d->b.c)
         return;
     if (result == READER_END)
         down_later(d); /* a tunnel may be over; the connection is read on */
@@ -213,16 +213,16 @@ read_body(struct down_session *d)
 /* The request is complete: what comes now is the next one, or the client's leaving. The connection's bit is enough: a
  * reset that it does not show is found by writing. */
 static void
-read_early(struct down_session *d)
+read_early(struct down_h1 *d)
 {
     struct down_active *a = d->active;
     size_t max = a->conf.limits.head + DOWN_EARLY_MAX;
     enum reader_result result = READER_OK;
 
-    if (d->c->eof || !(d->c->ready & CONN_READABLE))
+    if (d->b.c->eof || !(d->b.c->ready & CONN_READABLE))
         return;
     while (result == READER_OK && a->in.raw.len < max)
-        result = h1_reader_fill(&a->in, d->c);
+        result = h1_reader_fill(&a->in, d->b.c);
     if (result == READER_BROKEN)
         down_abort(d, REASON_CLIENT_CLOSED, "the client reset the connection");
     else if (result == READER_EOF && !a->in.raw.len && !a->out.ended)
@@ -230,7 +230,7 @@ read_early(struct down_session *d)
 }
 
 void
-down_read_request(struct down_session *d)
+down_read_request(struct down_h1 *d)
 {
     struct down_active *a = d->active;
 
@@ -245,7 +245,7 @@ down_read_request(struct down_session *d)
 /* ------------------------------------------------------------------ between two requests */
 
 static void
-next_request(struct down_session *d)
+next_request(struct down_h1 *d)
 {
     struct down_active *a = d->active;
 
@@ -254,19 +254,19 @@ next_request(struct down_session *d)
         a->s.started = clock_now();
         d->state = DOWN_HEAD;
         down_later(d);
-    } else if (d->c->eof) {
+    } else if (d->b.c->eof) {
         down_end(d);
-    } else if (d->set->draining) {
+    } else if (d->b.set->draining) {
         down_linger(d);
     } else {
         down_idle(d);
-        if (d->c->ready & CONN_READABLE)
+        if (d->b.c->ready & CONN_READABLE)
             down_later(d);
     }
 }
 
 void
-down_read_drain(struct down_session *d)
+down_read_drain(struct down_h1 *d)
 {
     struct down_active *a = d->active;
     struct arena arena;
@@ -279,7 +279,7 @@ down_read_drain(struct down_session *d)
     arena_init(&arena);
     fields_init(&trailers, &arena);
     iobuf_init(&sink, DOWN_DRAIN_MAX + 1 - a->drained);
-    result = h1_reader_body(&a->in, d->c, &t, &err);
+    result = h1_reader_body(&a->in, d->b.c, &t, &err);
     a->drained += sink.len;
     iobuf_fini(&sink);
     arena_fini(&arena);

@@ -5,9 +5,9 @@
 
 /* What the client has taken of this answer, as far as the kernel knows. */
 static uint64_t
-taken_so_far(const struct down_session *d)
+taken_so_far(const struct down_h1 *d)
 {
-    size_t left = conn_outstanding(d->c);
+    size_t left = conn_outstanding(d->b.c);
 
     /* What is left of an earlier answer counts in it too, so that there may be more of it than was written: the large
      * constant keeps the result above 0. Only differences count. */
@@ -29,7 +29,7 @@ down_note_reading(struct down_active *a)
 static int
 flush(struct down_active *a)
 {
-    int result = h1_writer_flush(&a->out, a->d->c);
+    int result = h1_writer_flush(&a->out, a->d->b.c);
 
     a->s.bytes_out = a->out.bytes;
     if (!a->out.out.len) {
@@ -50,11 +50,11 @@ flush(struct down_active *a)
 static bool
 may_keep(const struct down_active *a, bool close)
 {
-    const struct down_session *d = a->d;
+    const struct down_h1 *d = a->d;
 
-    if (close || a->refused || !a->s.req.keep_alive || d->set->leaving)
+    if (close || a->refused || !a->s.req.keep_alive || d->b.set->leaving)
         return false;
-    if (a->conf.keepalive_requests && d->served >= a->conf.keepalive_requests)
+    if (a->conf.keepalive_requests && d->b.served >= a->conf.keepalive_requests)
         return false;
     /* A client that was never told to continue may or may not send its body: what comes next cannot be told (RFC
      * 9110 10.1.1). */
@@ -68,7 +68,7 @@ op_interim(struct down_stream *s, const struct http_response *r)
 {
     struct down_active *a = down_active_of(s);
 
-    if (a->responded || !a->d->c || s->req.version == HTTP_1_0)
+    if (a->responded || !a->d->b.c || s->req.version == HTTP_1_0)
         return;
     down_later(a->d);
     if (r->status == 100)
@@ -93,7 +93,7 @@ op_respond(struct down_stream *s, const struct http_response *r, struct body_fra
     bool to_10 = s->req.version == HTTP_1_0;
     struct body_framing wire = h1_response_body(body, r->status, s->req.method, to_10);
 
-    if (a->responded || !a->d->c)
+    if (a->responded || !a->d->b.c)
         return;
     down_later(a->d);
     a->responded = true;
@@ -123,7 +123,7 @@ flush_large(struct down_active *a)
 static void
 violate(struct down_active *a, const char *what)
 {
-    log_warning(conn_subject(a->d->c), "%s", what);
+    log_warning(conn_subject(a->d->b.c), "%s", what);
     a->violated = true;
     down_later(a->d);
 }
@@ -133,7 +133,7 @@ op_send(struct down_stream *s, struct iobuf *from, size_t n)
 {
     struct down_active *a = down_active_of(s);
 
-    if (!a->d->c || !a->responded || a->violated) {
+    if (!a->d->b.c || !a->responded || a->violated) {
         iobuf_consume(from, n);
         return;
     }
@@ -157,7 +157,7 @@ op_end(struct down_stream *s, const struct fields *trailers)
 {
     struct down_active *a = down_active_of(s);
 
-    if (!a->d->c || !a->responded || a->violated || a->out.ended)
+    if (!a->d->b.c || !a->responded || a->violated || a->out.ended)
         return;
     down_later(a->d);
     if (h1_writer_end(&a->out, trailers) < 0)
@@ -171,7 +171,7 @@ op_want_body(struct down_stream *s)
 {
     struct down_active *a = down_active_of(s);
 
-    if (!a->expects || a->responded || !a->d->c)
+    if (!a->expects || a->responded || !a->d->b.c)
         return;
     down_later(a->d);
     a->expects = false;
@@ -191,7 +191,7 @@ op_upgraded(struct down_stream *s)
 {
     struct down_active *a = down_active_of(s);
 
-    if (!a->d->c || a->tunnel)
+    if (!a->d->b.c || a->tunnel)
         return;
     if (!h1_reader_done(&a->in)) {
         violate(a, "an upgrade before the end of the request's body");
@@ -243,13 +243,13 @@ const struct down_ops down_h1_ops = {
 
 /* Everything is with the kernel. A tunnel is over when the client has ended its side too. */
 static void
-written(struct down_session *d)
+written(struct down_h1 *d)
 {
     struct down_active *a = d->active;
 
     if (a->tunnel) {
         if (!a->shut)
-            conn_shutdown(d->c);
+            conn_shutdown(d->b.c);
         a->shut = true;
         if (!a->s.in_end)
             return;
@@ -259,7 +259,7 @@ written(struct down_session *d)
 }
 
 void
-down_write(struct down_session *d)
+down_write(struct down_h1 *d)
 {
     struct down_active *a = d->active;
     int result;

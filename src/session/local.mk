@@ -3,6 +3,7 @@ src_session_libsession_a_SOURCES = \
 	src/session/patience.h src/session/stream.h \
 	src/session/h1_reader.c src/session/h1_reader.h \
 	src/session/h1_writer.c src/session/h1_writer.h \
+	src/session/down.c src/session/down.h src/session/down_impl.h \
 	src/session/down_h1.c src/session/down_h1.h src/session/down_h1_impl.h \
 	src/session/down_h1_read.c src/session/down_h1_write.c \
 	src/session/up_h1.c src/session/up_h1.h src/session/fetch.c src/session/fetch.h
