@@ -15,7 +15,8 @@ enum limit_unit { LIMIT_BYTES, LIMIT_COUNT, LIMIT_RATE, LIMIT_TIME /* nanosecond
 #define LIMIT_LIST(X)                                                                                              \
     X(REQUEST_LINE, "limits", "request_line", BYTES) X(FIELD, "limits", "field", BYTES)                            \
     X(HEAD, "limits", "head", BYTES) X(FIELDS, "limits", "fields", COUNT)                                          \
-    X(REQUESTS, "limits", "requests", COUNT) X(CONNECTIONS, "limits", "connections", COUNT)                        \
+    X(REQUESTS, "limits", "requests", COUNT) X(STREAMS, "limits", "streams", COUNT)                                \
+    X(CONNECTIONS, "limits", "connections", COUNT)                        \
     X(CONNECTIONS_PER_CLIENT, "limits", "connections_per_client", COUNT) X(BODY_RATE, "limits", "body_rate", RATE) \
     X(RESPONSE_RATE, "limits", "response_rate", RATE) X(HEAD_TIME, "timeouts", "head", TIME)                       \
     X(BODY_TIME, "timeouts", "body", TIME) X(IDLE_TIME, "timeouts", "idle", TIME)                                  \

@@ -413,10 +413,18 @@ forward_host(struct weir_exchange *x, const struct target *t, const struct endpo
         fields_set_id(&x->req->fields, FIELD_HOST, host);
 }
 
+/* The version in which the message came (RFC 9110 7.6.3). */
 static struct slice
-via(enum http_version received)
+via(enum http_version version)
 {
-    return received == HTTP_1_0 ? SLICE("1.0 " VIA_NAME) : SLICE("1.1 " VIA_NAME);
+    switch (version) {
+    case HTTP_1_0:
+        return SLICE("1.0 " VIA_NAME);
+    case HTTP_2:
+        return SLICE("2 " VIA_NAME);
+    default:
+        return SLICE("1.1 " VIA_NAME);
+    }
 }
 
 void

@@ -31,6 +31,8 @@ read_limits(struct listener *l, const struct weir_conf *block)
         .fields = (unsigned)conf_get_int(limits, "fields"),
     };
     d->keepalive_requests = (uint64_t)conf_get_int(limits, "requests");
+    d->http2 = conf_get_int(block, "http2");
+    d->streams = (unsigned)conf_get_int(limits, "streams");
     d->body_rate = (uint64_t)conf_get_int(limits, "body_rate");
     d->response_rate = (uint64_t)conf_get_int(limits, "response_rate");
     l->max_connections = (unsigned)conf_get_int(limits, "connections");
@@ -140,6 +142,8 @@ build_one(struct generation *g, struct listener *l, const struct weir_conf *bloc
     read_limits(l, block);
     l->down.uri = g->uri;
     tls_build(g, l, block);
+    if (l->tls && l->down.http2)
+        tls_server_offer_h2(l->tls);
     read_introducers(g, l, block);
     for (const struct weir_conf *b = conf_find(block, "bind"); b; b = conf_next(b))
         n++;

@@ -4,6 +4,7 @@
 #include "../base/xalloc.h"
 #include "../net/listener.h"
 #include "../policy/chain.h"
+#include "../session/glitch.h"
 #include "../stats/stats.h"
 
 #include <pthread.h>
@@ -64,6 +65,7 @@ metrics_init(void)
                      NULL);
     total = stats_series(
         stats_family("weir_exchanges_total", STATS_COUNTER, "Requests of all routes.", NULL, 0, NULL, 0), NULL);
+    glitch_init();
     stats_add_collector(collect_pauses, NULL);
 }
 

@@ -123,6 +123,9 @@ const struct weir_directive listener_rows[] = {
               "intermediate configuration, without finite-field DHE." },
     { .name = "curves", .in = "tls", .args = MANY("NAME", WEIR_T_STRING), .def = TLS_CURVES,
       .help = "Groups for the key exchange, in order." },
+    { .name = "http2", .in = "listener", .args = ONE("on|off", WEIR_T_BOOL), .def = "on",
+      .help = "Whether clients may speak HTTP/2 here: on TLS those that choose it by ALPN, else those that begin with "
+              "its preface (prior knowledge). An upgrade from HTTP/1.1 to h2c is never followed." },
     { .name = "limits", .in = "listener", .block = "limits", .def = "",
       .help = "Bounds of what a client may send here." },
     { .name = "request_line", .in = "limits", .args = SIZE_OF(64, 1 << 16), .def = "8k",
@@ -147,6 +150,9 @@ const struct weir_directive listener_rows[] = {
               "uses up the time of `timeouts write` and is then cut. 0: no bound." },
     { .name = "requests", .in = "limits", .args = COUNT(0, INT64_MAX), .def = "0",
       .help = "Most requests on one connection; 0: no bound." },
+    { .name = "streams", .in = "limits", .args = COUNT(1, 10000), .def = "100",
+      .help = "Most requests at a time on one HTTP/2 connection, as clients are told; what is beyond that is refused "
+              "unseen (REFUSED_STREAM), and ends the connection of a client that has confirmed the number." },
     { .name = "timeouts", .in = "listener", .block = "timeouts", .def = "", .help = "How long a client may take." },
     { .name = "head", .in = "timeouts", .args = TIME(1 * MSEC), .def = "10s",
       .help = "For a whole request head (408)." },

@@ -85,6 +85,7 @@ down_sessions_free(struct down_sessions *set)
         d->kind->finish(d);
     conn_linger_no_more(set->loop);
     down_h1_forget_spares(set);
+    down_h2_forget_spares(set);
     free(set);
 }
 
@@ -142,6 +143,8 @@ limit_value(const struct down_conf *c, enum limit_id limit)
         return c->limits.head;
     case LIMIT_FIELDS:
         return c->limits.fields;
+    case LIMIT_STREAMS:
+        return c->streams;
     case LIMIT_REQUESTS:
         return (int64_t)c->keepalive_requests;
     case LIMIT_BODY_RATE:

@@ -15,6 +15,8 @@ struct down_conf { /* of a listener, in a generation; a session copies what it n
      * for that is used up (patience.h). 0: one byte in time is enough. */
     uint64_t body_rate, response_rate;
     uint64_t keepalive_requests; /* 0: no bound */
+    bool http2;                  /* clients may speak HTTP/2: by ALPN on TLS, else by its preface */
+    unsigned streams;            /* requests at a time on one connection of HTTP/2 */
     struct uri_rules uri;
 };
 

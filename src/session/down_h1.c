@@ -1,4 +1,5 @@
 #include "down_h1_impl.h"
+#include "down_h2.h"
 #include "../base/log.h"
 #include "../base/recycle.h"
 
@@ -151,6 +152,21 @@ down_end(struct down_h1 *d)
     d->b.c = NULL;
     forget(d);
     down_tell(&d->b, SESSION_ENDED);
+}
+
+void
+down_hand_over(struct down_h1 *d)
+{
+    struct down_sessions *set = d->b.set;
+    struct conn *c = d->b.c;
+    struct iobuf early;
+
+    iobuf_init(&early, DOWN_IN_CAP);
+    if (d->active)
+        iobuf_move(&early, &d->active->in.raw, d->active->in.raw.len);
+    d->b.c = NULL;
+    forget(d);
+    down_h2_start(set, c, &d->b.source, &early);
 }
 
 void
@@ -327,6 +343,10 @@ on_ready(struct conn *c, unsigned events)
     if (d->shaking_hands) {
         d->shaking_hands = false;
         timer_clear(&d->timer); /* its idle time begins */
+        if (!c->broken && strcmp(conn_alpn(c), "h2") == 0) {
+            down_hand_over(d);
+            return;
+        }
     }
     down_run(d);
 }

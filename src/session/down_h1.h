@@ -12,7 +12,8 @@
 
 #include "down.h"
 
-/* Takes over c. *source is copied; its functions are called until the session ends. */
+/* Takes over c. *source is copied; its functions are called until the session ends. Where down_conf.http2 says so a
+ * client may choose HTTP/2 instead (RFC 9113 3.3, 3.4): then down_h2 goes on with c. */
 void down_h1_start(struct down_sessions *set, struct conn *c, const struct down_source *source);
 
 #endif

@@ -79,6 +79,8 @@ void down_linger(struct down_h1 *d);     /* ends it, but lets the client read th
 void down_end(struct down_h1 *d);        /* closes what is open; no stream may be */
 /* Closes the connection under an open stream, in a way that shows that something is missing. */
 void down_break(struct down_h1 *d);
+/* The client has chosen HTTP/2: what it sent so far goes to a session of that. */
+void down_hand_over(struct down_h1 *d);
 void down_abort(struct down_h1 *d, enum reason_id reason, const char *detail);
 /* Notes in the stream that a bound is behind what comes next; returns the detail for that. */
 const char *down_exceed(struct down_h1 *d, enum limit_id limit, const char *what);

@@ -114,6 +114,18 @@ skip_crlf(struct down_h1 *d)
     return true;
 }
 
+/* Of HTTP/2 with prior knowledge (RFC 9113 3.3). H1_ERROR: it is something else. */
+static enum h1_result
+find_preface(struct iobuf *raw)
+{
+    static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    size_t n = raw->len < sizeof(preface) - 1 ? raw->len : sizeof(preface) - 1;
+
+    if (iobuf_front(raw).p[0] != 'P' || memcmp(iobuf_pullup(raw, n), preface, n) != 0)
+        return H1_ERROR;
+    return n < sizeof(preface) - 1 ? H1_MORE : H1_DONE;
+}
+
 /* Looks for a head in what was read. False: more is needed. */
 static bool
 try_head(struct down_h1 *d)
@@ -123,6 +135,13 @@ try_head(struct down_h1 *d)
     struct h1_error err;
     enum h1_result result;
 
+    if (!d->b.served && d->active->conf.http2 && !d->b.is_tls) {
+        result = find_preface(&d->active->in.raw);
+        if (result == H1_DONE)
+            down_hand_over(d);
+        if (result != H1_ERROR)
+            return result == H1_DONE;
+    }
     if (!skip_crlf(d))
         return false;
     result = h1_reader_head(&a->in, &a->conf.limits, &a->s.arena, &head, &err);

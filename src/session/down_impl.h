@@ -34,6 +34,7 @@ struct down_session {               /* begins the struct of each kind */
 TAILQ_HEAD(down_list, down_session);
 
 struct down_active;
+struct h2_stream;
 
 struct down_sessions {
     struct loop *loop;
@@ -42,6 +43,8 @@ struct down_sessions {
     bool leaving, draining;
     struct down_active *spare; /* down_h1's stack of unused ones */
     unsigned n_spare;
+    struct h2_stream *spare_h2; /* down_h2's */
+    unsigned n_spare_h2;
 };
 
 /* A session of c begins; the caller has zeroed it. */
@@ -58,5 +61,6 @@ void down_tell_silence(const struct down_session *d, const char *what, enum limi
 void down_keep_addresses(struct down_stream *s);
 
 void down_h1_forget_spares(struct down_sessions *set);
+void down_h2_forget_spares(struct down_sessions *set);
 
 #endif

@@ -4,7 +4,10 @@ src_session_libsession_a_SOURCES = \
 	src/session/h1_reader.c src/session/h1_reader.h \
 	src/session/h1_writer.c src/session/h1_writer.h \
 	src/session/down.c src/session/down.h src/session/down_impl.h \
+	src/session/down_h2.c src/session/down_h2.h src/session/down_h2_impl.h \
+	src/session/down_h2_read.c src/session/down_h2_stream.c src/session/down_h2_write.c \
+	src/session/glitch.c src/session/glitch.h src/session/h2_fields.c src/session/h2_fields.h \
 	src/session/down_h1.c src/session/down_h1.h src/session/down_h1_impl.h \
 	src/session/down_h1_read.c src/session/down_h1_write.c \
 	src/session/up_h1.c src/session/up_h1.h src/session/fetch.c src/session/fetch.h
-src_session_libsession_a_CFLAGS = $(AM_CFLAGS)
+src_session_libsession_a_CFLAGS = $(AM_CFLAGS) $(NGHTTP2_CFLAGS)

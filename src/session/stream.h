@@ -59,10 +59,11 @@ struct down_ops {
     void (*interim)(struct down_stream *s, const struct http_response *r);
     /* The final head. body says what follows: BODY_NONE: the response ends here. Framing and hop-by-hop fields in
      * r->fields are left out, but for a Content-Length with BODY_NONE to HEAD or with 304. `close`: no further request
-     * on this connection. Fields are copied out before it returns. The answer to HEAD, 204 and 304 end with the head
-     * whatever `body` says (to HEAD it is written as for GET): what `send` is given then is dropped. BODY_NONE of any
-     * other answer is written as a length of 0. BODY_UNTIL_CLOSE goes to HTTP/1.1 as chunked, BODY_CHUNKED to HTTP/1.0
-     * until close. 101: the Upgrade field of r->fields, else of the request, is named; `upgraded` must follow. */
+     * on this connection (nothing comes of it in HTTP/2, whose streams are independent). Fields are copied out before
+     * it returns. The answer to HEAD, 204 and 304 end with the head whatever `body` says (to HEAD it is written as for
+     * GET): what `send` is given then is dropped. BODY_NONE of any other answer is written as a length of 0.
+     * BODY_UNTIL_CLOSE goes to HTTP/1.1 as chunked, BODY_CHUNKED to HTTP/1.0 until close. 101: the Upgrade field of
+     * r->fields, else of the request, is named (in HTTP/2 it is a 200, RFC 8441 5); `upgraded` must follow. */
     void (*respond)(struct down_stream *s, const struct http_response *r, struct body_framing body, bool close);
     /* Moves n bytes out of `from`, always all of them; framing is added as promised in respond. More than the promised
      * length breaks the connection off (on_abort body_aborted). */
@@ -82,7 +83,8 @@ struct down_ops {
     /* Breaks off visibly: the connection is closed (h2: RST_STREAM) without a well-formed end. */
     void (*reset)(struct down_stream *s);
     /* The owner is done with s; the session goes on with the next request or closes. After on_sent, on_abort or reset;
-     * at any other time it is a reset too. Unread request body is drained up to 64 KiB or costs the connection. */
+     * at any other time it is a reset too. Unread request body is drained up to 64 KiB or costs the connection; in
+     * HTTP/2 the client is told to stop. */
     void (*release)(struct down_stream *s);
 };
 

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 static const char listener[] = "access_log /proc/self/fd/%d; timeout 1h; idle_timeout 1h;\n"
-                               "listener l { bind unix:%s/l; proxy_protocol on;\n"
+                               "listener l { bind unix:%s/l; proxy_protocol on; http2 off;\n"
                                "  limits { request_line 512; field 512; head 2k; fields 24; }\n"
                                "  timeouts { head 1h; body 1h; idle 1h; write 1h; } }\n";
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import Conn, Port, b64, eventually
+from harness import H2, Conn, Port, b64, eventually
 
 CONF = """
 workers   auto;
@@ -77,7 +77,7 @@ HOST = "api.example.com"
 class Site:
     """weir with all that stands around it."""
 
-    def __init__(self, weir, make_origin, redis, certificate, keys, up=("idp", "a", "b", "c"), healthy=True):
+    def __init__(self, weir, make_origin, redis, certificate, keys, up=("idp", "a", "b", "c"), healthy=True, conf=CONF):
         self.a, self.b, self.c, self.idp = (make_origin(n) for n in ("v1a", "v1b", "v2", "idp"))
         self.redis, self.key, self.secure = redis, keys[0], Port()
         jwks = json.dumps({"keys": [k.jwk() for k in keys]}).encode()
@@ -87,7 +87,7 @@ class Site:
             if name not in up:
                 getattr(self, name).stop()
         self.admin_port = Port()
-        self.w = weir(CONF, env={"REDIS_URL": redis.url}, A=self.a, BPORT=self.b.port.number, C=self.c, IDP=self.idp,
+        self.w = weir(conf, env={"REDIS_URL": redis.url}, A=self.a, BPORT=self.b.port.number, C=self.c, IDP=self.idp,
                       SECURE=self.secure, CRT=certificate.file, KEY=certificate.key, ADMINPORT=self.admin_port)
 
     def bearer(self, key=None, header=None, payload=None, **claims):
@@ -408,3 +408,48 @@ def test_reload_and_end(site):
     assert s.orders().status == 200
     assert os.path.exists(s.w.admin_path)
     s.w.stop()
+
+
+def test_all_policies_over_http2(site, certificate):
+    """Each decides as it does over HTTP/1.1, for many streams of one connection."""
+    s = site(conf=CONF.replace("100/s burst=200", "1/s burst=150"))
+    context = certificate.client()
+    context.set_alpn_protocols(["h2"])
+
+    def orders(c, target="/orders/1", token=True, more=()):
+        fields = [(n.lower(), v) for n, v in s.bearer().items()] if token else []
+        return c.write(target, more=[*fields, *more], authority=HOST, scheme="https")
+
+    with H2(s.secure.address, tls=context, server_name="weir.test") as c:
+        a = c.response(orders(c, token=False))
+        assert (a.status, a.reason) == (401, "jwt_missing") and a.get("www-authenticate").startswith("Bearer")
+        a = c.response(orders(c))
+        sent = {n.lower(): v for n, v in json.loads(a.body)["headers"]}
+        assert a.status == 200 and sent["x-user-id"] == "alice" and sent["via"] == "2 weir" and sent["x-forwarded-proto"] == "https"
+        assert a.get("ratelimit-policy").endswith(";q=1;w=1") and a.get("set-cookie").startswith("weir_variant=")
+        line = s.w.logged(a)
+        assert line["protocol"] == "HTTP/2"
+        why = [d["subject"] for d in line["why"]]
+        assert [w for w in why if w in ("jwt", "rate_limit", "canary", "circuit_breaker")][:3] == ["jwt", "rate_limit", "canary"]
+        a = c.response(orders(c, more=[("x-canary", "always")]))
+        assert json.loads(a.body)["origin"] == "v2"
+        cookie = a.get("set-cookie")
+        if cookie:
+            a = c.response(orders(c, more=[("cookie", "a=1"), ("cookie", cookie.split(";")[0])]))
+            assert json.loads(a.body)["origin"] == "v2"
+        # The breaker of orders-v1 opens for what it was answered, and closes nothing else.
+        for origin in (s.a, s.b):
+            origin.on("/orders/bad", lambda conn, _: conn.answer(500, b""))
+        reasons = set()
+        for _ in range(4):
+            streams = [orders(c, "/orders/bad") for _ in range(20)]
+            reasons |= {c.response(x).reason for x in streams if c.response(x).status == 503}
+        assert "breaker_open" in reasons
+        assert c.response(orders(c, more=[("x-canary", "always")])).status == 200
+        # What is left of the bucket is soon taken.
+        refused = []
+        for _ in range(8):  # a store that is slow for a moment lets the local bucket answer, which has as many
+            streams = [orders(c, more=[("x-canary", "always")]) for _ in range(90)]
+            refused += [c.answer(x) for x in streams if c.response(x).status == 429]
+        assert refused and refused[0].reason == "rate_limited" and int(refused[0].get("retry-after")) >= 1
+        assert c.response(c.write("/status", authority="a.test", scheme="https")).body == b"ok\n"

@@ -268,7 +268,7 @@ CASES = [
         served("offer with a body", POST +
                "Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 5\r\n\r\nhello" + SMUGGLED,
                Seen("POST", "/x", b"hello", has=(("Upgrade", "websocket"),)), Seen("GET", "/hidden")),
-        refused("HTTP/2 without asking", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        refused("nearly the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSX\r\n\r\n"),
         answered("CONNECT to an origin", "CONNECT 127.0.0.1:80 HTTP/1.1\r\nHost: 127.0.0.1:80\r\n\r\n", 405,
                  closed=None),
     ),

@@ -1,0 +1,22 @@
+/* h2_fields: heads and trailers on their way into nghttp2, which copies them and writes names in lower case. */
+#ifndef SESSION_H2_FIELDS_H
+#define SESSION_H2_FIELDS_H
+
+#include "../http/h2.h"
+
+#include <nghttp2/nghttp2.h>
+
+struct h2_nv {
+    nghttp2_nv *v; /* in the arena */
+    size_t n;
+};
+
+/* With room for so many more than the list has. The list's slices are kept, not copied. */
+struct h2_nv h2_nv_new(struct arena *a, const struct fields *f, unsigned more);
+void h2_nv_add(struct h2_nv *nv, struct slice name, struct slice value);
+/* The list but what HTTP/2 has no fields for; Content-Length only where `length` says so. */
+void h2_nv_add_fields(struct h2_nv *nv, const struct fields *f, bool length);
+/* :status, in three digits. */
+void h2_nv_add_status(struct h2_nv *nv, struct arena *a, int status);
+
+#endif
