@@ -11,3 +11,4 @@ src_session_libsession_a_SOURCES = \
 	src/session/down_h1_read.c src/session/down_h1_write.c \
 	src/session/up_h1.c src/session/up_h1.h src/session/fetch.c src/session/fetch.h
 src_session_libsession_a_CFLAGS = $(AM_CFLAGS) $(NGHTTP2_CFLAGS)
+EXTRA_DIST += src/session/README.md
