@@ -42,7 +42,13 @@ def settled(w):
 
 def watches(w):
     fds = f"/proc/{w.process.pid}/fd"
-    return sum(os.readlink(os.path.join(fds, fd)) == "anon_inode:inotify" for fd in os.listdir(fds))
+
+    def kind(fd):
+        try:
+            return os.readlink(os.path.join(fds, fd))
+        except FileNotFoundError:  # closed since
+            return None
+    return sum(kind(fd) == "anon_inode:inotify" for fd in os.listdir(fds))
 
 
 def put(path, text):
