@@ -6,6 +6,7 @@
 #include "../base/random.h"
 #include "../base/xalloc.h"
 #include "../http/uri.h"
+#include "../net/acceptor.h"
 #include "../proxy/reply.h"
 #include "../session/down_h1.h"
 #include "rate.h"

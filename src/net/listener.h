@@ -4,17 +4,15 @@
  * bind fails the load), are kept over reloads by address, and each worker's one is closed after its backlog was
  * accepted empty.
  *
- * The life of one: listener_open for each generation that names it; acceptor_start on each worker of its range when it
- * is new there. When a generation without it is published: listener_retire (service thread, first), acceptor_stop on
- * each worker; listener_put when the generation that held it is freed. From listener_retire on, a listener_open of the
- * same address binds anew.
+ * The life of one: listener_open for each generation that names it; acceptor_start (acceptor.h) on each worker of its
+ * range when it is new there. When a generation without it is published: listener_retire (service thread, first),
+ * acceptor_stop on each worker; listener_put when the generation that held it is freed. From listener_retire on, a
+ * listener_open of the same address binds anew.
  */
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
 
-#include "../event/worker.h"
 #include "addr.h"
-#include "conn.h"
 
 struct listener_socket; /* one address, one fd per worker; shared by generations through references */
 
@@ -28,16 +26,9 @@ void listener_put(struct listener_socket *s);
 void listener_retire(struct listener_socket *s);                   /* not to be found any more; idempotent */
 const struct addr *listener_addr(const struct listener_socket *s); /* with the real port where port 0 was asked for */
 
-/* On worker: accepts until told to stop, at most 64 per turn. on_accept takes over the fd (non-blocking,
- * close-on-exec). Out of descriptors or memory, accepting pauses for 100 ms and is counted; who waits in the queue is
- * accepted later. The last ones are the service worker's (descriptors.h), so that an administrator gets in when clients
- * do not, and it keeps a spare one for the case that all the same none is left. NULL: the worker has no socket in s, or
- * watching failed (logged). */
-struct acceptor;
-typedef void (*acceptor_fn)(int fd, const struct addr *peer, const struct addr *local, void *arg);
-struct acceptor *acceptor_start(struct worker *w, struct listener_socket *s, acceptor_fn on_accept, void *arg);
-/* Accepts what is queued first, then closes this worker's socket. Not from inside on_accept. */
-void acceptor_stop(struct acceptor *a);
-uint64_t acceptor_pauses(void); /* how often accepting had to pause, all workers; any thread */
+/* For acceptors, each on its worker: the worker's own socket; -1: it has none. A generation may come back to an address
+ * while the workers are still leaving it: then a socket that was closed is opened anew. */
+int listener_slot_fd(struct listener_socket *s, unsigned worker);
+void listener_slot_close(struct listener_socket *s, unsigned worker); /* retires s */
 
 #endif

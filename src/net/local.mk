@@ -1,5 +1,6 @@
 noinst_LIBRARIES += src/net/libnet.a
 src_net_libnet_a_SOURCES = \
+	src/net/acceptor.c src/net/acceptor.h \
 	src/net/addr.c src/net/addr.h \
 	src/net/bind.c src/net/bind.h \
 	src/net/client_count.c src/net/client_count.h \

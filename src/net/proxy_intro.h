@@ -5,7 +5,7 @@
 #ifndef NET_PROXY_INTRO_H
 #define NET_PROXY_INTRO_H
 
-#include "listener.h"
+#include "acceptor.h"
 
 struct proxy_intros; /* of one worker */
 

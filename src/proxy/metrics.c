@@ -2,7 +2,7 @@
 
 #include "../base/name_map.h"
 #include "../base/xalloc.h"
-#include "../net/listener.h"
+#include "../net/acceptor.h"
 #include "../policy/chain.h"
 #include "../session/glitch.h"
 #include "../stats/stats.h"

@@ -2,6 +2,7 @@
 
 #include "../base/log.h"
 #include "../base/xalloc.h"
+#include "../net/acceptor.h"
 #include "../session/down_h1.h"
 #include "exchange.h"
 #include "metrics.h"

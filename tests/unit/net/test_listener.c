@@ -1,4 +1,4 @@
-#include "../../../src/net/listener.h"
+#include "../../../src/net/acceptor.h"
 #include "../../../src/base/log.h"
 #include "netlab.h"
 
