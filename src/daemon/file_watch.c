@@ -161,8 +161,9 @@ watch_dirs(struct file_dir *dirs)
     bool fresh = false, failed = !open_all();
     for (struct file_dir *d = dirs; d && !failed; d = d->next) {
         const struct file_dir *known = file_dirs_find(old, d->path);
-        d->wd = known ? known->wd : inotify_add_watch(fw.watch.fd, d->path, EVENTS | IN_ONLYDIR);
-        fresh |= !known && d->wd >= 0;
+        bool watched = known && known->wd >= 0;
+        d->wd = watched ? known->wd : inotify_add_watch(fw.watch.fd, d->path, EVENTS | IN_ONLYDIR);
+        fresh |= !watched && d->wd >= 0;
         failed |= d->wd < 0 && errno != ENOENT && errno != ENOTDIR && errno != EACCES;
     }
     for (const struct file_dir *d = old; d; d = d->next)

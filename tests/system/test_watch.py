@@ -284,3 +284,29 @@ def test_files_that_only_root_may_read(weir):
         w.stop()
     finally:
         shutil.rmtree(d)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_directory_that_is_closed(weir):
+    """A key that lies where only root may look is none of the watch's business, and no reason to watch the rest less well."""
+    d = tempfile.mkdtemp(prefix="weir-test-", dir="/tmp")
+    os.chmod(d, 0o755)
+    os.mkdir(d + "/private", 0o700)
+    try:
+        certificate(d, "weir.test")
+        for f in "tls.key", "tls.crt":
+            os.rename(f"{d}/{f}.new", f"{d}/private/{f}")
+        put(d + "/inc.conf", "route /i { respond 200 zero; }")
+        w = weir("user nobody;\nwatch on;\nlog_level info;\nlistener main { bind @LISTEN@; }\n"
+                 "listener secure { bind unix:@D@/tls.sock; tls { certificate @D@/private/tls.crt; key @D@/private/tls.key; } }\n"
+                 "include @D@/inc.conf;", D=d, supervised=True, own=["listener"])
+        for n in range(3):
+            settled(w)
+            put(d + "/inc.conf", f"route /i {{ respond 200 {n}; }}")
+            says(w, str(n), "/i")
+            reached(w, n + 2)
+        settled(w)
+        assert w.stderr.count(lambda line: "files are looked at every" in line) == 0
+        w.stop()
+    finally:
+        shutil.rmtree(d)
