@@ -83,6 +83,33 @@ connect_done(struct conn *c)
     conn_fail(c, ERR_SYSTEM, sys, text);
 }
 
+struct announcement {
+    size_t n;
+    char bytes[];
+};
+
+void
+conn_announce(struct conn *c, struct slice bytes)
+{
+    assert(c->connecting && bytes.n <= 256 && !c->announcement);
+    c->announcement = xmalloc(sizeof(*c->announcement) + bytes.n);
+    c->announcement->n = bytes.n;
+    memcpy(c->announcement->bytes, bytes.p, bytes.n);
+}
+
+/* The socket is new: it takes them all. */
+static void
+announce(struct conn *c)
+{
+    struct iovec iov = { c->announcement->bytes, c->announcement->n };
+    ssize_t sent = tcp_send(c, &iov, 1);
+
+    if (sent < 0 || (size_t)sent != c->announcement->n)
+        conn_fail(c, ERR_CLOSED, sent < 0 ? errno : 0, "the connection took no PROXY header");
+    free(c->announcement);
+    c->announcement = NULL;
+}
+
 /* One more step of coming up. True when the session is to be told: it is up, or it will never be. */
 static bool
 establish(struct conn *c, unsigned events)
@@ -91,6 +118,8 @@ establish(struct conn *c, unsigned events)
         if (!(events & WATCH_WRITE))
             return false;
         connect_done(c);
+        if (c->announcement && !c->broken)
+            announce(c);
     }
     if (!c->broken && c->handshaking) {
         c->ready |= events & (CONN_READABLE | CONN_WRITABLE);
@@ -163,6 +192,7 @@ conn_free(void *p)
         c->ops->fini(c);
     free(c->error);
     free(c->subject);
+    free(c->announcement);
     free(c);
 }
 

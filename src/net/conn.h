@@ -63,6 +63,7 @@ struct conn {
     bool write_failed;       /* the peer takes nothing more; what it sent before can still be read */
     struct err *error;       /* NULL unless broken; use conn_error */
     char *subject;           /* made when first asked for */
+    struct announcement *announcement; /* while connecting; NULL: none */
     struct addr local, peer; /* local is unset (len 0) on connections made by conn_connect */
     uint64_t id;             /* for logs: unique in the process */
     struct client_count *counted; /* given back when it closes; NULL: not counted */
@@ -79,6 +80,9 @@ struct conn *conn_accepted(struct loop *l, int fd, const struct addr *peer, cons
  * NULL with *e: failed at once; of the kind ERR_LIMIT when weir has no descriptor left for it. */
 struct conn *conn_connect(struct loop *l, const struct addr *to, const struct tls_client *tls, struct slice server_name,
                           struct err *e);
+/* Right after conn_connect: bytes that go before all others, TLS included (a PROXY header); copied. At most as many as
+ * any socket takes at once: 256. */
+void conn_announce(struct conn *c, struct slice bytes);
 void conn_attach(struct conn *c, void (*on_ready)(struct conn *, unsigned), void *owner);
 
 ssize_t conn_read(struct conn *c, void *p, size_t n); /* > 0, or CONN_*; n > 0 */

@@ -3,6 +3,7 @@
 #include "../base/parse.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 #define V2_HEAD 16u  /* signature, version and command, family, length */
@@ -253,4 +254,86 @@ proxy_protocol_parse(const char *p, size_t n, struct proxy_header *h, const char
     if (memcmp(p, v2_signature, n < v2 ? n : v2) == 0)
         return v2_parse(p, n, h, error);
     return refuse(error, "it does not begin as a PROXY header does");
+}
+
+/* ------------------------------------------------------------------ writing */
+
+static int
+family_of(const struct addr *a)
+{
+    return a->len ? a->u.sa.sa_family : AF_UNSPEC;
+}
+
+static void
+put_ip(const struct addr *a, int family, unsigned char *out)
+{
+    static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+    if (family_of(a) == AF_INET6) {
+        memcpy(out, &a->u.in6.sin6_addr, 16);
+    } else if (family == AF_INET6) {
+        memcpy(out, mapped, 12);
+        memcpy(out + 12, &a->u.in.sin_addr, 4);
+    } else {
+        memcpy(out, &a->u.in.sin_addr, 4);
+    }
+}
+
+static size_t
+v1_write(char *out, int family, const struct addr *source, const struct addr *destination)
+{
+    unsigned char ip[16];
+    char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
+
+    if (family == AF_UNSPEC)
+        return (size_t)snprintf(out, PROXY_WRITTEN_MAX, "PROXY UNKNOWN\r\n");
+    put_ip(source, family, ip);
+    inet_ntop(family, ip, from, sizeof(from));
+    put_ip(destination, family, ip);
+    inet_ntop(family, ip, to, sizeof(to));
+    return (size_t)snprintf(out, PROXY_WRITTEN_MAX, "PROXY TCP%c %s %s %d %d\r\n", family == AF_INET ? '4' : '6', from,
+                            to, addr_port(source), addr_port(destination));
+}
+
+static void
+put_port(char *out, const struct addr *a)
+{
+    int port = addr_port(a);
+
+    out[0] = (char)(port >> 8);
+    out[1] = (char)port;
+}
+
+static size_t
+v2_write(char *out, bool local, int family, const struct addr *source, const struct addr *destination)
+{
+    size_t ip = family == AF_INET ? 4 : 16, n = family == AF_UNSPEC ? 0 : 2 * ip + 4;
+
+    memcpy(out, v2_signature, 12);
+    out[12] = local ? 0x20 : 0x21;
+    out[13] = family == AF_INET ? 0x11 : family == AF_INET6 ? 0x21 : 0;
+    out[14] = 0;
+    out[15] = (char)n;
+    if (n) {
+        put_ip(source, family, (unsigned char *)out + V2_HEAD);
+        put_ip(destination, family, (unsigned char *)out + V2_HEAD + ip);
+        put_port(out + V2_HEAD + 2 * ip, source);
+        put_port(out + V2_HEAD + 2 * ip + 2, destination);
+    }
+    return V2_HEAD + n;
+}
+
+size_t
+proxy_protocol_write(char out[PROXY_WRITTEN_MAX], int version, const struct addr *source,
+                     const struct addr *destination)
+{
+    int from = source ? family_of(source) : AF_UNSPEC, to = source ? family_of(destination) : AF_UNSPEC;
+    int family = AF_INET6;
+
+    if ((from != AF_INET && from != AF_INET6) || (to != AF_INET && to != AF_INET6))
+        family = AF_UNSPEC;
+    else if (from == AF_INET && to == AF_INET)
+        family = AF_INET;
+    return version == 1 ? v1_write(out, family, source, destination)
+                        : v2_write(out, !source, family, source, destination);
 }

@@ -23,4 +23,12 @@ struct proxy_header {
 /* The bytes of the header at the front of p[0..n); 0: it is not complete yet; -1 with *error: what is wrong with it. */
 ssize_t proxy_protocol_parse(const char *p, size_t n, struct proxy_header *h, const char **error);
 
+#define PROXY_WRITTEN_MAX PROXY_V1_MAX
+
+/* A header of `version` 1 or 2 into out; returns its length. source NULL: the connection is the sender's own (LOCAL;
+ * version 1 has UNKNOWN for that). Of two families the IPv4 address is written as an IPv6 one (::ffff:a.b.c.d); unix
+ * sockets have no address that says anything to the receiver (UNKNOWN, or no family). */
+size_t proxy_protocol_write(char out[PROXY_WRITTEN_MAX], int version, const struct addr *source,
+                            const struct addr *destination);
+
 #endif

@@ -1,6 +1,7 @@
 /* One try against one endpoint: admission, endpoint, connection, request, and what its failure leads to. */
 #include "exchange.h"
 #include "../base/hash.h"
+#include "../net/proxy_protocol.h"
 #include "../policy/str.h"
 #include "forward.h"
 #include "retry.h"
@@ -164,13 +165,24 @@ attempt_deadline(const struct exchange *x)
     return per_try && end < x->deadline ? end : x->deadline;
 }
 
+/* For whom the connection is: the client as weir believes it, and where that came in. */
+static struct slice
+announcement(struct exchange *x, int version)
+{
+    char *header = arena_alloc(x->px.arena, PROXY_WRITTEN_MAX);
+    return slice_of(header, proxy_protocol_write(header, version, x->px.client, x->ds->local));
+}
+
 static enum step
 lease_connection(struct exchange *x)
 {
+    struct cluster *c = x->target->cluster;
+    struct lease_wish wish = { .fresh = x->retried_stale, .deadline = attempt_deadline(x) };
     bool done = false;
+    if (c->proxy_protocol)
+        wish.announce = announcement(x, c->proxy_protocol);
     x->leasing = true;
-    struct lease *l = pool_lease(x->worker->pool, x->target->cluster, x->endpoint, x->retried_stale,
-                                 attempt_deadline(x), &lease_events, x, &done);
+    struct lease *l = pool_lease(x->worker->pool, c, x->endpoint, &wish, &lease_events, x, &done);
     x->leasing = false;
     if (done)
         return x->after_lease;

@@ -17,7 +17,7 @@ struct fetch {
     void *arg;
     struct arena arena; /* the request's copies and the response's head */
     struct url url;
-    struct slice host, body;
+    struct slice host, body, announce;
     const char *method;
     const struct tls_client *tls; /* held while not NULL */
     size_t max_body;
@@ -218,6 +218,8 @@ connect_to(struct fetch *f, const struct addr *to)
         f->lack = e.kind == ERR_LIMIT;
         return arena_strndup(&f->arena, e.text, strlen(e.text));
     }
+    if (f->announce.n)
+        conn_announce(f->c, f->announce);
     conn_attach(f->c, on_connected, f);
     return NULL;
 }
@@ -278,6 +280,7 @@ fetch_start(struct loop *l, const struct fetch_request *r, fetch_done done, void
     f->method = r->method ? r->method : "GET";
     f->host = r->host.n ? arena_slice(&f->arena, r->host) : f->url.authority;
     f->body = arena_slice(&f->arena, r->body);
+    f->announce = arena_slice(&f->arena, r->announce);
     f->max_body = r->max_body;
     f->tls = r->tls;
     if (f->tls)

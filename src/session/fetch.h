@@ -27,6 +27,7 @@ struct fetch_request {
     struct slice host;  /* the Host to send; empty: of the URL */
     const char *method; /* static; NULL: GET */
     struct slice body;
+    struct slice announce;        /* bytes before all others, TLS included (a PROXY header) */
     const struct tls_client *tls; /* for https */
     nsec_t timeout;
     size_t max_body;

@@ -51,6 +51,7 @@ struct cluster {
     double panic;                             /* percent healthy below which all endpoints are used; 0: off */
     const struct weir_conf *host_header_line; /* (argument 0 is a template) NULL: the client's Host goes on */
     bool host_header_endpoint;                /* endpoint_state.authority is the Host */
+    int proxy_protocol;                       /* version of the header that connections begin with; 0: none */
     const struct tls_client *tls;             /* NULL: plain */
     struct slice server_name;                 /* as configured; empty: the endpoint's own name (cluster_server_name) */
     uint64_t tls_identity; /* of all that makes two TLS connections equal (CA, verification, name); 0: plain */

@@ -3,6 +3,7 @@
 #include "../base/random.h"
 #include "../base/xalloc.h"
 #include "../event/worker.h"
+#include "../net/proxy_protocol.h"
 #include "../session/fetch.h"
 #include "cluster_state.h"
 #include "endpoint_set.h"
@@ -118,7 +119,7 @@ probe_run(struct probe *p)
 {
     const struct health_conf *h = p->conf;
     struct fetch_request req;
-    char url[2048];
+    char url[2048], header[PROXY_WRITTEN_MAX];
     int n;
 
     if (h->host[0] && addr_is_unix(&p->e->addr))
@@ -132,6 +133,8 @@ probe_run(struct probe *p)
     req.url = slice_of(url, (size_t)n < sizeof(url) ? (size_t)n : sizeof(url) - 1);
     req.host = slice_str(h->host_header);
     req.tls = h->tls;
+    if (h->proxy_protocol)
+        req.announce = slice_of(header, proxy_protocol_write(header, h->proxy_protocol, NULL, NULL));
     req.timeout = h->timeout;
     req.max_body = BODY_MAX;
     p->fetch = fetch_start(worker_get(WORKER_SERVICE)->loop, &req, on_fetched, p);

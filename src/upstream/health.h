@@ -26,6 +26,7 @@ struct health_conf { /* immutable, counted: the configuration and probes hold it
     char *path, *host;            /* host: Host and SNI; "" for the endpoint's own */
     char *host_header;            /* Host, whatever the address; "" for `host` */
     const struct tls_client *tls; /* NULL: plain; a reference */
+    int proxy_protocol;           /* version of the header that a probe begins with; 0: none */
     nsec_t interval, timeout;
     unsigned healthy, unhealthy; /* results in a row that turn it */
     unsigned n_expect;

@@ -149,6 +149,10 @@ connect_start(struct lease *l)
     pc->lease = l;
     pc->idle_for = cl->keepalive_idle;
     l->connecting = pc;
+    if (l->announce.n) {
+        conn_announce(c, l->announce);
+        pc->announced = true;
+    }
     conn_attach(c, on_connecting, pc);
     timer_set(&l->timer, earlier(clock_now() + cl->connect_timeout, l->deadline));
     return true;
@@ -240,7 +244,7 @@ serve_first(struct pool_upstream *up)
 
     if (!l)
         return false;
-    pc = l->fresh ? NULL : pool_idle_take(l->host, l->cluster);
+    pc = l->fresh || l->announce.n ? NULL : pool_idle_take(l->host, l->cluster);
     if (pc) {
         pending_del(l);
         lease_done(l, pc);
@@ -314,7 +318,7 @@ pool_on_slot(struct cluster_state *st)
 /* ------------------------------------------------------------------ asking */
 
 struct lease *
-pool_lease(struct pool *p, struct cluster *c, struct endpoint_state *e, bool fresh, nsec_t deadline,
+pool_lease(struct pool *p, struct cluster *c, struct endpoint_state *e, const struct lease_wish *wish,
            const struct lease_events *events, void *arg, bool *done)
 {
     struct pool_host *h = pool_host_get(p, c, e);
@@ -324,15 +328,16 @@ pool_lease(struct pool *p, struct cluster *c, struct endpoint_state *e, bool fre
 
     atomic_fetch_add_explicit(&e->active, 1, memory_order_relaxed);
     *done = true;
-    if (!fresh && !up->n_pending && (pc = pool_idle_take(h, c))) {
+    if (!wish->fresh && !wish->announce.n && !up->n_pending && (pc = pool_idle_take(h, c))) {
         pool_host_put(h);
         events->on_ready(pc->session, arg);
         return NULL;
     }
     l = lease_new(h, c, events, arg);
     pool_host_put(h); /* l has its own use */
-    l->fresh = fresh;
-    l->deadline = deadline;
+    l->fresh = wish->fresh;
+    l->announce = wish->announce;
+    l->deadline = wish->deadline;
     if (!up->n_pending && take_slot(up, c->limit_connections)) {
         if (!connect_start(l))
             return NULL;

@@ -256,6 +256,8 @@ may_keep(const struct pool_conn *pc)
     const struct endpoint_state *e = pc->host->key.e;
     unsigned pending = atomic_load_explicit(&up->state->pending, memory_order_relaxed);
 
+    if (pc->announced)
+        return false;
     if (pending > up->n_pending) { /* somebody waits on another worker */
         const struct lease *first = TAILQ_FIRST(&up->pending);
 

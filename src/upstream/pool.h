@@ -31,10 +31,16 @@ struct lease_events {
     void (*on_ready)(struct up_session *u, void *arg); /* idle: open a stream on it now (up_h1_open) */
     void (*on_failed)(enum reason_id reason, const char *detail, void *arg);
 };
+struct lease_wish {
+    bool fresh;            /* do not reuse an idle one (retry after a stale one) */
+    nsec_t deadline;       /* monotonic, 0: none; the earlier of it and connect_timeout ends the wait */
+    /* A PROXY header: the connection is for whom it names alone, so it is a new one and is not kept. Lives as long as
+     * the lease; empty: none. */
+    struct slice announce;
+};
 /* May call back before it returns when an idle connection is there, or when it fails at once (then the result is NULL
- * and *done is true). fresh: do not reuse an idle one (retry after a stale one). deadline: monotonic, 0: none; the
- * earlier of it and connect_timeout ends the wait. c and e must live until then; events for ever. */
-struct lease *pool_lease(struct pool *p, struct cluster *c, struct endpoint_state *e, bool fresh, nsec_t deadline,
+ * and *done is true). c and e must live until the wait ends; events for ever. */
+struct lease *pool_lease(struct pool *p, struct cluster *c, struct endpoint_state *e, const struct lease_wish *wish,
                          const struct lease_events *events, void *arg, bool *done);
 void lease_cancel(struct lease *l); /* neither event comes after this */
 

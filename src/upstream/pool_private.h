@@ -15,6 +15,7 @@ enum pool_conn_state { POOL_CONNECTING, POOL_LEASED, POOL_IDLE };
 struct pool_conn {
     struct pool_host *host; /* one use of it */
     enum pool_conn_state state;
+    bool announced; /* to the origin, as one client's: it is not kept */
     struct conn *conn;          /* CONNECTING; NULL else: the session has it */
     struct up_session *session; /* LEASED, IDLE */
     struct lease *lease;        /* CONNECTING: who waits */
@@ -30,6 +31,7 @@ struct lease {
     const struct lease_events *events;
     void *arg;
     bool fresh;
+    struct slice announce;
     nsec_t deadline;              /* 0: none */
     nsec_t since;                 /* when it began to wait */
     struct pool_conn *connecting; /* NULL: on the pending queue */

@@ -53,6 +53,11 @@ const struct weir_directive upstream_rows[] = {
       .help = "The Host that the origin gets: the endpoint as written, or VALUE. Missing: the client's. Probes of "
               "health_check use a VALUE without variables too." },
 
+    { .name = "proxy_protocol", .in = "upstream", .def = "off",
+      .args = ARGS({ "VERSION", WEIR_T_WORD, .choices = "off|v1|v2" }),
+      .help = "Each connection begins, before TLS, with a PROXY header that names the client. Such a connection serves "
+              "one request and is not kept. Probes of health_check say LOCAL (v1: UNKNOWN)." },
+
     { .name = "tls", .in = "upstream", .block = "upstream-tls", .help = "Speak TLS to the endpoints." },
     { .name = "ca", .in = "upstream-tls", .args = ARGS({ "FILE", WEIR_T_PATH }),
       .help = "Certificates that may sign the endpoint's (PEM). Missing: those of the system." },
@@ -373,6 +378,7 @@ upstream_conf_read(const struct weir_conf *block, struct arena *arena, struct cl
     read_balance(block, c);
     read_limits(block, arena, c);
     read_retry(block, c);
+    c->proxy_protocol = (int)conf_get_int(block, "proxy_protocol");
     c->host_header_endpoint = host_header && slice_eq(conf_arg(host_header, 0), SLICE("endpoint"));
     c->host_header_line = c->host_header_endpoint ? NULL : host_header;
     return read_tls(block, arena, c);
@@ -463,11 +469,12 @@ upstream_conf_health(const struct weir_conf *block, const struct cluster *c)
     h->timeout = conf_get_int(check, "timeout");
     h->healthy = (unsigned)conf_get_int(check, "healthy");
     h->unhealthy = (unsigned)conf_get_int(check, "unhealthy");
+    h->proxy_protocol = c->proxy_protocol;
     if (c->tls) {
         tls_client_hold(c->tls);
         h->tls = c->tls;
     }
-    h->identity = hash_mix(hash_stable(path), c->tls_identity);
+    h->identity = hash_mix(hash_stable(path), c->tls_identity + (uint64_t)c->proxy_protocol);
     h->identity = hash_mix(h->identity, hash_stable(slice_str(h->host_header)));
     h->identity = hash_mix(h->identity, hash_mix((uint64_t)h->interval, (uint64_t)h->timeout));
     h->identity = hash_mix(h->identity, (uint64_t)h->healthy << 32 | h->unhealthy);

@@ -25,11 +25,13 @@ def request_bytes(method, target, headers=(), body=None, host="weir.test", versi
 class Conn:
     """One connection. to: (host, port), or the path of a unix socket."""
 
-    def __init__(self, to, tls=None, server_name=None, deadline=DEADLINE, receive_buffer=None):
+    def __init__(self, to, tls=None, server_name=None, deadline=DEADLINE, receive_buffer=None, source=None):
         self.sock = socket.socket(socket.AF_UNIX if isinstance(to, str) else socket.AF_INET6 if ":" in to[0] else socket.AF_INET)
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.sock.settimeout(deadline)
+        if source:
+            self.sock.bind((source, 0))
         self.sock.connect(to)
         if self.sock.family != socket.AF_UNIX:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

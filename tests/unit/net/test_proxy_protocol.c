@@ -224,11 +224,58 @@ refuses_what_is_not_version_2(void **state)
     assert_announces(out, v2(out, 0x20, 0x00, zeros, 4080), NULL, NULL);
 }
 
+static struct addr
+addr_of(const char *text)
+{
+    struct addr a;
+
+    assert_int_equal(addr_parse(slice_str(text), &a, NULL), 0);
+    return a;
+}
+
+/* What is written is what is read, and nothing is longer than was promised. */
+static void
+reads_what_it_writes(void **state)
+{
+    static const struct {
+        const char *from, *to, *read_from, *read_to; /* NULL: not known */
+    } rows[] = {
+        { "192.0.2.7:56324", "198.51.100.1:443", "192.0.2.7:56324", "198.51.100.1:443" },
+        { "255.255.255.255:65535", "255.255.255.255:65535", "255.255.255.255:65535", "255.255.255.255:65535" },
+        { "[2001:db8::7]:1", "[2001:db8::1]:65535", "[2001:db8::7]:1", "[2001:db8::1]:65535" },
+        { "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535", "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe]:65535",
+          "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535", "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe]:65535" },
+        { "192.0.2.7:0", "[2001:db8::1]:443", "[::ffff:192.0.2.7]:0", "[2001:db8::1]:443" },
+        { "unix:/a", "192.0.2.7:1", NULL, NULL },
+        { "192.0.2.7:1", "unix:/a", NULL, NULL },
+        { NULL, "192.0.2.7:1", NULL, NULL },
+    };
+
+    for (unsigned i = 0; i < 2 * sizeof(rows) / sizeof(*rows); i++) {
+        const char *const *row = &rows[i / 2].from, *error = "";
+        struct addr from = addr_of(row[0] ? row[0] : "unix:/"), to = addr_of(row[1]), expected;
+        char out[PROXY_WRITTEN_MAX];
+        struct proxy_header h = { 0 };
+        size_t n = proxy_protocol_write(out, 1 + (int)(i % 2), row[0] ? &from : NULL, &to);
+
+        assert_true(n <= sizeof(out));
+        assert_int_equal(proxy_protocol_parse(out, n, &h, &error), n);
+        assert_int_equal(h.known, row[2] != NULL);
+        if (!row[2])
+            continue;
+        expected = addr_of(row[2]);
+        assert_true(addr_equal(&h.source, &expected));
+        expected = addr_of(row[3]);
+        assert_true(addr_equal(&h.destination, &expected));
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_version_1),
+        cmocka_unit_test(reads_what_it_writes),
         cmocka_unit_test(refuses_what_is_not_version_1),
         cmocka_unit_test(a_line_of_version_1_is_short),
         cmocka_unit_test(reads_version_2),

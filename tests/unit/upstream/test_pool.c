@@ -92,7 +92,7 @@ ask_with(struct request *r, struct endpoint_state *e, bool fresh, nsec_t deadlin
     memset(r, 0, sizeof(*r));
     arena_init(&r->arena);
     r->e = e;
-    l = pool_lease(pool, cluster, e, fresh, deadline, &lease_events, r, &done);
+    l = pool_lease(pool, cluster, e, &(struct lease_wish){ .fresh = fresh, .deadline = deadline }, &lease_events, r, &done);
     assert_int_equal(done, l == NULL);
     assert_int_equal(done, r->stream || r->failed);
     r->lease = l;
@@ -711,7 +711,7 @@ worker_ask(void *arg)
     bool done;
 
     arena_init(&r->arena);
-    r->lease = pool_lease(pools[worker_self_id()], cluster, at(0), false, 0, &worker_events, r, &done);
+    r->lease = pool_lease(pools[worker_self_id()], cluster, at(0), &(struct lease_wish){ 0 }, &worker_events, r, &done);
 }
 
 static void
@@ -861,7 +861,7 @@ client_ask(struct client *k)
     bool done;
 
     arena_init(&k->r.arena);
-    k->r.lease = pool_lease(k->pool, cluster, at(k->left % 2), false, 0, &client_events, k, &done);
+    k->r.lease = pool_lease(k->pool, cluster, at(k->left % 2), &(struct lease_wish){ 0 }, &client_events, k, &done);
 }
 
 static void
