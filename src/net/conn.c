@@ -448,3 +448,9 @@ conn_alpn(const struct conn *c)
 {
     return c->tls ? tls_conn_alpn(c) : "";
 }
+
+const struct client_cert *
+conn_client_cert(const struct conn *c)
+{
+    return c->tls ? tls_conn_client_cert(c) : NULL;
+}

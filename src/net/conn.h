@@ -37,6 +37,7 @@
 #define CONN_EOF (-2)   /* the peer has ended its side in an orderly way (FIN; for TLS: close_notify) */
 #define CONN_ERROR (-3) /* broken; conn_error says how */
 
+struct client_cert;
 struct client_count;
 struct conn;
 struct tls_conn;
@@ -104,6 +105,9 @@ void conn_linger_no_more(struct loop *l);
 const char *conn_error(const struct conn *c);        /* "" unless broken */
 enum err_kind conn_error_kind(const struct conn *c); /* ERR_NONE unless broken */
 const char *conn_alpn(const struct conn *c);         /* "h2", "http/1.1", or "" when nothing was agreed */
+/* With which the client of an accepted TLS connection has named itself, once the handshake is done; NULL: with none.
+ * Goes with the conn for who does not hold it (client_cert.h). */
+const struct client_cert *conn_client_cert(const struct conn *c);
 /* Subject for logs: "conn 17 10.0.0.9:5311"; in c's memory. */
 const char *conn_subject(struct conn *c);
 

@@ -3,6 +3,7 @@ src_net_libnet_a_SOURCES = \
 	src/net/acceptor.c src/net/acceptor.h \
 	src/net/addr.c src/net/addr.h \
 	src/net/bind.c src/net/bind.h \
+	src/net/client_cert.c src/net/client_cert.h src/net/tls_peer.h \
 	src/net/client_count.c src/net/client_count.h \
 	src/net/conn.c src/net/conn.h \
 	src/net/descriptors.c src/net/descriptors.h \

@@ -252,21 +252,81 @@ struct building {
     struct tls_server *t;
     const struct tls_server_conf *conf;
     struct choice *choices; /* of each context */
+    X509_STORE *clients;    /* who signs clients; NULL: they are not asked */
+    STACK_OF(X509_NAME) *client_names;
     struct err *e;
     enum tls_part *part;
     unsigned *pair;
 };
 
-/* A session is bound to what would have been asked of its client here: one that another listener gave out is none. */
+/* What the file holds now: a new CA under the old path is another identity. */
+static uint64_t
+hash_file(uint64_t h, const char *path)
+{
+    char room[GRANT_NAME_MAX], chunk[4096];
+    FILE *f = path ? fopen(grant_name(path, room), "re") : NULL;
+    size_t n;
+
+    h = hash_mix(h, hash_stable(slice_str(path)));
+    if (!f)
+        return h;
+    while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
+        h = hash_mix(h, hash_stable(slice_of(chunk, n)));
+    fclose(f);
+    return h;
+}
+
+/* A session is bound to what would have been asked of its client here: one that another listener gave out, or that was
+ * given out under another CA, is none. */
 static void
-set_scope(SSL_CTX *ctx, struct slice scope)
+set_scope(SSL_CTX *ctx, const struct tls_server_conf *c)
 {
     unsigned char id[EVP_MAX_MD_SIZE];
+    char text[128];
     unsigned n = 0;
+    int len = snprintf(text, sizeof(text), "%d %016llx %.*s", (int)c->client_verify,
+                       (unsigned long long)hash_file(0, c->client_ca), (int)(c->scope.n < 64 ? c->scope.n : 64),
+                       c->scope.p ? c->scope.p : "");
 
-    if (EVP_Digest(scope.p ? scope.p : "", scope.n, id, &n, EVP_sha256(), NULL) != 1)
+    if (EVP_Digest(text, (size_t)len, id, &n, EVP_sha256(), NULL) != 1)
         n = 0;
     SSL_CTX_set_session_id_context(ctx, id, n < SSL_MAX_SID_CTX_LENGTH ? n : SSL_MAX_SID_CTX_LENGTH);
+}
+
+/* Once for all contexts. */
+static int
+load_client_ca(struct building *b)
+{
+    const char *path = b->conf->client_ca;
+    char why[160], room[GRANT_NAME_MAX];
+
+    if (b->conf->client_verify == TLS_CLIENT_UNASKED)
+        return 0;
+    *b->part = TLS_PART_CLIENT_CA;
+    *b->pair = 0;
+    if (!tls_readable(path, "CA file", b->e))
+        return -1;
+    b->clients = X509_STORE_new();
+    b->client_names = SSL_load_client_CA_file(grant_name(path, room));
+    if (b->clients && b->client_names && X509_STORE_load_file(b->clients, grant_name(path, room)) == 1) {
+        ERR_clear_error();
+        return 0;
+    }
+    return err_set(b->e, ERR_TLS, "%s: no CA certificates in PEM form (%s)", path, tls_reason(why, sizeof(why)));
+}
+
+static void
+set_clients(const struct building *b, SSL_CTX *ctx)
+{
+    int mode = SSL_VERIFY_PEER;
+
+    if (b->conf->client_verify == TLS_CLIENT_UNASKED)
+        return;
+    if (b->conf->client_verify == TLS_CLIENT_REQUIRED)
+        mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    SSL_CTX_set1_cert_store(ctx, b->clients);
+    SSL_CTX_set_client_CA_list(ctx, SSL_dup_CA_list(b->client_names));
+    SSL_CTX_set_verify(ctx, mode, NULL);
 }
 
 static SSL_CTX *
@@ -290,8 +350,11 @@ server_ctx(struct building *b, const struct choice *choice)
         SSL_CTX_free(ctx);
         return NULL;
     }
+    SSL_CTX_set_mode(ctx,
+                     SSL_MODE_NO_AUTO_CHAIN); /* what the file holds is sent, and nothing of those who sign clients */
     SSL_CTX_set_alpn_select_cb(ctx, on_alpn, b->t);
-    set_scope(ctx, b->conf->scope);
+    set_clients(b, ctx);
+    set_scope(ctx, b->conf);
     /* Resumption by tickets alone: no memory per client. */
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     return ctx;
@@ -392,8 +455,10 @@ tls_server_new(const struct tls_server_conf *c, struct err *e, enum tls_part *pa
 
     assert(c->n_pairs);
     t->refs = 1;
-    good = load_certs(&b) == 0 && build_default(&b) == 0 && build_names(&b) == 0;
+    good = load_client_ca(&b) == 0 && load_certs(&b) == 0 && build_default(&b) == 0 && build_names(&b) == 0;
     free(b.choices);
+    X509_STORE_free(b.clients);
+    sk_X509_NAME_pop_free(b.client_names, X509_NAME_free);
     if (!good) {
         tls_server_put(t);
         return NULL;
@@ -474,23 +539,6 @@ load_own(SSL_CTX *ctx, const struct tls_pair *pair, struct err *e)
     if (ok == 0)
         return 0;
     return err_set(e, ERR_TLS, "%s: OpenSSL refuses it: %s", pair->certificate, tls_reason(why, sizeof(why)));
-}
-
-/* What the file holds now: a new CA under the old path is another identity. */
-static uint64_t
-hash_file(uint64_t h, const char *path)
-{
-    char room[GRANT_NAME_MAX], chunk[4096];
-    FILE *f = path ? fopen(grant_name(path, room), "re") : NULL;
-    size_t n;
-
-    h = hash_mix(h, hash_stable(slice_str(path)));
-    if (!f)
-        return h;
-    while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
-        h = hash_mix(h, hash_stable(slice_of(chunk, n)));
-    fclose(f);
-    return h;
 }
 
 static uint64_t

@@ -15,7 +15,14 @@ struct tls_client;
 int tls_init(void);
 
 /* Which part of a configuration *e is about. */
-enum tls_part { TLS_PART_NONE, TLS_PART_CERTIFICATE, TLS_PART_CIPHERS, TLS_PART_CURVES, TLS_PART_CA };
+enum tls_part {
+    TLS_PART_NONE,
+    TLS_PART_CERTIFICATE,
+    TLS_PART_CIPHERS,
+    TLS_PART_CURVES,
+    TLS_PART_CA,
+    TLS_PART_CLIENT_CA
+};
 
 #define TLS_1_2 1u
 #define TLS_1_3 2u
@@ -34,11 +41,15 @@ struct tls_pair {
     struct slice password; /* of an encrypted key; p NULL: there is none */
 };
 
+enum tls_client_verify { TLS_CLIENT_UNASKED, TLS_CLIENT_OPTIONAL, TLS_CLIENT_REQUIRED };
+
 struct tls_server_conf {
     struct tls_terms terms;
     const struct tls_pair *pairs; /* the first one serves clients that name no other's name */
     unsigned n_pairs;             /* at least 1 */
-    struct slice scope;           /* sessions of another scope are never resumed */
+    struct slice scope;           /* sessions of another scope, or of clients verified otherwise, are never resumed */
+    enum tls_client_verify client_verify;
+    const char *client_ca; /* PEM file of those who sign clients; not NULL where clients are asked */
 };
 
 /* Each name of the certificates (subjectAltName; of those without, the common name) is served by the first certificate

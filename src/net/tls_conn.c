@@ -6,8 +6,10 @@
  */
 #include "tls_conn.h"
 
+#include "../base/log.h"
 #include "../base/xalloc.h"
 #include "tcp.h"
+#include "tls_peer.h"
 #include "tls_session.h"
 
 #include <assert.h>
@@ -20,7 +22,8 @@
 
 struct tls_conn {
     SSL *ssl;
-    struct tls_server *server;       /* held; or */
+    struct tls_server *server;       /* held, with */
+    struct client_cert *cert;        /* the client's; NULL: none; or */
     const struct tls_client *client; /* held, with */
     char *name;                      /* what the server was to be called */
     char *refused;                   /* and what was wrong with its certificate; NULL: nothing */
@@ -125,6 +128,8 @@ fail_tls(struct conn *c, const char *doing)
     }
     if (t->client && !SSL_is_init_finished(t->ssl)) /* perhaps it was the old session that it did not like */
         tls_session_drop(&c->peer, t->name, t->client->identity);
+    if (verified != X509_V_OK && t->server)
+        log_info(conn_subject(c), "the client's certificate was refused: %s", X509_verify_cert_error_string(verified));
     if (verified != X509_V_OK && t->client && t->client->verify)
         snprintf(text, sizeof(text), TLS_REFUSED "%s%s%s", X509_verify_cert_error_string(verified),
                  t->refused ? "; " : "", t->refused ? t->refused : "");
@@ -138,6 +143,23 @@ fail_tls(struct conn *c, const char *doing)
 
 /* ------------------------------------------------------------------ operations */
 
+/* A session that is resumed has its client's certificate in it, which may have run out since it was verified. */
+static int
+take_client_cert(struct conn *c)
+{
+    struct tls_conn *t = c->tls;
+    const X509 *x = SSL_get0_peer_certificate(t->ssl);
+
+    if (!x)
+        return 0;
+    if (X509_cmp_current_time(X509_get0_notAfter(x)) < 0) {
+        log_info(conn_subject(c), "the client's certificate has expired");
+        return conn_fail(c, ERR_TLS, 0, "TLS handshake: the client's certificate has expired");
+    }
+    t->cert = client_cert_new(x, SSL_get_peer_cert_chain(t->ssl));
+    return 0;
+}
+
 static int
 tls_handshake(struct conn *c)
 {
@@ -146,7 +168,7 @@ tls_handshake(struct conn *c)
     ERR_clear_error();
     r = SSL_do_handshake(c->tls->ssl);
     if (r == 1)
-        return 0;
+        return c->tls->server ? take_client_cert(c) : 0;
     why = SSL_get_error(c->tls->ssl, r);
     if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)
         return CONN_AGAIN;
@@ -291,6 +313,7 @@ tls_fini(struct conn *c)
 
     SSL_free(t->ssl);
     tls_server_put(t->server);
+    client_cert_put(t->cert);
     tls_client_put(t->client);
     free(t->name);
     free(t->refused);
@@ -468,4 +491,10 @@ tls_conn_alpn(const struct conn *c)
     if (n == 2)
         return "h2"; /* the only one of that length that is offered */
     return n == 8 && memcmp(name, "http/1.1", 8) == 0 ? "http/1.1" : n == 8 ? "http/1.0" : "";
+}
+
+const struct client_cert *
+tls_conn_client_cert(const struct conn *c)
+{
+    return c->tls->cert;
 }

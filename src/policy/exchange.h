@@ -14,6 +14,7 @@
 #include <weir/module.h>
 
 struct chain;
+struct client_cert;
 struct policy_run;
 struct store;
 
@@ -54,6 +55,7 @@ struct weir_exchange {
     struct slice client_ip;            /* text of the client's address; empty until exchange_client_ip made it */
     bool client_tls;
     bool underscores;                  /* names with '_' may be among the request's fields */
+    const struct client_cert *client_cert; /* held; NULL: none */
     struct slice id;                   /* X-Request-Id */
     struct slice route_name;           /* empty: none yet */
     struct slice upstream_name, endpoint_address;

@@ -3,6 +3,7 @@
 #include "template.h"
 
 #include "../http/uri.h"
+#include "../net/client_cert.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -46,6 +47,50 @@ get_client_port(struct weir_exchange *x, struct slice rest)
     int port = x->client ? addr_port(x->client) : -1;
 
     return port < 0 ? SLICE_NONE : number(x, (uint64_t)port);
+}
+
+/* ---- of the certificate with which the client has named itself ---- */
+
+static struct slice
+get_cert_subject(struct weir_exchange *x, struct slice rest)
+{
+    return x->client_cert ? x->client_cert->subject : SLICE_NONE;
+}
+
+static struct slice
+get_cert_issuer(struct weir_exchange *x, struct slice rest)
+{
+    return x->client_cert ? x->client_cert->issuer : SLICE_NONE;
+}
+
+static struct slice
+get_cert_serial(struct weir_exchange *x, struct slice rest)
+{
+    return x->client_cert ? x->client_cert->serial : SLICE_NONE;
+}
+
+static struct slice
+get_cert_fingerprint(struct weir_exchange *x, struct slice rest)
+{
+    return x->client_cert ? x->client_cert->fingerprint : SLICE_NONE;
+}
+
+static struct slice
+get_cert_san(struct weir_exchange *x, struct slice rest)
+{
+    struct strbuf b;
+    struct slice text = SLICE_NONE;
+
+    strbuf_init(&b, 4096);
+    for (unsigned i = 0; x->client_cert && i < x->client_cert->n_sans; i++) {
+        if (b.n)
+            strbuf_addc(&b, ',');
+        strbuf_addslice(&b, x->client_cert->sans[i].value);
+    }
+    if (b.n)
+        text = arena_slice(x->arena, strbuf_slice(&b));
+    strbuf_fini(&b);
+    return text;
 }
 
 static struct slice
@@ -220,6 +265,11 @@ get_time_unix(struct weir_exchange *x, struct slice rest)
 static const struct variable core[] = {
     { "client.ip", "the client's address, after trusted_proxies", .get = get_client_ip },
     { "client.port", "the client's port", .get = get_client_port },
+    { "client_cert.subject", "subject of the client's certificate, as CN=alice,O=Acme", .get = get_cert_subject },
+    { "client_cert.issuer", "issuer of the client's certificate", .get = get_cert_issuer },
+    { "client_cert.serial", "serial number of the client's certificate, hexadecimal", .get = get_cert_serial },
+    { "client_cert.fingerprint", "SHA-256 of the client's certificate, hexadecimal", .get = get_cert_fingerprint },
+    { "client_cert.san", "alternative names of the client's certificate, with commas", .get = get_cert_san },
     { "request.method", "GET, POST, ...", .get = get_method },
     { "request.scheme", "http or https", .get = get_scheme },
     { "request.host", "host of the request, lower-case, without port", .get = get_host },

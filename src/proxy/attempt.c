@@ -260,6 +260,7 @@ step_send(struct exchange *x)
 {
     struct http_request *r = &x->ds->req;
     forward_host(&x->px, x->target, x->endpoint);
+    forward_client_cert(&x->px, x->target);
     if (!x->decorated)
         forward_decorate(&x->px, x->ds->peer, x->peer_trusted);
     x->decorated = true;

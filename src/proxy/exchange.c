@@ -1,5 +1,6 @@
 #include "exchange.h"
 
+#include "../net/client_cert.h"
 #include "choice.h"
 #include "forward.h"
 #include "metrics.h"
@@ -223,6 +224,9 @@ exchange_new(struct proxy_worker *w, struct down_stream *ds)
     x->px.edits_end = &x->px.edits;
     x->px.client = ds->peer;
     x->px.client_tls = ds->is_tls;
+    x->px.client_cert = ds->client_cert;
+    if (x->px.client_cert)
+        client_cert_hold(x->px.client_cert);
     x->upstream_duration = -1;
     decision_init(&x->px.log, &ds->arena);
     iobuf_init(&x->replay, REPLAY_MAX);
@@ -392,6 +396,7 @@ step_finish(struct exchange *x)
         write_log(x, duration);
     timer_fini(&x->timer);
     iobuf_fini(&x->replay);
+    client_cert_put(x->px.client_cert);
     w->exchanges--;
     if (x->tunnel)
         generation_count_tunnel(g, w->worker->id, -1);

@@ -1,6 +1,7 @@
 #include "forward.h"
 
 #include "../base/random.h"
+#include "../net/client_cert.h"
 #include "generation.h"
 
 #include <ctype.h>
@@ -425,6 +426,18 @@ via(enum http_version version)
     default:
         return SLICE("1.1 " VIA_NAME);
     }
+}
+
+void
+forward_client_cert(struct weir_exchange *x, const struct target *t)
+{
+    const struct client_cert *c = x->client_cert;
+
+    if (!c || t->cluster->client_cert == CLIENT_CERT_OFF)
+        return;
+    fields_set_id(&x->req->fields, FIELD_CLIENT_CERT, c->header);
+    if (t->cluster->client_cert == CLIENT_CERT_CHAIN && c->chain.n)
+        fields_set_id(&x->req->fields, FIELD_CLIENT_CERT_CHAIN, c->chain);
 }
 
 void

@@ -23,6 +23,8 @@ struct slice forward_new_id(struct arena *arena);
 void forward_host(struct weir_exchange *x, const struct target *t, const struct endpoint_state *e);
 /* Once: Via, X-Forwarded-*, Forwarded, X-Request-Id, traceparent. What `from` wrote itself is kept only when it is
  * trusted. */
+/* Client-Cert, where the upstream wants it and there is one (RFC 9440). */
+void forward_client_cert(struct weir_exchange *x, const struct target *t);
 void forward_decorate(struct weir_exchange *x, const struct addr *from, bool trusted);
 /* The target in origin-form for this route: prefix stripped. In the arena of r's fields. */
 struct slice forward_target(const struct http_request *r, const struct route *route);

@@ -1,6 +1,7 @@
 #include "matcher.h"
 
 #include "../http/uri.h"
+#include "../net/client_cert.h"
 #include "regex.h"
 
 static int
@@ -60,10 +61,27 @@ build_operator(struct matcher *m, const struct weir_conf *line, struct arena *ar
     return -1;
 }
 
+static const char *const san_kinds[] = {
+    [CLIENT_SAN_DNS] = "dns", [CLIENT_SAN_URI] = "uri", [CLIENT_SAN_EMAIL] = "email", [CLIENT_SAN_IP] = "ip"
+};
+
+static bool
+is_cert_part(struct slice name)
+{
+    static const char *const others[] = { "subject", "issuer", "san", "fingerprint" };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (slice_eq(name, slice_str(others[i])))
+            return true;
+    for (size_t i = 0; i < sizeof san_kinds / sizeof *san_kinds; i++)
+        if (slice_eq(name, slice_str(san_kinds[i])))
+            return true;
+    return false;
+}
+
 int
 matcher_build(struct matcher *m, const struct weir_conf *line, struct arena *arena)
 {
-    static const char *const sources[] = { "header", "query", "cookie", "client", NULL };
+    static const char *const sources[] = { "header", "query", "cookie", "client", "client_cert", NULL };
 
     *m = (struct matcher){ 0 };
     struct slice source = conf_arg(line, 0);
@@ -75,9 +93,11 @@ matcher_build(struct matcher *m, const struct weir_conf *line, struct arena *are
         m->source = MATCH_QUERY;
     else if (slice_eq(source, SLICE("cookie")))
         m->source = MATCH_COOKIE;
+    else if (slice_eq(source, SLICE("client_cert")))
+        m->source = MATCH_CLIENT_CERT;
     else {
         const char *near = conf_nearest(source.p, sources);
-        conf_error(line, 0, "`%s` cannot be matched: one of header, query, cookie, client%s%s%s", source.p,
+        conf_error(line, 0, "`%s` cannot be matched: one of header, query, cookie, client, client_cert%s%s%s", source.p,
                    near ? "\ndid you mean `" : "", near ? near : "", near ? "`?" : "");
         return -1;
     }
@@ -88,6 +108,13 @@ matcher_build(struct matcher *m, const struct weir_conf *line, struct arena *are
     m->name = conf_arg(line, 1);
     if (m->source == MATCH_HEADER && !field_is_token(m->name)) {
         conf_error(line, 1, "`%s` is not a header name", m->name.p);
+        return -1;
+    }
+    if (m->source == MATCH_CLIENT_CERT && !is_cert_part(m->name)) {
+        conf_error(line, 1,
+                   "`%s` is no part of a certificate: one of subject, issuer, san, dns, uri, email, ip, "
+                   "fingerprint",
+                   m->name.p);
         return -1;
     }
     return build_operator(m, line, arena);
@@ -111,12 +138,34 @@ value_says(const struct matcher *m, struct slice v)
     return 1;
 }
 
+/* Of alternative names each is asked. */
+static int
+cert_says(const struct matcher *m, const struct client_cert *c)
+{
+    bool any_kind = slice_eq(m->name, SLICE("san"));
+    int says = 0;
+    if (!c)
+        return 0;
+    if (slice_eq(m->name, SLICE("subject")))
+        return value_says(m, c->subject);
+    if (slice_eq(m->name, SLICE("issuer")))
+        return value_says(m, c->issuer);
+    if (slice_eq(m->name, SLICE("fingerprint")))
+        return value_says(m, c->fingerprint);
+    for (unsigned i = 0; i < c->n_sans && says == 0; i++)
+        if (any_kind || slice_eq(m->name, slice_str(san_kinds[c->sans[i].kind])))
+            says = value_says(m, c->sans[i].value);
+    return says;
+}
+
 /* Does any value say yes? Every line of a header field is asked: a repeated one must not hide one that matches. */
 static int
 any_says(const struct matcher *m, struct weir_exchange *x)
 {
     struct slice v;
     int says = 0;
+    if (m->source == MATCH_CLIENT_CERT)
+        return cert_says(m, x->client_cert);
     if (m->source == MATCH_COOKIE)
         return cookie_find(&x->req->fields, m->name, &v) ? value_says(m, v) : 0;
     if (m->source == MATCH_QUERY)

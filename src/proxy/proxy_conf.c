@@ -59,7 +59,8 @@ const struct weir_directive proxy_rows[] = {
       .help = "Methods the route accepts; others are answered 405. GET implies HEAD. Default: all." },
     { .name = "match", .in = "route", .args = MANY("CONDITION", WEIR_T_STRING), .flags = WEIR_D_REPEAT,
       .help = "A further condition: header|query|cookie NAME (= VALUE, != VALUE, ~ REGEX, !~ REGEX, present, "
-              "absent), or client CIDR..." },
+              "absent), client CIDR..., or client_cert (subject, issuer, san, dns, uri, email, ip, fingerprint) as for "
+              "header." },
     { .name = "proxy", .in = "route", .args = ONE("UPSTREAM", WEIR_T_NAME),
       .help = "Sends the request to this upstream." },
     { .name = "respond", .in = "route",
@@ -126,6 +127,11 @@ const struct weir_directive listener_rows[] = {
     { .name = "http2", .in = "listener", .args = ONE("on|off", WEIR_T_BOOL), .def = "on",
       .help = "Whether clients may speak HTTP/2 here: on TLS those that choose it by ALPN, else those that begin with "
               "its preface (prior knowledge). An upgrade from HTTP/1.1 to h2c is never followed." },
+    { .name = "client_ca", .in = "tls", .args = ONE("FILE", WEIR_T_PATH),
+      .help = "Certificates that may sign those of clients (PEM); clients are asked for one." },
+    { .name = "client_verify", .in = "tls", .args = WORDS("required|optional"), .def = "required",
+      .help = "With client_ca: whether a client without a certificate is refused in the handshake, or served. One "
+              "whose certificate is not good is refused in any case." },
     { .name = "limits", .in = "listener", .block = "limits", .def = "",
       .help = "Bounds of what a client may send here." },
     { .name = "request_line", .in = "limits", .args = SIZE_OF(64, 1 << 16), .def = "8k",

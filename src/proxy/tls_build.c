@@ -25,6 +25,19 @@ note_certs(struct generation *g, struct listener *l, const struct weir_conf *tls
     }
 }
 
+static void
+read_clients(const struct weir_conf *tls, struct tls_server_conf *conf)
+{
+    const struct weir_conf *ca = conf_find(tls, "client_ca"), *verify = conf_find(tls, "client_verify");
+
+    if (verify && !ca)
+        conf_error(verify, -1, "whose certificates? name those who sign them with `client_ca FILE;` beside it");
+    if (!ca)
+        return;
+    conf->client_ca = conf_path(ca, conf_arg(ca, 0)).p;
+    conf->client_verify = conf_get_int(tls, "client_verify") == 0 ? TLS_CLIENT_REQUIRED : TLS_CLIENT_OPTIONAL;
+}
+
 void
 tls_build(struct generation *g, struct listener *l, const struct weir_conf *block)
 {
@@ -38,6 +51,7 @@ tls_build(struct generation *g, struct listener *l, const struct weir_conf *bloc
     if (!tls || tls_conf_pairs(tls, &g->arena, &pairs, &conf.n_pairs) < 0 || !conf.n_pairs)
         return;
     conf.pairs = pairs;
+    read_clients(tls, &conf);
     tls_conf_terms(tls, &g->arena, &conf.terms);
     l->tls = tls_server_new(&conf, &e, &part, &pair);
     if (l->tls)

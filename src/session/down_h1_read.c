@@ -13,6 +13,7 @@ open_stream(struct down_h1 *d)
     a->handler = d->b.source.handler(d->b.source.arg);
     a->s.bytes_in = a->in.bytes;
     a->s.req.scheme = d->b.is_tls ? SLICE("https") : SLICE("http");
+    a->s.client_cert = d->b.is_tls && d->b.c ? conn_client_cert(d->b.c) : NULL;
     d->b.served++;
     d->state = DOWN_REQUEST;
     a->s.draining = d->b.set->leaving;

@@ -198,6 +198,7 @@ begin(struct h2_stream *st)
     if (err->text)
         keep_what_is_sound(st);
     st->s.req.scheme = d->b.is_tls ? SLICE("https") : SLICE("http");
+    st->s.client_cert = d->b.is_tls && d->b.c ? conn_client_cert(d->b.c) : NULL;
     st->s.in_end = st->remote_end || st->refused || st->head.tunnel;
     st->due &= (unsigned char)~H2_DUE_BODY;
     if (!err->text) {

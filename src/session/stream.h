@@ -98,6 +98,7 @@ struct down_stream {
     struct fields trailers;
     bool in_end; /* the body is complete: `in` holds the rest */
     bool is_tls;
+    const struct client_cert *client_cert; /* of the connection; NULL: none. For who holds it before the next turn */
     const struct addr *peer, *local; /* of the connection (PROXY protocol applied); valid until release */
     nsec_t started;                  /* when the first byte of the head was seen */
     uint64_t bytes_in, bytes_out;    /* on the wire, head included */

@@ -34,6 +34,9 @@ struct retry_conf {
 };
 bool retry_on_status(const struct retry_conf *r, int status);
 
+/* The words of `client_cert_header`. */
+enum { CLIENT_CERT_OFF, CLIENT_CERT_ON, CLIENT_CERT_CHAIN };
+
 struct cluster {
     const char *name, *at;        /* at: "gateway.conf:12" */
     const struct weir_conf *conf; /* its block: policies (circuit_breaker) are found there by the proxy */
@@ -51,6 +54,7 @@ struct cluster {
     double panic;                             /* percent healthy below which all endpoints are used; 0: off */
     const struct weir_conf *host_header_line; /* (argument 0 is a template) NULL: the client's Host goes on */
     bool host_header_endpoint;                /* endpoint_state.authority is the Host */
+    int client_cert;                          /* CLIENT_CERT_: what the origin is told of the client's certificate */
     int proxy_protocol;                       /* version of the header that connections begin with; 0: none */
     const struct tls_client *tls;             /* NULL: plain */
     struct slice server_name;                 /* as configured; empty: the endpoint's own name (cluster_server_name) */

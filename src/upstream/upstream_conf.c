@@ -53,6 +53,10 @@ const struct weir_directive upstream_rows[] = {
       .help = "The Host that the origin gets: the endpoint as written, or VALUE. Missing: the client's. Probes of "
               "health_check use a VALUE without variables too." },
 
+    { .name = "client_cert_header", .in = "upstream", .def = "off",
+      .args = ARGS({ "WHAT", WEIR_T_WORD, .choices = "off|on|chain" }),
+      .help = "Whether the certificate with which a client has named itself goes on as Client-Cert (RFC 9440), and "
+              "with chain what came along with it as Client-Cert-Chain. What clients send by these names never does." },
     { .name = "proxy_protocol", .in = "upstream", .def = "off",
       .args = ARGS({ "VERSION", WEIR_T_WORD, .choices = "off|v1|v2" }),
       .help = "Each connection begins, before TLS, with a PROXY header that names the client. Such a connection serves "
@@ -378,6 +382,7 @@ upstream_conf_read(const struct weir_conf *block, struct arena *arena, struct cl
     read_balance(block, c);
     read_limits(block, arena, c);
     read_retry(block, c);
+    c->client_cert = (int)conf_get_int(block, "client_cert_header");
     c->proxy_protocol = (int)conf_get_int(block, "proxy_protocol");
     c->host_header_endpoint = host_header && slice_eq(conf_arg(host_header, 0), SLICE("endpoint"));
     c->host_header_line = c->host_header_endpoint ? NULL : host_header;
