@@ -148,6 +148,13 @@ on_watch(struct watch *w, unsigned events)
         c->on_ready(c, told);
 }
 
+void
+conn_go_on(struct conn *c)
+{
+    if (c->watch.fd >= 0 && c->handshaking && establish(c, 0) && c->on_ready)
+        c->on_ready(c, CONN_READABLE | CONN_WRITABLE);
+}
+
 static void
 on_kick(struct task *t)
 {

@@ -111,6 +111,8 @@ const struct client_cert *conn_client_cert(const struct conn *c);
 /* Subject for logs: "conn 17 10.0.0.9:5311"; in c's memory. */
 const char *conn_subject(struct conn *c);
 
+/* --- for transports: a handshake that said CONN_AGAIN by itself goes on. */
+void conn_go_on(struct conn *c);
 /* --- for transports: marks the conn broken and returns CONN_ERROR. */
 int conn_fail(struct conn *c, enum err_kind kind, int sys, const char *text);
 

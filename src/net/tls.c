@@ -1,6 +1,7 @@
 #include "config.h" /* _GNU_SOURCE: strerror_r */
 
 #include "tls_cert.h"
+#include "tls_ticket.h"
 
 #include "../base/grant.h"
 #include "../base/hash.h"
@@ -259,7 +260,7 @@ struct building {
     unsigned *pair;
 };
 
-/* What the file holds now: a new CA under the old path is another identity. */
+/* What the file holds, whatever its path: a new CA under the old path is another identity. */
 static uint64_t
 hash_file(uint64_t h, const char *path)
 {
@@ -267,7 +268,7 @@ hash_file(uint64_t h, const char *path)
     FILE *f = path ? fopen(grant_name(path, room), "re") : NULL;
     size_t n;
 
-    h = hash_mix(h, hash_stable(slice_str(path)));
+    h = hash_mix(h, path ? 1 : 2);
     if (!f)
         return h;
     while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
@@ -357,6 +358,12 @@ server_ctx(struct building *b, const struct choice *choice)
     set_scope(ctx, b->conf);
     /* Resumption by tickets alone: no memory per client. */
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    if (b->t->tickets) {
+        tls_tickets_use(b->t->tickets, ctx);
+    } else {
+        SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+        SSL_CTX_set_num_tickets(ctx, 0);
+    }
     return ctx;
 }
 
@@ -431,6 +438,16 @@ build_default(struct building *b)
 }
 
 static int
+load_tickets(struct building *b)
+{
+    *b->part = TLS_PART_TICKETS;
+    *b->pair = 0;
+    if (!b->conf->no_tickets)
+        b->t->tickets = tls_tickets_get(b->conf->ticket_keys, b->e);
+    return b->t->tickets || b->conf->no_tickets ? 0 : -1;
+}
+
+static int
 load_certs(struct building *b)
 {
     struct tls_server *t = b->t;
@@ -455,7 +472,8 @@ tls_server_new(const struct tls_server_conf *c, struct err *e, enum tls_part *pa
 
     assert(c->n_pairs);
     t->refs = 1;
-    good = load_client_ca(&b) == 0 && load_certs(&b) == 0 && build_default(&b) == 0 && build_names(&b) == 0;
+    good = load_client_ca(&b) == 0 && load_tickets(&b) == 0 && load_certs(&b) == 0 && build_default(&b) == 0 &&
+           build_names(&b) == 0;
     free(b.choices);
     X509_STORE_free(b.clients);
     sk_X509_NAME_pop_free(b.client_names, X509_NAME_free);
@@ -490,6 +508,7 @@ tls_server_put(struct tls_server *t)
         SSL_CTX_free(t->ctx[i]);
     for (unsigned i = 0; i < t->n_certs; i++)
         tls_cert_fini(&t->certs[i]);
+    tls_tickets_put(t->tickets);
     free(t->certs);
     free(t->names);
     free(t->ctx);

@@ -21,7 +21,7 @@ enum tls_part {
     TLS_PART_CIPHERS,
     TLS_PART_CURVES,
     TLS_PART_CA,
-    TLS_PART_CLIENT_CA
+    TLS_PART_TICKETS, TLS_PART_CLIENT_CA
 };
 
 #define TLS_1_2 1u
@@ -49,6 +49,8 @@ struct tls_server_conf {
     unsigned n_pairs;             /* at least 1 */
     struct slice scope;           /* sessions of another scope, or of clients verified otherwise, are never resumed */
     enum tls_client_verify client_verify;
+    bool no_tickets;         /* no session is ever taken up again */
+    const char *ticket_keys; /* file (tls_ticket.h); NULL: keys of the process */
     const char *client_ca; /* PEM file of those who sign clients; not NULL where clients are asked */
 };
 
@@ -81,6 +83,8 @@ uint64_t tls_client_identity(const struct tls_client *t);
 void tls_client_hold(const struct tls_client *t);
 void tls_client_put(const struct tls_client *shared);
 
-void tls_thread_fini(void); /* forgets the sessions of this thread: before it ends */
+void tls_metrics_init(void); /* weir_tls_handshakes_total and _deferred_total; after stats_init, before handshakes */
+/* Forgets the sessions of this thread, and handshakes that wait: before its loop goes. */
+void tls_thread_fini(void);
 
 #endif

@@ -62,9 +62,13 @@ tls_conf_terms(const struct weir_conf *tls, struct arena *arena, struct tls_term
 void
 tls_conf_report(const struct weir_conf *tls, enum tls_part part, unsigned pair, const struct err *e)
 {
-    static const char *const names[] = { [TLS_PART_NONE] = NULL,         [TLS_PART_CERTIFICATE] = "certificate",
-                                         [TLS_PART_CIPHERS] = "ciphers", [TLS_PART_CURVES] = "curves",
-                                         [TLS_PART_CA] = "ca",           [TLS_PART_CLIENT_CA] = "client_ca" };
+    static const char *const names[] = { [TLS_PART_NONE] = NULL,
+                                         [TLS_PART_CERTIFICATE] = "certificate",
+                                         [TLS_PART_CIPHERS] = "ciphers",
+                                         [TLS_PART_CURVES] = "curves",
+                                         [TLS_PART_CA] = "ca",
+                                         [TLS_PART_TICKETS] = "ticket_keys",
+                                         [TLS_PART_CLIENT_CA] = "client_ca" };
     const struct weir_conf *line = names[part] ? tls_conf_nth(tls, names[part], pair) : NULL;
 
     conf_error(line ? line : tls, line ? 0 : -1, "%s", e->text);

@@ -9,6 +9,7 @@
 #include "../base/log.h"
 #include "../base/xalloc.h"
 #include "tcp.h"
+#include "tls_pace.h"
 #include "tls_peer.h"
 #include "tls_session.h"
 
@@ -22,6 +23,7 @@
 
 struct tls_conn {
     SSL *ssl;
+    struct tls_wait wait;            /* for its turn to shake hands */
     struct tls_server *server;       /* held, with */
     struct client_cert *cert;        /* the client's; NULL: none; or */
     const struct tls_client *client; /* held, with */
@@ -161,18 +163,42 @@ take_client_cert(struct conn *c)
 }
 
 static int
-tls_handshake(struct conn *c)
+shake_hands(struct conn *c)
 {
+    struct tls_conn *t = c->tls;
     int r, why;
 
     ERR_clear_error();
-    r = SSL_do_handshake(c->tls->ssl);
+    r = SSL_do_handshake(t->ssl);
     if (r == 1)
-        return c->tls->server ? take_client_cert(c) : 0;
-    why = SSL_get_error(c->tls->ssl, r);
-    if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)
+        r = t->server ? take_client_cert(c) : 0;
+    else if ((why = SSL_get_error(t->ssl, r)) == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)
         return CONN_AGAIN;
-    return fail_tls(c, "TLS handshake");
+    else
+        r = fail_tls(c, "TLS handshake");
+    tls_pace_count(t->server != NULL, r < 0 ? TLS_FAILED : SSL_session_reused(t->ssl) ? TLS_RESUMED : TLS_FULL);
+    return r;
+}
+
+/* Those of clients are many and cost much: they take turns. */
+static int
+tls_handshake(struct conn *c)
+{
+    int r;
+
+    if (!c->tls->server)
+        return shake_hands(c);
+    if (!tls_pace_begin(&c->tls->wait, c->watch.loop))
+        return CONN_AGAIN;
+    r = shake_hands(c);
+    tls_pace_end();
+    return r;
+}
+
+static void
+on_turn(struct tls_wait *w)
+{
+    conn_go_on(w->conn);
 }
 
 static ssize_t
@@ -311,6 +337,7 @@ tls_fini(struct conn *c)
 {
     struct tls_conn *t = c->tls;
 
+    tls_pace_forget(&t->wait);
     SSL_free(t->ssl);
     tls_server_put(t->server);
     client_cert_put(t->cert);
@@ -349,6 +376,7 @@ tls_conn_accept(struct conn *c, struct tls_server *server)
     attach(c, server->ctx[0]);
     tls_server_hold(server);
     c->tls->server = server;
+    c->tls->wait = (struct tls_wait){ .conn = c, .go_on = on_turn };
     SSL_set_accept_state(c->tls->ssl);
 }
 

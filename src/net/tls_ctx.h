@@ -14,6 +14,7 @@
 #undef ERR_STATE
 
 struct tls_cert;
+struct tls_tickets;
 struct tls_name;
 
 struct tls_server {
@@ -25,6 +26,7 @@ struct tls_server {
     struct tls_cert *certs; /* in the order of the pairs */
     unsigned n_certs;
     bool h2; /* offered by ALPN */
+    struct tls_tickets *tickets; /* NULL: sessions are not taken up again */
 };
 
 struct tls_client {

@@ -110,7 +110,7 @@ tls_session_drop(const struct addr *to, const char *name, uint64_t identity)
 }
 
 void
-tls_thread_fini(void)
+tls_sessions_forget(void)
 {
     while (HASH_COUNT(kept.all) > 0)
         forget(TAILQ_FIRST(&kept.order));

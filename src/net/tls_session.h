@@ -14,6 +14,7 @@
 SSL_SESSION *tls_session_find(const struct addr *to, const char *name, uint64_t identity); /* a reference; NULL: none */
 /* Takes s over. renewed: its connection was itself resumed, and the hour is not prolonged. */
 void tls_session_keep(const struct addr *to, const char *name, uint64_t identity, SSL_SESSION *s, bool renewed);
+void tls_sessions_forget(void); /* all of this thread */
 void tls_session_drop(const struct addr *to, const char *name, uint64_t identity);
 
 #endif

@@ -3,6 +3,8 @@
 #include "../base/name_map.h"
 #include "../base/xalloc.h"
 #include "../net/acceptor.h"
+#include "../net/listener.h"
+#include "../net/tls.h"
 #include "../policy/chain.h"
 #include "../session/glitch.h"
 #include "../stats/stats.h"
@@ -67,6 +69,7 @@ metrics_init(void)
         stats_family("weir_exchanges_total", STATS_COUNTER, "Requests of all routes.", NULL, 0, NULL, 0), NULL);
     glitch_init();
     stats_add_collector(collect_pauses, NULL);
+    tls_metrics_init();
 }
 
 struct route_metrics *

@@ -127,6 +127,12 @@ const struct weir_directive listener_rows[] = {
     { .name = "http2", .in = "listener", .args = ONE("on|off", WEIR_T_BOOL), .def = "on",
       .help = "Whether clients may speak HTTP/2 here: on TLS those that choose it by ALPN, else those that begin with "
               "its preface (prior knowledge). An upgrade from HTTP/1.1 to h2c is never followed." },
+    { .name = "session_tickets", .in = "tls", .args = ONE("on|off", WEIR_T_BOOL), .def = "on",
+      .help = "Whether clients get tickets with which they take up their sessions again, for twelve hours at most." },
+    { .name = "ticket_keys", .in = "tls", .args = ONE("FILE", WEIR_T_PATH),
+      .help = "Keys of tickets, the same in all instances that are to take up each other's sessions: one a line, as "
+              "`openssl rand -hex 80` makes them; the first seals, all open. Read at each load. Default: keys that the "
+              "process draws, new ones every six hours." },
     { .name = "client_ca", .in = "tls", .args = ONE("FILE", WEIR_T_PATH),
       .help = "Certificates that may sign those of clients (PEM); clients are asked for one." },
     { .name = "client_verify", .in = "tls", .args = WORDS("required|optional"), .def = "required",

@@ -38,6 +38,18 @@ read_clients(const struct weir_conf *tls, struct tls_server_conf *conf)
     conf->client_verify = conf_get_int(tls, "client_verify") == 0 ? TLS_CLIENT_REQUIRED : TLS_CLIENT_OPTIONAL;
 }
 
+static void
+read_tickets(const struct weir_conf *tls, struct tls_server_conf *conf)
+{
+    const struct weir_conf *keys = conf_find(tls, "ticket_keys");
+
+    conf->no_tickets = conf_get_int(tls, "session_tickets") == 0;
+    if (keys && conf->no_tickets)
+        conf_error(keys, -1, "there are no tickets to seal: `session_tickets` is off");
+    if (keys)
+        conf->ticket_keys = conf_path(keys, conf_arg(keys, 0)).p;
+}
+
 void
 tls_build(struct generation *g, struct listener *l, const struct weir_conf *block)
 {
@@ -52,6 +64,7 @@ tls_build(struct generation *g, struct listener *l, const struct weir_conf *bloc
         return;
     conf.pairs = pairs;
     read_clients(tls, &conf);
+    read_tickets(tls, &conf);
     tls_conf_terms(tls, &g->arena, &conf.terms);
     l->tls = tls_server_new(&conf, &e, &part, &pair);
     if (l->tls)

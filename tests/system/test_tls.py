@@ -1,6 +1,7 @@
 """TLS towards clients and towards origins."""
 import hashlib
 import json
+import signal
 import socket
 import ssl
 import subprocess
@@ -125,6 +126,43 @@ def test_a_handshake_that_does_not_come(weir, certificate):
              CRT=certificate.file, KEY=certificate.key)
     with w.connect() as c:
         assert c.at_end()
+
+
+def test_handshakes_take_turns(weir, tmp_path):
+    """Whoever knocks in hundreds waits in order; who is in is served in between."""
+    certificate = Certificate(tmp_path, "weir.test", key="rsa")
+    w = weir(CONF.replace("upstream o { endpoint @O@; }\nroute / { proxy o; }\n", "workers 1;\n"), CRT=certificate.file, KEY=certificate.key)
+    w.tls = certificate.client()
+    inside = connect(w)
+    assert inside.get("/here").status == 200
+    crowd = []
+    w.signal(signal.SIGSTOP)  # so that they are all there at once
+    for _ in range(150):
+        into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = w.tls.wrap_bio(into, out, server_hostname="weir.test")
+        with pytest.raises(ssl.SSLWantReadError):
+            tls.do_handshake()
+        sock = socket.create_connection(w.port.address, 20)
+        sock.sendall(out.read())
+        crowd.append((sock, tls, into, out))
+    for sock, *_ in crowd[:20]:  # some do not have the patience
+        sock.close()
+    w.signal(signal.SIGCONT)
+    assert inside.get("/here").status == 200
+    for sock, tls, into, out in crowd[20:]:
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                into.write(sock.recv(65536))
+        tls.write(b"GET /here HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        sock.sendall(out.read())
+        assert sock.recv(1)
+        sock.close()
+    inside.close()
+    assert w.metric("weir_tls_handshakes_deferred_total") > 50
+    assert w.metric("weir_tls_handshakes_total", side="downstream", outcome="full") >= 131
 
 
 def test_the_certificate_by_name(weir, tmp_path):
