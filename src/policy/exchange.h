@@ -56,6 +56,7 @@ struct weir_exchange {
     bool client_tls;
     bool underscores;                  /* names with '_' may be among the request's fields */
     const struct client_cert *client_cert; /* held; NULL: none */
+    struct slice hsts;                 /* Strict-Transport-Security of the answer; empty: none */
     struct slice id;                   /* X-Request-Id */
     struct slice route_name;           /* empty: none yet */
     struct slice upstream_name, endpoint_address;

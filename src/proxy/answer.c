@@ -65,6 +65,12 @@ step_refuse(struct exchange *x)
 }
 
 enum step
+step_https(struct exchange *x)
+{
+    return give(x, reply_https(&x->local, &x->px, x->route), false);
+}
+
+enum step
 step_options(struct exchange *x)
 {
     return give(x, reply_options(&x->local, &x->px, x->allow), false);

@@ -52,6 +52,18 @@ meant_for_weir(struct http_request *r, bool found)
     return (!found && slice_eq(r->path, SLICE("*"))) || forwards_used_up(r);
 }
 
+/* Before any method or policy is looked at: what the client has to show, it shall not show in the open. */
+static void
+to_https(struct weir_exchange *x, struct choice *c)
+{
+    if (!x->req->host.n) {
+        refuse(x, c, REASON_BAD_REQUEST, "this is served by https alone, and no host is named to go to");
+        return;
+    }
+    c->what = CHOICE_HTTPS;
+    decision_add(&x->log, "route", x->route_name, VERDICT_PASS)->at = c->route->at;
+}
+
 void
 choose(const struct route_table *t, struct weir_exchange *x, struct choice *out)
 {
@@ -77,6 +89,12 @@ choose(const struct route_table *t, struct weir_exchange *x, struct choice *out)
     }
     out->route = m.route;
     x->route_name = m.route->name;
+    if (x->client_tls)
+        x->hsts = m.route->hsts;
+    else if (m.route->https_status) {
+        to_https(x, out);
+        return;
+    }
     if (m.method_refused) {
         out->allow = m.allow;
         refuse(x, out, REASON_METHOD_NOT_ALLOWED, "this path does not accept this method")->at = m.route->at;

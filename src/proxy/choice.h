@@ -9,7 +9,7 @@
 #include "route.h"
 
 struct choice {
-    enum { CHOICE_ROUTE, CHOICE_OPTIONS, CHOICE_REFUSE } what;
+    enum { CHOICE_ROUTE, CHOICE_OPTIONS, CHOICE_REFUSE, CHOICE_HTTPS } what; /* HTTPS: the route sends it there */
     const struct route *route; /* with CHOICE_REFUSE: the one that refused the method; else NULL */
     enum reason_id reason;     /* CHOICE_REFUSE */
     const char *detail;        /* the same; static, for the client */

@@ -26,6 +26,7 @@ static const struct {
     [STEP_ATTEMPT_FAILED] = { "attempt_failed", step_attempt_failed },
     [STEP_RESPONSE] = { "response", step_response },
     [STEP_RESPOND] = { "respond", step_respond },
+    [STEP_HTTPS] = { "https", step_https },
     [STEP_OPTIONS] = { "options", step_options },
     [STEP_REFUSE] = { "refuse", step_refuse },
     [STEP_FINISH] = { "finish", step_finish },
@@ -292,6 +293,8 @@ step_route(struct exchange *x)
     /* Also before a refusal: policies decorate every answer that a route gives. */
     if (c.route)
         chain_begin(&x->px, c.route->chain);
+    if (c.what == CHOICE_HTTPS)
+        return STEP_HTTPS;
     if (c.what == CHOICE_REFUSE)
         return exchange_refuse(x, c.reason, c.detail);
     x->deadline = clock_now() + x->route->timeout;

@@ -25,6 +25,7 @@ enum step {
     STEP_ATTEMPT_FAILED,   /* account for it, then retry or refuse */
     STEP_RESPONSE,         /* the origin's head: retry on status, policies, forward */
     STEP_RESPOND,          /* answer by the route itself: respond, redirect */
+    STEP_HTTPS,            /* answer that sends a plain request to https */
     STEP_OPTIONS,          /* answer to OPTIONS that is meant for weir */
     STEP_REFUSE,           /* answer with a reason */
     STEP_FINISH,           /* record, metrics, log, release */
@@ -125,6 +126,7 @@ void pump_up_writable(struct up_stream *us);
 enum step step_response(struct exchange *x);
 /* answer.c */
 enum step step_respond(struct exchange *x);
+enum step step_https(struct exchange *x);
 enum step step_options(struct exchange *x);
 enum step step_refuse(struct exchange *x);
 enum step exchange_refuse(struct exchange *x, enum reason_id reason, const char *detail); /* -> STEP_REFUSE */

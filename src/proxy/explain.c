@@ -164,6 +164,11 @@ walk(struct explanation *x, struct generation *g)
     }
     if (c.route)
         chain_begin(&x->px, c.route->chain);
+    if (c.what == CHOICE_HTTPS) {
+        x->outcome = EXPLAIN_REDIRECT;
+        x->body = reply_https(&x->res, &x->px, c.route);
+        return;
+    }
     if (c.what == CHOICE_REFUSE) {
         refuse(x, reason_get(c.reason), slice_str(c.detail), c.allow);
         return;

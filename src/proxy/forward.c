@@ -268,6 +268,8 @@ forward_receive(struct weir_exchange *x, const struct generation *g, const struc
     x->client = peer;
     if (trusted)
         believe(x, g, peer);
+    if (x->client_tls)
+        x->hsts = g->hsts;
     x->underscores = g->underscores;
     clean(x, g->underscores, trusted);
     return trusted;

@@ -18,6 +18,7 @@ build_main(struct generation *g)
 {
     const struct weir_conf *root = conf_root(g->conf), *line;
 
+    g->hsts = route_hsts(conf_get(root, "hsts"), &g->arena);
     g->underscores = slice_eq(conf_get_str(root, "underscores"), SLICE("allow"));
     g->uri = (struct uri_rules){
         .encoded_slashes = (enum uri_slashes)conf_get_int(root, "encoded_slashes"),

@@ -69,6 +69,7 @@ struct generation {
     struct access_log *log;         /* NULL: off */
     struct cidr *trusted;
     unsigned n_trusted;
+    struct slice hsts;              /* of answers without a route */
     bool underscores;               /* header names with '_' are kept */
     struct uri_rules uri;           /* of every listener, route pattern, explanation and test: one form of a path */
     nsec_t drain_lag, drain_timeout;

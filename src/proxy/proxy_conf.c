@@ -17,6 +17,14 @@
 #define COUNT(min_, max_) \
     (const struct weir_arg[]){ { .name = "N", .type = WEIR_T_INT, .min = (min_), .max = (max_) }, { 0 } }
 
+#define HSTS_OPTS \
+    (const struct weir_opt[]){ { .key = "max_age", .type = WEIR_T_DURATION, .min = 0, .max = 3660LL * 86400 * SEC, \
+                                 .def = "8760h" }, \
+                               { .key = "include_subdomains", .type = WEIR_T_BOOL, .def = "off" }, \
+                               { .key = "preload", .type = WEIR_T_BOOL, .def = "off" }, { 0 } }
+#define HTTPS_OPTS \
+    (const struct weir_opt[]){ { .key = "port", .type = WEIR_T_INT, .min = 1, .max = 65535, .def = "443" }, { 0 } }
+
 /* clang-format off */
 const struct weir_directive proxy_rows[] = {
     { .name = "trusted_proxies", .in = "main", .args = MANY("CIDR", WEIR_T_CIDR),
@@ -84,6 +92,17 @@ const struct weir_directive proxy_rows[] = {
       .help = "Longest silence in a response body or a tunnel." },
     { .name = "idle_timeout", .in = "host route", .args = TIME(1 * MSEC),
       .help = "Longest silence in a response body or a tunnel. Default: that of the enclosing block." },
+    { .name = "hsts", .in = "main", .args = ONE("on|off", WEIR_T_BOOL), .opts = HSTS_OPTS, .def = "off",
+      .help = "Tells clients that came by https to come by nothing else from now on (Strict-Transport-Security), in "
+              "place of what an origin says of that." },
+    { .name = "hsts", .in = "host route", .args = ONE("on|off", WEIR_T_BOOL), .opts = HSTS_OPTS,
+      .help = "Strict-Transport-Security. Default: that of the enclosing block." },
+    { .name = "redirect_https", .in = "main", .args = WORDS("off|on|301|302|307|308"), .opts = HTTPS_OPTS,
+      .def = "off",
+      .help = "Sends requests that came by http to the same place by https, before anything else is asked of them; on "
+              "is 308, which keeps the method. Behind trusted_proxies what they say of the client counts." },
+    { .name = "redirect_https", .in = "host route", .args = WORDS("off|on|301|302|307|308"), .opts = HTTPS_OPTS,
+      .help = "Whether requests that came by http are sent to https. Default: that of the enclosing block." },
     { .name = "max_body", .in = "main", .args = SIZE_OF(0, INT64_MAX), .def = "1m",
       .help = "Largest request body; a longer one is refused with 413, also while it streams." },
     { .name = "max_body", .in = "host route", .args = SIZE_OF(0, INT64_MAX),

@@ -33,6 +33,8 @@ begin(struct http_response *r, struct weir_exchange *x, int status)
     r->reason_phrase = slice_str(status_phrase(status));
     fields_init(&r->fields, x->arena);
     fields_add_id(&r->fields, FIELD_X_REQUEST_ID, x->id);
+    if (x->hsts.n)
+        fields_add(&r->fields, SLICE("Strict-Transport-Security"), x->hsts);
     x->res = r;
 }
 
@@ -76,6 +78,21 @@ reply_options(struct http_response *r, struct weir_exchange *x, struct slice all
     record(x, VERDICT_PASS, "options");
     begin(r, x, 204);
     fields_add_id(&r->fields, FIELD_ALLOW, allow);
+    return SLICE_NONE;
+}
+
+struct slice
+reply_https(struct http_response *r, struct weir_exchange *x, const struct route *route)
+{
+    struct slice uri, port = SLICE_NONE;
+    record(x, VERDICT_PASS, "https")->at = route->https_at;
+    begin(r, x, route->https_status);
+    variable_text(x, SLICE("request.uri"), &uri);
+    if (route->https_port != 443)
+        port = arena_printf(x->arena, ":%d", route->https_port);
+    fields_add_id(
+        &r->fields, FIELD_LOCATION,
+        arena_printf(x->arena, "https://%.*s%.*s%.*s", SLICE_FMT(x->req->host), SLICE_FMT(port), SLICE_FMT(uri)));
     return SLICE_NONE;
 }
 

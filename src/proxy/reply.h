@@ -24,6 +24,7 @@ struct refusal {
 struct slice reply_refusal(struct http_response *r, struct weir_exchange *x, const struct refusal *refusal);
 struct slice reply_policy(struct http_response *r, struct weir_exchange *x); /* host->reply, from x->refusal */
 struct slice reply_options(struct http_response *r, struct weir_exchange *x, struct slice allow);
+struct slice reply_https(struct http_response *r, struct weir_exchange *x, const struct route *route);
 struct slice reply_route(struct http_response *r, struct weir_exchange *x, const struct route *route);
 
 /* Only the document; also what the admin listener answers with. */

@@ -109,6 +109,8 @@ step_response(struct exchange *x)
 
     struct body_framing body = framing_for_client(x, r);
     x->response_named = forward_response(r, x->px.id);
+    if (x->px.hsts.n) /* what is configured here counts, whatever the origin says */
+        fields_set(&r->fields, SLICE("Strict-Transport-Security"), x->px.hsts);
     x->px.res = r;
     chain_response(&x->px);
     begin_response(x, body);

@@ -46,6 +46,9 @@ struct route {
     struct template *text;        /* body or URL */
     struct template *content_type;
     struct slice strip_prefix;
+    struct slice hsts;            /* value of Strict-Transport-Security; empty: none */
+    int https_status, https_port; /* plain requests are sent there with this status; 0: they are served */
+    const char *https_at;
 
     nsec_t timeout, idle_timeout;
     uint64_t max_body;

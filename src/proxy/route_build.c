@@ -266,6 +266,28 @@ read_limits(struct route *r)
     r->max_body_at = conf_at(max_body);
 }
 
+struct slice
+route_hsts(const struct weir_conf *line, struct arena *arena)
+{
+    if (!conf_int(line, 0))
+        return SLICE_NONE;
+    return arena_printf(arena, "max-age=%lld%s%s", (long long)(conf_opt_int(line, "max_age", 0) / NSEC_PER_SEC),
+                        conf_opt_int(line, "include_subdomains", 0) ? "; includeSubDomains" : "",
+                        conf_opt_int(line, "preload", 0) ? "; preload" : "");
+}
+
+static void
+read_https(struct build *b, struct route *r)
+{
+    static const int statuses[] = { 0, 308, 301, 302, 307, 308 }; /* by the word's place in its row */
+    const struct weir_conf *redirect = inherited(r, "redirect_https");
+
+    r->hsts = route_hsts(inherited(r, "hsts"), &b->g->arena);
+    r->https_status = statuses[conf_int(redirect, 0)];
+    r->https_port = (int)conf_opt_int(redirect, "port", 443);
+    r->https_at = conf_at(redirect);
+}
+
 static void
 read_strip(struct route *r)
 {
@@ -298,6 +320,7 @@ build_route(struct build *b, const struct weir_conf *line, const struct slice *h
     read_matchers(b, r);
     read_strip(r);
     read_limits(r);
+    read_https(b, r);
     r->chain = chain_build(&b->g->scope, line, r->name);
     read_action(b, r);
     route_table_add(b->table, r, hosts, n_hosts);

@@ -6,4 +6,7 @@
 
 struct route_table *route_build_all(struct generation *g);
 
+/* The value that a line `hsts` stands for; empty: none. */
+struct slice route_hsts(const struct weir_conf *line, struct arena *arena);
+
 #endif

@@ -186,11 +186,12 @@ def test_examples_of_the_manual_are_good(check):
     """Each display of gateway.conf(5) that holds configuration, with what it leaves out to be whole."""
     page = source("man", "gateway.conf.5").split(".\\\" begin of the generated part")[0]
     shown = [s.replace("\\e", "\\") for s in re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", page, re.S | re.M)]
-    first, message, routes, policies, tests = shown
+    first, message, routes, policies, tests, https = shown
     done = check(first.replace("proxy hello", "proxy helo"))
     assert done.returncode == 1 and done.stderr == message
     upstreams = "upstream orders { endpoint 127.0.0.1:1; } upstream web { endpoint 127.0.0.1:1; }\n"
-    for text in (first, upstreams + routes, upstreams + policies,
+    others = "upstream acme { endpoint 127.0.0.1:1; } upstream app { endpoint 127.0.0.1:1; }\n"
+    for text in (first, others + https, upstreams + routes, upstreams + policies,
                  upstreams + policies.replace("alg=HS256;", "alg=HS256; forward sub as X-User-Id;").replace(
                      "route /orders/ {", "route /orders/ name=orders {") + tests):
         done = check(text if "listener" in text else "listener l { bind 127.0.0.1:1; }\n" + text, env=SECRETS)
