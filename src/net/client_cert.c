@@ -42,7 +42,7 @@ name_text(const X509_NAME *name)
     long n;
 
     if (b && X509_NAME_print_ex(b, name, 0, XN_FLAG_RFC2253) >= 0 && (n = BIO_get_mem_data(b, &p)) >= 0)
-        text = own(p, (size_t)n);
+        text = own(n ? p : "", (size_t)n);
     BIO_free(b);
     return text.p ? text : own("", 0);
 }

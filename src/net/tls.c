@@ -3,6 +3,7 @@
 #include "tls_cert.h"
 #include "tls_ticket.h"
 
+#include "../base/clock.h"
 #include "../base/grant.h"
 #include "../base/hash.h"
 #include "../base/xalloc.h"
@@ -248,6 +249,28 @@ on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigne
     return SSL_TLSEXT_ERR_OK;
 }
 
+/* RFC 6066 8. While it is asked, OpenSSL's current certificate is the one that was chosen for this client. */
+static int
+on_status(SSL *ssl, void *arg)
+{
+    const struct tls_server *t = arg;
+    const X509 *chosen = SSL_get_certificate(ssl);
+    unsigned char *copy;
+
+    for (unsigned i = 0; i < t->n_certs; i++) {
+        const struct tls_cert *c = &t->certs[i];
+
+        if (c->leaf != chosen || !c->staple || c->staple_end < clock_wall() / NSEC_PER_SEC)
+            continue;
+        copy = OPENSSL_memdup(c->staple, c->staple_n);
+        if (!copy)
+            break;
+        SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)c->staple_n);
+        return SSL_TLSEXT_ERR_OK;
+    }
+    return SSL_TLSEXT_ERR_NOACK;
+}
+
 /* While a server is built. */
 struct building {
     struct tls_server *t;
@@ -358,6 +381,10 @@ server_ctx(struct building *b, const struct choice *choice)
     set_scope(ctx, b->conf);
     /* Resumption by tickets alone: no memory per client. */
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_tlsext_status_cb(ctx, on_status);
+    SSL_CTX_set_tlsext_status_arg(ctx, b->t);
+    if (b->conf->terms.own_order)
+        SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     if (b->t->tickets) {
         tls_tickets_use(b->t->tickets, ctx);
     } else {
@@ -525,6 +552,12 @@ int64_t
 tls_server_expiry(const struct tls_server *t, unsigned pair)
 {
     return t->certs[pair].expiry;
+}
+
+int64_t
+tls_server_staple_end(const struct tls_server *t, unsigned pair)
+{
+    return t->certs[pair].staple_end;
 }
 
 /* ------------------------------------------------------------------ client */

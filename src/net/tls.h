@@ -29,6 +29,7 @@ enum tls_part {
 
 /* What both sides may negotiate. All zero: TLS 1.2 and 1.3, Mozilla's intermediate set. */
 struct tls_terms {
+    bool own_order;     /* a server goes by its own order of ciphers, not by the client's */
     unsigned protocols;         /* TLS_1_2, TLS_1_3; 0: both */
     const char *const *ciphers; /* names of OpenSSL or IANA, of either version; a version without one has its default */
     unsigned n_ciphers;
@@ -39,6 +40,7 @@ struct tls_terms {
 struct tls_pair {
     const char *certificate, *key;
     struct slice password; /* of an encrypted key; p NULL: there is none */
+    const char *ocsp;      /* file with the answer of its authority's OCSP responder, DER; NULL: none */
 };
 
 enum tls_client_verify { TLS_CLIENT_UNASKED, TLS_CLIENT_OPTIONAL, TLS_CLIENT_REQUIRED };
@@ -63,6 +65,8 @@ void tls_server_offer_h2(struct tls_server *t);
 void tls_server_hold(struct tls_server *t);
 void tls_server_put(struct tls_server *t);
 bool tls_server_uses(const struct tls_server *t, unsigned pair);      /* false: others have all of its names */
+/* Until when the OCSP answer is stapled, seconds since 1970; 0: there is none. */
+int64_t tls_server_staple_end(const struct tls_server *t, unsigned pair);
 int64_t tls_server_expiry(const struct tls_server *t, unsigned pair); /* notAfter, seconds since 1970 */
 
 struct tls_client_conf {

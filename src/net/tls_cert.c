@@ -4,9 +4,13 @@
 #include "../base/xalloc.h"
 
 #include <ctype.h>
+#include <openssl/ocsp.h>
 #include <openssl/pem.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+
+#define STAPLE_MAX 16384u /* an answer for one certificate has some 500 to 2,500 bytes */
 
 /* ------------------------------------------------------------------ key */
 
@@ -142,6 +146,79 @@ time_of(const ASN1_TIME *t)
     return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
 }
 
+/* ------------------------------------------------------------------ OCSP */
+
+/* What the response says of this certificate; NULL: nothing. */
+static OCSP_SINGLERESP *
+answer_for(const struct tls_cert *c, OCSP_BASICRESP *basic)
+{
+    ASN1_INTEGER *serial;
+
+    for (int i = 0; i < OCSP_resp_count(basic); i++) {
+        OCSP_SINGLERESP *single = OCSP_resp_get0(basic, i);
+
+        if (OCSP_id_get0_info(NULL, NULL, NULL, &serial, (OCSP_CERTID *)OCSP_SINGLERESP_get0_id(single)) == 1 &&
+            ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(c->leaf)) == 0)
+            return single;
+    }
+    return NULL;
+}
+
+static int
+check_staple(struct tls_cert *c, const char *path, OCSP_RESPONSE *r, struct err *e)
+{
+    OCSP_BASICRESP *basic = NULL;
+    OCSP_SINGLERESP *single = NULL;
+    ASN1_GENERALIZEDTIME *next = NULL;
+    int status = -1;
+
+    if (OCSP_response_status(r) == OCSP_RESPONSE_STATUS_SUCCESSFUL && (basic = OCSP_response_get1_basic(r)))
+        single = answer_for(c, basic);
+    if (single)
+        status = OCSP_single_get0_status(single, NULL, NULL, NULL, &next);
+    /* Without an end it is as good as the certificate. */
+    c->staple_end = next ? time_of(next) : c->expiry;
+    OCSP_BASICRESP_free(basic);
+    ERR_clear_error();
+    if (!single)
+        return err_set(e, ERR_TLS, "%s: the OCSP response does not speak of the certificate", path);
+    if (status != V_OCSP_CERTSTATUS_GOOD)
+        return err_set(e, ERR_TLS, "%s: the OCSP response does not call the certificate good", path);
+    return 0;
+}
+
+static int
+load_staple(struct tls_cert *c, const char *path, struct err *e)
+{
+    char room[GRANT_NAME_MAX];
+    unsigned char der[STAPLE_MAX + 1];
+    const unsigned char *p = der;
+    OCSP_RESPONSE *r = NULL;
+    FILE *f;
+    int rc;
+
+    if (!tls_readable(path, "OCSP response", e))
+        return -1;
+    f = fopen(grant_name(path, room), "re");
+    if (!f)
+        return err_errno(e, "%s: the OCSP response cannot be read", path);
+    c->staple_n = fread(der, 1, sizeof(der), f);
+    fclose(f);
+    if (c->staple_n <= STAPLE_MAX)
+        r = d2i_OCSP_RESPONSE(NULL, &p, (long)c->staple_n);
+    if (!r) {
+        ERR_clear_error();
+        return err_set(e, ERR_TLS, "%s: not an OCSP response in DER form of at most %u bytes", path, STAPLE_MAX);
+    }
+    rc = check_staple(c, path, r, e);
+    OCSP_RESPONSE_free(r);
+    if (rc < 0)
+        return -1;
+    c->staple = xmalloc(c->staple_n);
+    memcpy(c->staple, der, c->staple_n);
+    return 0;
+}
+
 int
 tls_cert_load(struct tls_cert *c, const struct tls_pair *p, struct err *e)
 {
@@ -156,6 +233,8 @@ tls_cert_load(struct tls_cert *c, const struct tls_pair *p, struct err *e)
     }
     read_names(c);
     c->expiry = time_of(X509_get0_notAfter(c->leaf));
+    if (p->ocsp && load_staple(c, p->ocsp, e) < 0)
+        goto fail;
     return 0;
 fail:
     tls_cert_fini(c);
@@ -168,6 +247,7 @@ tls_cert_fini(struct tls_cert *c)
     for (unsigned i = 0; i < c->n_names; i++)
         free(c->names[i]);
     free(c->names);
+    free(c->staple);
     X509_free(c->leaf);
     sk_X509_pop_free(c->chain, X509_free);
     EVP_PKEY_free(c->key);

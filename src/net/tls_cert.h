@@ -14,6 +14,9 @@ struct tls_cert {
     char **names;  /* lower-case; owned */
     unsigned n_names;
     int64_t expiry; /* seconds since 1970 */
+    unsigned char *staple; /* DER of an OCSP response; NULL: none */
+    size_t staple_n;
+    int64_t staple_end; /* it is not given out after that */
     bool used;
 };
 

@@ -31,9 +31,12 @@ tls_conf_pairs(const struct weir_conf *tls, struct arena *arena, struct tls_pair
     cert = conf_find(tls, "certificate");
     key = conf_find(tls, "key");
     for (; cert && key; cert = conf_next(cert), key = conf_next(key))
-        (*pairs)[(*n)++] = (struct tls_pair){ .certificate = conf_input(cert, conf_arg(cert, 0)).p,
-                                              .key = conf_input(key, conf_arg(key, 0)).p,
-                                              .password = conf_opt(key, "password") };
+        (*pairs)[(*n)++] =
+            (struct tls_pair){ .certificate = conf_input(cert, conf_arg(cert, 0)).p,
+                               .key = conf_input(key, conf_arg(key, 0)).p,
+                               .password = conf_opt(key, "password"),
+                               .ocsp =
+                                   conf_opt_given(cert, "ocsp") ? conf_input(cert, conf_opt(cert, "ocsp")).p : NULL };
     if (cert)
         conf_error(cert, -1, "this certificate has no `key` line of its own");
     else if (key)
@@ -49,7 +52,9 @@ tls_conf_terms(const struct weir_conf *tls, struct arena *arena, struct tls_term
     const char **names = arena_alloc(arena, (conf_args(ciphers) + 1) * sizeof(*names));
     struct slice list = SLICE_NONE;
 
-    *terms = (struct tls_terms){ .ciphers = names, .n_ciphers = conf_args(ciphers) };
+    *terms = (struct tls_terms){ .own_order = conf_get_int(tls, "cipher_order") != 0,
+                                 .ciphers = names,
+                                 .n_ciphers = conf_args(ciphers) };
     for (unsigned i = 0; i < conf_args(protocols); i++)
         terms->protocols |= conf_int(protocols, i) == 0 ? TLS_1_2 : TLS_1_3;
     for (unsigned i = 0; i < conf_args(ciphers); i++)

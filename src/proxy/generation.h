@@ -30,6 +30,7 @@ struct target {             /* an upstream with the policies written in it */
 struct listener_cert {
     const char *file; /* as it may be shown */
     int64_t expiry;   /* seconds since 1970 */
+    int64_t staple_end; /* of its OCSP response; 0: there is none */
 };
 
 struct listener {

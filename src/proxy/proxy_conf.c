@@ -125,9 +125,11 @@ const struct weir_directive listener_rows[] = {
               "Default: trusted_proxies." },
     { .name = "tls", .in = "listener", .block = "tls", .help = "Clients speak TLS here." },
     { .name = "certificate", .in = "tls", .args = ONE("FILE", WEIR_T_PATH), .flags = WEIR_D_REQUIRED | WEIR_D_REPEAT,
+      .opts = (const struct weir_opt[]){ { .key = "ocsp", .type = WEIR_T_PATH }, { 0 } },
       .help = "Certificate chain in PEM form. Several, each with its key, are chosen by the name that a client asks "
               "for: exact names before wildcards, the first certificate for all other names; those of one name whose "
-              "keys are of different types (RSA, ECDSA) stand side by side." },
+              "keys are of different types (RSA, ECDSA) stand side by side. ocsp=FILE is stapled until it runs out: an "
+              "OCSP response in DER form." },
     { .name = "key", .in = "tls", .args = ONE("FILE", WEIR_T_PATH), .flags = WEIR_D_REQUIRED | WEIR_D_REPEAT,
       .opts = (const struct weir_opt[]){ { .key = "password", .type = WEIR_T_STRING }, { 0 } },
       .check = tls_conf_check_key,
@@ -139,8 +141,11 @@ const struct weir_directive listener_rows[] = {
       .help = "Versions of TLS that clients may speak." },
     { .name = "ciphers", .in = "tls", .args = MANY("NAME", WEIR_T_STRING),
       .help = "Ciphers in order, by their names in OpenSSL or IANA; those of TLS 1.3 are called TLS_*, and a version "
-              "of which none is named keeps its default. The client's order decides. Default: those of Mozilla's "
+              "of which none is named keeps its default. Default: those of Mozilla's "
               "intermediate configuration, without finite-field DHE." },
+    { .name = "cipher_order", .in = "tls", .args = WORDS("client|server"), .def = "client",
+      .help = "Whose order of ciphers decides. All of the default ones are good, and clients know what they are fast "
+              "at; server suits those who must prefer some." },
     { .name = "curves", .in = "tls", .args = MANY("NAME", WEIR_T_STRING), .def = TLS_CURVES,
       .help = "Groups for the key exchange, in order." },
     { .name = "http2", .in = "listener", .args = ONE("on|off", WEIR_T_BOOL), .def = "on",

@@ -17,7 +17,8 @@ note_certs(struct generation *g, struct listener *l, const struct weir_conf *tls
     l->n_certs = n;
     for (unsigned i = 0; i < n; i++) {
         const struct weir_conf *line = tls_conf_nth(tls, "certificate", i);
-        l->certs[i] = (struct listener_cert){ conf_arg_shown(line, 0).p, tls_server_expiry(l->tls, i) };
+        l->certs[i] = (struct listener_cert){ conf_arg_shown(line, 0).p, tls_server_expiry(l->tls, i),
+                                              tls_server_staple_end(l->tls, i) };
         if (l->certs[i].expiry < now)
             conf_warning(line, 0, "this certificate has expired");
         if (!tls_server_uses(l->tls, i))
@@ -34,7 +35,7 @@ read_clients(const struct weir_conf *tls, struct tls_server_conf *conf)
         conf_error(verify, -1, "whose certificates? name those who sign them with `client_ca FILE;` beside it");
     if (!ca)
         return;
-    conf->client_ca = conf_path(ca, conf_arg(ca, 0)).p;
+    conf->client_ca = conf_input(ca, conf_arg(ca, 0)).p;
     conf->client_verify = conf_get_int(tls, "client_verify") == 0 ? TLS_CLIENT_REQUIRED : TLS_CLIENT_OPTIONAL;
 }
 
@@ -47,7 +48,7 @@ read_tickets(const struct weir_conf *tls, struct tls_server_conf *conf)
     if (keys && conf->no_tickets)
         conf_error(keys, -1, "there are no tickets to seal: `session_tickets` is off");
     if (keys)
-        conf->ticket_keys = conf_path(keys, conf_arg(keys, 0)).p;
+        conf->ticket_keys = conf_input(keys, conf_arg(keys, 0)).p;
 }
 
 void
@@ -105,6 +106,9 @@ tls_warn(const struct generation *g)
             else if (left < (int64_t)WARN_DAYS * DAY)
                 log_warning(NULL, "listener %s: the certificate %s expires in %lld days", l->name, l->certs[k].file,
                             (long long)(left / DAY));
+            if (l->certs[k].staple_end && l->certs[k].staple_end < now)
+                log_warning(NULL, "listener %s: the OCSP response for %s has run out and is not stapled", l->name,
+                            l->certs[k].file);
         }
     }
 }

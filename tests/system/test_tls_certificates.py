@@ -1,9 +1,13 @@
 """Which certificate a client gets, and on which terms."""
+import datetime
 import re
 import ssl
 import time
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509 import ocsp
 
 from harness import Certificate, openssl, run_weir, s_client
 
@@ -145,3 +149,62 @@ def test_a_chain_comes_whole(weir, tmp_path):
     assert status == 409 and "certificate 3 of its chain" in body["detail"]
     with pytest.raises(ssl.SSLCertVerificationError):
         w.connect(tls=root.client(), server_name="other.test")
+
+
+def staple(directory, ca, certificate, name, days=2, status=ocsp.OCSPCertStatus.GOOD):
+    """An OCSP response for it that is good for so many days."""
+    issuer, subject = (x509.load_pem_x509_certificate(open(c.file, "rb").read()) for c in (ca, certificate))
+    key = serialization.load_pem_private_key(open(ca.key, "rb").read(), None)
+    now = datetime.datetime.utcnow()
+    revoked = status == ocsp.OCSPCertStatus.REVOKED
+    response = ocsp.OCSPResponseBuilder().add_response(
+        cert=subject, issuer=issuer, algorithm=hashes.SHA1(), cert_status=status, this_update=now - datetime.timedelta(days=3),
+        next_update=now + datetime.timedelta(days=days), revocation_time=now if revoked else None, revocation_reason=None,
+    ).responder_id(ocsp.OCSPResponderEncoding.HASH, issuer).sign(key, hashes.SHA256())
+    (directory / name).write_bytes(response.public_bytes(serialization.Encoding.DER))
+    return directory / name
+
+
+def stapled(w, *words):
+    got = s_client(w.port, "-status", *words)
+    return "OCSP Response Status: successful" in got and "Cert Status: good" in got
+
+
+def test_ocsp(weir, tmp_path):
+    ca = Certificate(tmp_path, "ca")
+    one, two, bare = (Certificate(tmp_path, "weir.test", issuer=ca, key=k, file=f) for k, f in (("ec", "one"), ("rsa", "two"), ("ec", "bare")))
+    first, second = staple(tmp_path, ca, one, "first"), staple(tmp_path, ca, two, "second")
+    both = [f"certificate {one.file} ocsp={first}; key {one.key};", f"certificate {two.file} ocsp={second}; key {two.key};"]
+    w = weir(listener(*both))
+    serials = {}
+    for version in ("-tls1_2", "-tls1_3"):
+        for kind, algorithm in (("one", "ecdsa_secp256r1_sha256"), ("two", "rsa_pss_rsae_sha256")):
+            words = ["-status", version, "-sigalgs", algorithm] if version == "-tls1_3" else \
+                ["-status", version, "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256" if kind == "one" else "ECDHE-RSA-AES128-GCM-SHA256"]
+            got = s_client(w.port, *words)
+            assert "Cert Status: good" in got
+            serials.setdefault(kind, set()).add(re.search(r"Serial Number: (\w+)", got)[1])
+    assert len(serials["one"]) == len(serials["two"]) == 1 and serials["one"] != serials["two"]
+    # Without one, and with one that has run out: the handshake goes on without it.
+    assert w.reload(listener(*pairs(bare)))[0] == 200
+    assert "no response sent" in s_client(w.port, "-status") and not stapled(w)
+    revoked = staple(tmp_path, ca, one, "revoked", status=ocsp.OCSPCertStatus.REVOKED)
+    for wrong, why in ((second, "does not speak of the certificate"), (revoked, "does not call the certificate good"),
+                       (one.file, "not an OCSP response"), (tmp_path / "none", "No such file")):
+        status, body = w.reload(listener(f"\ncertificate {one.file} ocsp={wrong}; key {one.key};"))
+        assert status == 409 and why in body["detail"] and "gateway.conf:2:" in body["detail"], body
+
+
+def test_an_ocsp_response_that_ran_out(weir, tmp_path):
+    ca = Certificate(tmp_path, "ca")
+    c = Certificate(tmp_path, "weir.test", issuer=ca)
+    old = staple(tmp_path, ca, c, "old", days=-1)
+    w = weir(listener(f"certificate {c.file} ocsp={old}; key {c.key};"))
+    assert "no response sent" in s_client(w.port, "-status")
+    w.stderr.wait(lambda line: f"the OCSP response for {c.file} has run out" in line, "warning")
+
+
+def test_the_order_of_ciphers(weir, certificate):
+    w = weir(listener(*pairs(certificate), "cipher_order server;", "ciphers ECDHE-ECDSA-AES256-GCM-SHA384 ECDHE-ECDSA-AES128-GCM-SHA256;"))
+    order = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"
+    assert "Cipher is ECDHE-ECDSA-AES256-GCM-SHA384" in s_client(w.port, "-tls1_2", "-cipher", order)

@@ -57,7 +57,7 @@ def test_a_session_is_not_taken_up_under_another_trust(weir, nginx, certificate,
     with open(certificate.file, encoding="ascii") as f:
         held.write_text(f.read())
     w.reload(conf, CA=held)
-    assert [w.get("/").get("X-Reused") for _ in range(2)] == [".", "r"]
+    assert w.get("/").get("X-Reused") == "r"  # the same trust, whatever the file is called
     with open(other.file, encoding="ascii") as f:
         held.write_text(f.read())
     w.reload()
