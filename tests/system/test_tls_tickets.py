@@ -67,8 +67,8 @@ def test_off(weir, certificate, tmp_path, version):
 
 
 @VERSIONS
-def test_a_ticket_that_was_tampered_with(weir, certificate, tmp_path, version):
-    """Or made under another name for the same keys: a whole handshake."""
+def test_another_listener(weir, certificate, tmp_path, version):
+    """Its tickets are its own, though the keys are the same."""
     w = weir(conf(certificate))
     session = tmp_path / "session"
     begin(w, session, version)
