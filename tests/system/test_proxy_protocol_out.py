@@ -14,7 +14,7 @@ def nginx_conf(more="", extra=""):
 @VERSIONS
 def test_each_client_by_its_address(weir, nginx, version):
     n = nginx(nginx_conf())
-    w = weir("workers 1;\ntrusted_proxies 127.0.0.2;\nroute / { proxy o; }\nupstream o { endpoint @P@; proxy_protocol @V@; }", P=n, V=version)
+    w = weir("workers 1;\ntrusted_proxies 127.0.0.2;\nroute / { proxy o; }\nupstream o { endpoint @P@; connect_timeout 20s; proxy_protocol @V@; }", P=n, V=version)
     with w.connect() as c, w.connect() as d:
         seen = []
         for conn in (c, d, c):
@@ -41,7 +41,7 @@ frontend f
     http-request return status 200 content-type text/plain lf-string "%[src] %[src_port] %[ssl_fc]"
 """)
     w = weir("""route / { proxy o; }
-upstream o { endpoint @P@; proxy_protocol @V@; tls { ca @CA@; server_name weir.test; } health_check { path /; interval 100ms; } }""",
+upstream o { endpoint @P@; connect_timeout 20s; proxy_protocol @V@; tls { ca @CA@; server_name weir.test; } health_check { path /; interval 100ms; } }""",
              P=h, V=version, CA=certificate.file)
     with w.connect() as c:
         for _ in range(3):
@@ -53,7 +53,7 @@ upstream o { endpoint @P@; proxy_protocol @V@; tls { ca @CA@; server_name weir.t
 def test_probes_speak_for_themselves(weir, make_origin, version):
     """Another weir is the origin: it logs whose requests they are."""
     front = weir("listener main { bind @LISTEN@; proxy_protocol on; proxy_trusted 127.0.0.1; }\nroute / { respond 200 ${client.port}; }")
-    w = weir("route / { proxy o; }\nupstream o { endpoint @P@; proxy_protocol @V@; health_check { path /probe; interval 100ms; } }",
+    w = weir("route / { proxy o; }\nupstream o { endpoint @P@; connect_timeout 20s; proxy_protocol @V@; health_check { path /probe; interval 100ms; } }",
              P=front.port, V=version)
     assert w.endpoint("o", front.port)["healthy"] is True
     front.access(path="/probe", client="127.0.0.1")

@@ -3,7 +3,7 @@ import pytest
 
 from harness import Certificate
 
-UPSTREAM = "workers 1;\nroute / { proxy o; }\nupstream o { endpoint @P@; keepalive 0; tls { ca @CA@; server_name weir.test; %s } }"
+UPSTREAM = "workers 1;\nroute / { proxy o; }\nupstream o { endpoint @P@; connect_timeout 20s; keepalive 0; tls { ca @CA@; server_name weir.test; %s } }"
 
 
 def server(certificate, *lines):
@@ -93,9 +93,9 @@ def test_what_is_wrong_with_the_certificate(weir, nginx, certificate, tmp_path):
     """Clients are told what kind of thing, the log of whom."""
     n = nginx(server(certificate))
     w = weir("""route /name { proxy name; } route /unknown { proxy unknown; } route /protocol { proxy protocol; }
-upstream name { endpoint @P@; tls { ca @CA@; server_name other.test; } }
-upstream unknown { endpoint @P@; tls { server_name weir.test; } }
-upstream protocol { endpoint @Q@; tls { ca @CA@; server_name weir.test; } }
+upstream name { connect_timeout 20s; endpoint @P@; tls { ca @CA@; server_name other.test; } }
+upstream unknown { connect_timeout 20s; endpoint @P@; tls { server_name weir.test; } }
+upstream protocol { connect_timeout 20s; endpoint @Q@; tls { ca @CA@; server_name weir.test; } }
 """, P=n, Q=nginx("listen @LISTEN@ reuseport;"), CA=certificate.file)
     for path, told, known in (("/name", "hostname mismatch", "it is for weir.test"),
                               ("/unknown", "self-signed certificate", "its issuer is /CN=weir.test")):
