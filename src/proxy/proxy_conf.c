@@ -148,9 +148,6 @@ const struct weir_directive listener_rows[] = {
               "at; server suits those who must prefer some." },
     { .name = "curves", .in = "tls", .args = MANY("NAME", WEIR_T_STRING), .def = TLS_CURVES,
       .help = "Groups for the key exchange, in order." },
-    { .name = "http2", .in = "listener", .args = ONE("on|off", WEIR_T_BOOL), .def = "on",
-      .help = "Whether clients may speak HTTP/2 here: on TLS those that choose it by ALPN, else those that begin with "
-              "its preface (prior knowledge). An upgrade from HTTP/1.1 to h2c is never followed." },
     { .name = "session_tickets", .in = "tls", .args = ONE("on|off", WEIR_T_BOOL), .def = "on",
       .help = "Whether clients get tickets with which they take up their sessions again, for twelve hours at most." },
     { .name = "ticket_keys", .in = "tls", .args = ONE("FILE", WEIR_T_PATH),
@@ -162,6 +159,9 @@ const struct weir_directive listener_rows[] = {
     { .name = "client_verify", .in = "tls", .args = WORDS("required|optional"), .def = "required",
       .help = "With client_ca: whether a client without a certificate is refused in the handshake, or served. One "
               "whose certificate is not good is refused in any case." },
+    { .name = "http2", .in = "listener", .args = ONE("on|off", WEIR_T_BOOL), .def = "on",
+      .help = "Whether clients may speak HTTP/2 here: on TLS those that choose it by ALPN, else those that begin with "
+              "its preface (prior knowledge). An upgrade from HTTP/1.1 to h2c is never followed." },
     { .name = "limits", .in = "listener", .block = "limits", .def = "",
       .help = "Bounds of what a client may send here." },
     { .name = "request_line", .in = "limits", .args = SIZE_OF(64, 1 << 16), .def = "8k",

@@ -1,8 +1,10 @@
 """Clients that name themselves with a certificate: who gets in, what routes and origins learn, and what a resumed session may not hide."""
 import base64
 import datetime
+import json
 import re
 import ssl
+import subprocess
 
 import pytest
 from cryptography import x509
@@ -57,6 +59,20 @@ def test_who_gets_in(weir, certificate, people, version):
     assert served(w, certificate, people["bob"], version).text == "CN=bob,O=Corp|bob.test|CN=ca"
     assert served(w, certificate, None, version).text == "||"
     assert served(w, certificate, people["stranger"], version) is None
+
+
+def test_over_http2(weir, certificate, people, origin):
+    w = weir(listener(certificate, people) + """route / { proxy o; }
+route /here { match client_cert subject = "CN=bob,O=Corp"; respond 200 "${client_cert.subject}"; }
+upstream o { endpoint @O@; connect_timeout 20s; client_cert_header on; }""", O=origin)
+    done = subprocess.run(["curl", "-sS", "--http2", "--max-time", "20", "--cacert", certificate.file, "--cert", people["bob"].file, "--key",
+                           people["bob"].key, "--resolve", f"weir.test:{w.port.number}:127.0.0.1", "-w", "%{http_version}",
+                           f"https://weir.test:{w.port.number}/here"], capture_output=True, text=True)
+    assert done.stdout == "CN=bob,O=Corp2", done.stderr
+    done = subprocess.run(["curl", "-sS", "--http2", "--max-time", "20", "--cacert", certificate.file, "--cert", people["bob"].file, "--key",
+                           people["bob"].key, "--resolve", f"weir.test:{w.port.number}:127.0.0.1", "-H", "Client-Cert: :bGll:",
+                           f"https://weir.test:{w.port.number}/x"], capture_output=True, text=True)
+    assert [v for n, v in json.loads(done.stdout)["headers"] if n.lower() == "client-cert"] == [f":{der(people['bob'])}:"]
 
 
 def test_routes(weir, certificate, people):
