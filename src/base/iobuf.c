@@ -6,8 +6,9 @@
 
 #define IOBUF_CACHE_MAX 128u /* 2 MiB per thread */
 /* Up to this many bytes are copied into room that is there anyway rather than moved with their chunk; otherwise a peer
- * that sends single bytes would fill a buffer with nearly empty chunks, and the cap would not cap memory. */
-#define IOBUF_COPY_MAX 4096u
+ * that sends single bytes would fill a buffer with nearly empty chunks, and the cap would not cap memory. With half a
+ * chunk, of two neighbours one at least is more than half full. */
+#define IOBUF_COPY_MAX (IOBUF_CHUNK_SIZE / 2)
 
 /* Only the last chunk of an iobuf may be empty, and only between reserve and commit. */
 struct iobuf_chunk {
@@ -140,6 +141,57 @@ iobuf_commit(struct iobuf *b, size_t n)
     assert(b->tail && n <= chunk_room(b->tail));
     b->tail->end += (uint32_t)n;
     b->len += n;
+}
+
+size_t
+iobuf_span(struct iobuf *b, size_t min, size_t want, struct iobuf_span *s)
+{
+    struct iobuf_chunk **end = &s->fresh;
+    size_t left = want, room = b->tail ? chunk_room(b->tail) : 0;
+
+    assert(want && min <= IOBUF_CHUNK_SIZE);
+    s->fresh = NULL;
+    s->in_tail = room && room >= min;
+    s->n = 0;
+    if (s->in_tail) {
+        size_t part = room < left ? room : left;
+
+        s->iov[s->n++] = (struct iovec){ b->tail->data + b->tail->end, part };
+        left -= part;
+    }
+    while (left && s->n < IOBUF_SPAN_MAX) {
+        struct iobuf_chunk *c = chunk_new(IOBUF_CHUNK_SIZE);
+        size_t part = c->size < left ? c->size : left;
+
+        *end = c;
+        end = &c->next;
+        s->iov[s->n++] = (struct iovec){ c->data, part };
+        left -= part;
+    }
+    return want - left;
+}
+
+void
+iobuf_span_commit(struct iobuf *b, struct iobuf_span *s, size_t n)
+{
+    b->len += n;
+    for (int i = 0; i < s->n; i++) {
+        size_t part = n < s->iov[i].iov_len ? n : s->iov[i].iov_len;
+        struct iobuf_chunk *c = s->fresh;
+
+        n -= part;
+        if (i == 0 && s->in_tail) {
+            b->tail->end += (uint32_t)part;
+            continue;
+        }
+        s->fresh = c->next;
+        c->end = (uint32_t)part;
+        if (part)
+            push_tail(b, c);
+        else
+            chunk_free(c);
+    }
+    assert(!n);
 }
 
 void

@@ -10,6 +10,7 @@
 
 #include "slice.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -37,6 +38,22 @@ char *iobuf_reserve(struct iobuf *b, size_t min, size_t *n);
 /* That many of the reserved bytes are data now. With 0 an empty chunk goes back, so that an idle buffer holds no
  * memory. */
 void iobuf_commit(struct iobuf *b, size_t n);
+
+/* Room for one read of many bytes into several chunks. The buffer does not have the chunks until they hold data. */
+#define IOBUF_SPAN_MAX 5
+struct iobuf_span {
+    struct iovec iov[IOBUF_SPAN_MAX + 1]; /* there is place for one that the caller adds */
+    int n;                     /* of iov */
+    bool in_tail;              /* iov[0] is the rest of the last chunk of the buffer */
+    struct iobuf_chunk *fresh; /* behind the other pieces; owned until iobuf_span_commit */
+};
+
+/* Up to `want` (> 0) bytes of room; less where more pieces would be needed: how much it is. The rest of the last chunk
+ * is not used when it is less than `min` (<= IOBUF_CHUNK_SIZE). iobuf_span_commit must follow; b does not change in
+ * between. */
+size_t iobuf_span(struct iobuf *b, size_t min, size_t want, struct iobuf_span *s);
+/* The first n bytes of the room are data now; what holds none goes back. */
+void iobuf_span_commit(struct iobuf *b, struct iobuf_span *s, size_t n);
 
 void iobuf_add(struct iobuf *b, const void *p, size_t n);
 void iobuf_adds(struct iobuf *b, struct slice s);

@@ -299,16 +299,31 @@ conn_attach(struct conn *c, void (*on_ready)(struct conn *, unsigned), void *own
 
 /* ------------------------------------------------------------------ moving bytes */
 
-ssize_t
-conn_read(struct conn *c, void *p, size_t n)
+/* What there is to say without asking the transport; 0: nothing. */
+static inline ssize_t
+unread_state(const struct conn *c)
 {
     if (c->broken)
         return CONN_ERROR;
     if (c->eof)
         return CONN_EOF;
-    if (c->connecting || c->handshaking)
-        return CONN_AGAIN;
-    return c->ops->read(c, p, n);
+    return c->connecting || c->handshaking ? CONN_AGAIN : 0;
+}
+
+ssize_t
+conn_read(struct conn *c, void *p, size_t n)
+{
+    ssize_t state = unread_state(c);
+
+    return state ? state : c->ops->read(c, p, n);
+}
+
+ssize_t
+conn_readv(struct conn *c, const struct iovec *iov, int n)
+{
+    ssize_t state = unread_state(c);
+
+    return state ? state : c->ops->readv(c, iov, n);
 }
 
 ssize_t

@@ -44,6 +44,7 @@ struct tls_conn;
 
 struct conn_ops { /* transport; tcp.c, tls_conn.c */
     ssize_t (*read)(struct conn *c, void *p, size_t n);
+    ssize_t (*readv)(struct conn *c, const struct iovec *iov, int n);
     ssize_t (*writev)(struct conn *c, const struct iovec *iov, int n);
     int (*handshake)(struct conn *c);                       /* 0 done, CONN_AGAIN, CONN_ERROR */
     unsigned (*on_events)(struct conn *c, unsigned events); /* maps socket readiness to what the session may do */
@@ -87,6 +88,8 @@ void conn_announce(struct conn *c, struct slice bytes);
 void conn_attach(struct conn *c, void (*on_ready)(struct conn *, unsigned), void *owner);
 
 ssize_t conn_read(struct conn *c, void *p, size_t n); /* > 0, or CONN_*; n > 0 */
+/* The same into several pieces, none of them empty. A TLS conn gives one record at most, a short read or not. */
+ssize_t conn_readv(struct conn *c, const struct iovec *iov, int n);
 /* > 0 (maybe short), or CONN_AGAIN / CONN_ERROR. After CONN_AGAIN the next call must offer the same bytes first and at
  * least as many (TLS has sealed them); draining one queue in order does that. Empty iovecs are allowed, all empty are
  * not. After CONN_ERROR conn_read may still give what the peer sent before it went. */

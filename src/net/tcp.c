@@ -20,16 +20,10 @@ tcp_prepare(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
 }
 
-ssize_t
-tcp_recv(struct conn *c, void *p, size_t n)
+/* What came of a read of at most n bytes. */
+static ssize_t
+received(struct conn *c, ssize_t got, size_t n)
 {
-    ssize_t got;
-
-    if (c->blocked & CONN_READABLE)
-        return CONN_AGAIN;
-    do
-        got = recv(c->watch.fd, p, n, 0);
-    while (got < 0 && errno == EINTR);
     if (got > 0) {
         /* A short read has emptied the queue. Without the peer's FIN in sight, what comes next raises an event. */
         if ((size_t)got < n && !c->closed_seen)
@@ -43,6 +37,37 @@ tcp_recv(struct conn *c, void *p, size_t n)
     c->blocked |= CONN_READABLE;
     c->ready &= (unsigned char)~CONN_READABLE;
     return CONN_AGAIN;
+}
+
+ssize_t
+tcp_recv(struct conn *c, void *p, size_t n)
+{
+    ssize_t got;
+
+    if (c->blocked & CONN_READABLE)
+        return CONN_AGAIN;
+    do
+        got = recv(c->watch.fd, p, n, 0);
+    while (got < 0 && errno == EINTR);
+    return received(c, got, n);
+}
+
+static ssize_t
+tcp_recv_pieces(struct conn *c, const struct iovec *iov, int n)
+{
+    size_t room = 0;
+    ssize_t got;
+
+    if (n == 1)
+        return tcp_recv(c, iov->iov_base, iov->iov_len);
+    if (c->blocked & CONN_READABLE)
+        return CONN_AGAIN;
+    for (int i = 0; i < n; i++)
+        room += iov[i].iov_len;
+    do
+        got = readv(c->watch.fd, iov, n);
+    while (got < 0 && errno == EINTR);
+    return received(c, got, room);
 }
 
 ssize_t
@@ -72,16 +97,26 @@ tcp_send(struct conn *c, const struct iovec *iov, int n)
     return CONN_AGAIN;
 }
 
-static ssize_t
-plain_read(struct conn *c, void *p, size_t n)
+static inline ssize_t
+note_end(struct conn *c, ssize_t got)
 {
-    ssize_t got = tcp_recv(c, p, n);
-
     if (got == CONN_EOF)
         c->eof = true;
     else if (got == CONN_ERROR)
         return conn_fail(c, ERR_CLOSED, errno, "read");
     return got;
+}
+
+static ssize_t
+plain_read(struct conn *c, void *p, size_t n)
+{
+    return note_end(c, tcp_recv(c, p, n));
+}
+
+static ssize_t
+plain_readv(struct conn *c, const struct iovec *iov, int n)
+{
+    return note_end(c, tcp_recv_pieces(c, iov, n));
 }
 
 /* A peer that is gone may have said something before, the answer to a request that it did not want to read to the end:
@@ -122,6 +157,7 @@ plain_shutdown(struct conn *c)
 
 const struct conn_ops tcp_ops = {
     .read = plain_read,
+    .readv = plain_readv,
     .writev = plain_writev,
     .on_events = plain_on_events,
     .shutdown = plain_shutdown,

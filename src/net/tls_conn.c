@@ -229,6 +229,12 @@ tls_read(struct conn *c, void *p, size_t n)
     return CONN_AGAIN;
 }
 
+static ssize_t
+tls_readv(struct conn *c, const struct iovec *iov, int n)
+{
+    return tls_read(c, iov->iov_base, iov->iov_len);
+}
+
 /* One record's worth from the front of iov: in place when the front is one large piece, else gathered. */
 static const char *
 gather(const struct iovec *iov, int n, char *room, size_t *len)
@@ -349,6 +355,7 @@ tls_fini(struct conn *c)
 
 static const struct conn_ops tls_ops = {
     .read = tls_read,
+    .readv = tls_readv,
     .writev = tls_writev,
     .handshake = tls_handshake,
     .on_events = tls_on_events,

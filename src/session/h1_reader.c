@@ -2,6 +2,7 @@
 
 /* A read is given at least this much room, so that the end of a chunk is not filled by many small reads. */
 #define READ_MIN 2048u
+#define MOVE_MIN (IOBUF_CHUNK_SIZE / 4 * 3)
 
 void
 h1_reader_init(struct h1_reader *r)
@@ -16,28 +17,52 @@ h1_reader_fini(struct h1_reader *r)
     iobuf_fini(&r->raw);
 }
 
-/* One read of at most `max` bytes to the end of b. *got: how many came. Who asks wants more than there is so far, so it
- * is really made although the last one may have been short: a reset that came together with the bytes raises no event
- * of its own. */
-static enum reader_result
-read_to(struct iobuf *b, struct conn *c, size_t max, size_t *got)
+static ssize_t
+read_into_tail(struct iobuf *b, struct conn *c)
 {
     size_t room;
-    char *p;
+    char *p = iobuf_reserve(b, READ_MIN, &room);
+    ssize_t n = conn_read(c, p, room);
+
+    iobuf_commit(b, n > 0 ? (size_t)n : 0);
+    return n;
+}
+
+/* One system call for as much as several chunks hold. `behind`, unless NULL, gets what comes after `max` bytes, one
+ * byte at most: asking for it makes the read short when those bytes are all there is, and saves the next one. */
+static ssize_t
+read_into_chunks(struct iobuf *b, struct conn *c, size_t max, struct iobuf *behind)
+{
+    struct iobuf_span span;
+    size_t room = iobuf_span(b, READ_MIN, max, &span);
+    int pieces = span.n;
+    char next;
     ssize_t n;
 
-    *got = 0;
+    if (behind && room == max)
+        span.iov[pieces++] = (struct iovec){ &next, 1 };
+    n = conn_readv(c, span.iov, pieces);
+    iobuf_span_commit(b, &span, n <= 0 ? 0 : (size_t)n < room ? (size_t)n : room);
+    if (n > 0 && (size_t)n > room)
+        iobuf_add(behind, &next, 1);
+    return n;
+}
+
+/* One read of at most `max` bytes to the end of b; 0: of what the last chunk has room for. Who asks wants more than
+ * there is so far, so it is really made although the last one may have been short: a reset that came together with the
+ * bytes raises no event of its own. */
+static enum reader_result
+read_to(struct iobuf *b, struct conn *c, size_t max, struct iobuf *behind)
+{
+    ssize_t n;
+
     if (!c)
         return READER_AGAIN;
     if (c->eof)
         return READER_EOF;
-    p = iobuf_reserve(b, READ_MIN, &room);
-    n = conn_read(c, p, room < max ? room : max);
-    iobuf_commit(b, n > 0 ? (size_t)n : 0);
-    if (n > 0) {
-        *got = (size_t)n;
+    n = max ? read_into_chunks(b, c, max, behind) : read_into_tail(b, c);
+    if (n > 0)
         return READER_OK;
-    }
     if (n == CONN_AGAIN)
         return READER_AGAIN;
     return n == CONN_EOF ? READER_EOF : READER_BROKEN;
@@ -46,9 +71,7 @@ read_to(struct iobuf *b, struct conn *c, size_t max, size_t *got)
 enum reader_result
 h1_reader_fill(struct h1_reader *r, struct conn *c)
 {
-    size_t got;
-
-    return read_to(&r->raw, c, SIZE_MAX, &got);
+    return read_to(&r->raw, c, 0, NULL);
 }
 
 enum h1_result
@@ -77,11 +100,19 @@ h1_reader_begin_body(struct h1_reader *r, struct body_framing body)
 {
     r->kind = body.kind;
     r->left = body.length;
-    r->in_trailers = false;
+    r->in_trailers = r->plenty = false;
     if (body.kind == BODY_CHUNKED)
         chunked_init(&r->chunked);
     else if (body.kind == BODY_LENGTH && body.length == 0)
         r->kind = BODY_NONE;
+}
+
+/* How much to ask for at once. Where the length is not known, as in a tunnel, most messages are short: room for many
+ * bytes is made when a read has filled a chunk. */
+static size_t
+read_size(const struct h1_reader *r, size_t max)
+{
+    return r->kind == BODY_LENGTH || r->plenty || max < IOBUF_CHUNK_SIZE ? max : IOBUF_CHUNK_SIZE;
 }
 
 /* Bytes that are data as they are: `left` more of them. */
@@ -89,7 +120,7 @@ static enum reader_result
 read_plain(struct h1_reader *r, struct conn *c, struct iobuf *in)
 {
     while (r->left) {
-        size_t max = iobuf_room(in), got;
+        size_t max = iobuf_room(in), held = in->len, got;
         enum reader_result result;
 
         if (!max)
@@ -97,13 +128,14 @@ read_plain(struct h1_reader *r, struct conn *c, struct iobuf *in)
         if (max > r->left)
             max = (size_t)r->left;
         if (r->raw.len) {
-            got = r->raw.len < max ? r->raw.len : max;
-            iobuf_move(in, &r->raw, got);
+            iobuf_move(in, &r->raw, r->raw.len < max ? r->raw.len : max);
         } else {
-            result = read_to(in, c, max, &got);
+            result = read_to(in, c, read_size(r, max), max == r->left ? &r->raw : NULL);
             if (result != READER_OK)
                 return result;
+            r->plenty = in->len - held >= IOBUF_CHUNK_SIZE;
         }
+        got = in->len - held;
         r->left -= got;
         r->bytes += got;
     }
@@ -120,6 +152,24 @@ read_until_close(struct h1_reader *r, struct conn *c, struct iobuf *in)
     return result == READER_EOF ? READER_END : result;
 }
 
+/* A run that takes up most of its chunk is moved with it. Shorter ones are copied: chunks with little in them would add
+ * up to more memory than the target's cap is meant to allow. */
+static void
+take_data(struct iobuf *in, struct iobuf *raw, struct slice front, size_t used, struct slice data)
+{
+    size_t before = data.n ? (size_t)(data.p - front.p) : 0;
+
+    if (data.n < MOVE_MIN) {
+        iobuf_adds(in, data);
+        iobuf_consume(raw, used);
+        return;
+    }
+    iobuf_consume(raw, before);
+    iobuf_move(in, raw, data.n);
+    iobuf_consume(raw, used - before - data.n);
+}
+
+/* What is read at once is what the target has room for, so that raw is empty again when it was decoded. */
 static enum reader_result
 read_chunks(struct h1_reader *r, struct conn *c, struct iobuf *in, struct h1_error *err)
 {
@@ -132,15 +182,15 @@ read_chunks(struct h1_reader *r, struct conn *c, struct iobuf *in, struct h1_err
         if (!max)
             return READER_FULL;
         if (!r->raw.len) {
-            enum reader_result result = h1_reader_fill(r, c);
+            enum reader_result result = read_to(&r->raw, c, read_size(r, max > READ_MIN ? max : READ_MIN), NULL);
 
             if (result != READER_OK)
                 return result;
+            r->plenty = r->raw.len >= IOBUF_CHUNK_SIZE;
         }
         front = iobuf_front(&r->raw);
         coding = chunked_decode(&r->chunked, front.p, front.n < max ? front.n : max, &used, &data, err);
-        iobuf_adds(in, data);
-        iobuf_consume(&r->raw, used);
+        take_data(in, &r->raw, front, used, data);
         r->bytes += used;
     }
     return coding == H1_DONE ? READER_OK : READER_BAD;

@@ -14,6 +14,7 @@ struct h1_reader {
     struct h1_scan scan; /* of the head at the start of raw */
     enum body_kind kind; /* of the body being read; BODY_NONE: it is complete */
     bool in_trailers;    /* chunked: the last chunk is through */
+    bool plenty;         /* the last read of the body filled a chunk: more is asked for at once */
     uint64_t left;       /* BODY_LENGTH: bytes still to come */
     struct chunked chunked;
     uint64_t bytes; /* understood since the owner last set it to 0: heads, framing and data */

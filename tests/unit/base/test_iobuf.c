@@ -271,6 +271,77 @@ random_operations_keep_the_bytes_in_order(void **state)
     iobuf_thread_fini();
 }
 
+/* Writes n bytes over the pieces of a span. */
+static void
+fill_span(const struct iobuf_span *s, const char *from, size_t n)
+{
+    for (int i = 0; i < s->n && n; i++) {
+        size_t part = n < s->iov[i].iov_len ? n : s->iov[i].iov_len;
+
+        memcpy(s->iov[i].iov_base, from, part);
+        from += part;
+        n -= part;
+    }
+    assert_int_equal(n, 0);
+}
+
+static void
+a_span_goes_on_behind_what_is_there(void **state)
+{
+    static char data[3 * IOBUF_CHUNK_SIZE];
+    struct iobuf b;
+    struct iobuf_span s;
+
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (char)(i * 7 + (i >> 8));
+    iobuf_init(&b, 1 << 20);
+    iobuf_add(&b, data, 1000);
+    assert_int_equal(iobuf_span(&b, 2048, 40000, &s), 40000);
+    assert_int_equal(s.n, 3);
+    assert_int_equal(s.iov[0].iov_len, IOBUF_CHUNK_SIZE - 1000);
+    fill_span(&s, data + 1000, 20000);
+    iobuf_span_commit(&b, &s, 20000);
+    assert_int_equal(b.len, 21000);
+    assert_int_equal(chunks(&b), 2);
+    assert_memory_equal(iobuf_pullup(&b, b.len), data, 21000);
+    iobuf_fini(&b);
+}
+
+static void
+a_span_leaves_a_small_rest_alone(void **state)
+{
+    struct iobuf b;
+    struct iobuf_span s;
+
+    iobuf_init(&b, 1 << 20);
+    fill(&b, 'a', IOBUF_CHUNK_SIZE - 100);
+    assert_int_equal(iobuf_span(&b, 2048, 10, &s), 10);
+    assert_false(s.in_tail);
+    fill_span(&s, "0123456789", 10);
+    iobuf_span_commit(&b, &s, 10);
+    assert_int_equal(chunks(&b), 2);
+    assert_int_equal(iobuf_span(&b, 1, IOBUF_CHUNK_SIZE, &s), IOBUF_CHUNK_SIZE);
+    assert_true(s.in_tail);
+    iobuf_span_commit(&b, &s, 0);
+    assert_int_equal(chunks(&b), 2);
+    iobuf_fini(&b);
+}
+
+static void
+an_unused_span_leaves_no_chunk(void **state)
+{
+    struct iobuf b;
+    struct iobuf_span s;
+
+    iobuf_init(&b, 1 << 20);
+    assert_int_equal(iobuf_span(&b, 2048, SIZE_MAX, &s), (size_t)IOBUF_SPAN_MAX * IOBUF_CHUNK_SIZE);
+    assert_int_equal(s.n, IOBUF_SPAN_MAX);
+    iobuf_span_commit(&b, &s, 0);
+    assert_null(b.head);
+    assert_null(b.tail);
+    assert_int_equal(b.len, 0);
+}
+
 static void
 iov_stops_at_max(void **state)
 {
@@ -298,6 +369,9 @@ main(void)
         cmocka_unit_test(pullup_joins_chunks),
         cmocka_unit_test(pullup_of_exactly_all_keeps_the_tail_right),
         cmocka_unit_test(random_operations_keep_the_bytes_in_order),
+        cmocka_unit_test(a_span_goes_on_behind_what_is_there),
+        cmocka_unit_test(a_span_leaves_a_small_rest_alone),
+        cmocka_unit_test(an_unused_span_leaves_no_chunk),
         cmocka_unit_test(iov_stops_at_max),
     };
 

@@ -180,6 +180,34 @@ a_short_read_clears_readable(void **state)
     turns(1);
 }
 
+static void
+reads_into_pieces(void **state)
+{
+    char ab[2], cd[2], rest[8];
+    struct iovec iov[3] = { { ab, 2 }, { cd, 2 }, { rest, 8 } };
+    struct side s;
+    int peer;
+
+    accepted(&s, &peer);
+    send_all(peer, "0123456789");
+    lab_run(loop, told, &s);
+    assert_int_equal(conn_readv(s.c, iov, 2), 4);
+    assert_memory_equal(ab, "01", 2);
+    assert_memory_equal(cd, "23", 2);
+    assert_true(s.c->ready & CONN_READABLE);
+    assert_int_equal(conn_readv(s.c, iov, 3), 6);
+    assert_memory_equal(rest, "89", 2);
+    assert_false(s.c->ready & CONN_READABLE);
+    assert_int_equal(conn_readv(s.c, iov, 3), CONN_AGAIN);
+    send_all(peer, "last");
+    close(peer);
+    lab_run(loop, told, &s);
+    assert_int_equal(conn_readv(s.c, iov, 3), 4);
+    assert_int_equal(conn_readv(s.c, iov, 3), CONN_EOF);
+    conn_close(s.c);
+    turns(1);
+}
+
 /* The FIN raises no event of its own when it is there before the event of the bytes is taken. */
 static void
 a_fin_with_the_bytes_is_seen(void **state)
@@ -554,6 +582,7 @@ main(void)
         on_loop(reads_and_writes),
         on_loop(room_at_the_start_is_no_news),
         on_loop(a_short_read_clears_readable),
+        on_loop(reads_into_pieces),
         on_loop(a_fin_with_the_bytes_is_seen),
         on_loop(a_fin_after_a_short_read_raises_an_event),
         on_loop(a_reset_with_the_bytes_is_seen_by_who_wants_more),

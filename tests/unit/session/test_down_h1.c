@@ -390,6 +390,26 @@ test_pipelining_is_answered_in_order(void **state)
     assert_int_equal(fx->aborted, 0);
 }
 
+/* The rest of a body is asked for with one byte more than it has: the first of the next request. */
+static void
+test_pipelining_behind_a_long_body(void **state)
+{
+    size_t n = 100000;
+    char *data = xmalloc(n), head[80];
+
+    memset(data, 'x', n);
+    snprintf(head, sizeof(head), "POST /1 HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n", n);
+    fx->take = fx->reply = true;
+    wire_sends(&fx->w, head);
+    expect_log("POST /1;");
+    wire_send(&fx->w, data, n);
+    wire_sends(&fx->w, "GET /2 HTTP/1.1\r\n" HOST "\r\n");
+    expect_log("POST /1;end;GET /2;");
+    wire_expect(&fx->w, "taken");
+    assert_int_equal(fx->aborted, 0);
+    free(data);
+}
+
 #define PIPELINED 500
 
 static void
@@ -1384,6 +1404,7 @@ main(void)
         T(test_body_in_one_packet_is_whole_at_once),
         T(test_trailers_in_one_packet),
         T(test_pipelining_is_answered_in_order),
+        T(test_pipelining_behind_a_long_body),
         T(test_many_pipelined_requests),
         T(test_fin_behind_pipelined_requests_loses_none),
         T(test_early_bytes_are_bounded),

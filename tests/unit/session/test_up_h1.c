@@ -419,6 +419,29 @@ test_not_reused(void **state)
     assert_int_equal(fx->idle, 0);
 }
 
+/* The rest of a body is asked for with one byte more than it has. */
+static void
+test_bytes_behind_a_long_body(void **state)
+{
+    size_t n = 100000;
+    char *data = xmalloc(n + 1);
+
+    memset(data, 'x', n);
+    for (int extra = 0; extra < 2; extra++) {
+        strbuf_clear(&fx->log);
+        iobuf_consume(&fx->body, fx->body.len);
+        get("/");
+        wire_sends(&fx->w, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+        expect_log("head 200;");
+        data[n] = '!';
+        wire_send(&fx->w, data, n + (size_t)extra);
+        expect_log(extra ? "end;closed;" : "end;idle;");
+        assert_int_equal(fx->body.len, n);
+        assert_int_equal(iobuf_pullup(&fx->body, n)[n - 1], 'x');
+    }
+    free(data);
+}
+
 static void
 test_idle_connection_ends(void **state)
 {
@@ -624,6 +647,7 @@ main(void)
         T(test_writer_stops_when_the_origin_does_not_read),
         T(test_reader_that_does_not_take_stops_the_origin),
         T(test_not_reused),
+        T(test_bytes_behind_a_long_body),
         T(test_idle_connection_ends),
         T(test_unasked_bytes_end_an_idle_connection),
         T(test_end_of_a_reused_connection_is_seen_before_writing),
