@@ -128,13 +128,14 @@ run_tasks(struct loop *l)
 static void
 turn_end(struct loop *l)
 {
-    nsec_t lag;
+    nsec_t now, lag;
 
     timers_run(l);
     run_tasks(l);
     run_deferred(l);
-    timers_arm(l);
-    lag = clock_precise() - __atomic_load_n(&l->turn_started, __ATOMIC_RELAXED);
+    now = clock_precise();
+    l->due = timers_arm(l, now);
+    lag = now - __atomic_load_n(&l->turn_started, __ATOMIC_RELAXED);
     if (lag > __atomic_load_n(&l->lag_max, __ATOMIC_RELAXED))
         __atomic_store_n(&l->lag_max, lag, __ATOMIC_RELAXED);
     __atomic_store_n(&l->turn_started, 0, __ATOMIC_RELAXED);
@@ -151,7 +152,10 @@ loop_run(struct loop *l)
     while (!l->stop) {
         int flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
 
-        if (event_base_loop(l->base, l->tasks ? EVLOOP_NONBLOCK : flags) < 0) {
+        /* Without ONCE it would go on for as long as there is always some event, and the end of the turn would wait. */
+        if (l->tasks || l->due)
+            flags |= EVLOOP_NONBLOCK;
+        if (event_base_loop(l->base, flags) < 0) {
             log_error(l->name, "event loop failed: %m");
             break;
         }

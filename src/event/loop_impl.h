@@ -32,6 +32,7 @@ struct loop {
     nsec_t turn_started; /* atomic: written by the loop, read by anybody; 0 while waiting */
     nsec_t lag_max;      /* atomic */
     bool stop;
+    bool due; /* a timer is: the next turn begins at once */
     struct task *tasks, **tasks_end; /* queued for the end of this turn, oldest first; not owned */
     struct deferred *deferred;
     unsigned n_deferred, deferred_room;
@@ -46,6 +47,8 @@ void loop_turn_begin(struct loop *l);
 int timers_init(struct loop *l);
 void timers_fini(struct loop *l);
 void timers_run(struct loop *l); /* fires what is due */
-void timers_arm(struct loop *l); /* before waiting: tells the kernel when to wake us, if that changed for the sooner */
+/* Before waiting: tells the kernel when to wake us, if that changed for the sooner. True: there is nothing to wait for,
+ * one is due by now (read anew: the turn has taken its time). */
+bool timers_arm(struct loop *l, nsec_t now);
 
 #endif

@@ -146,22 +146,25 @@ timers_run(struct loop *l)
     }
 }
 
-void
-timers_arm(struct loop *l)
+bool
+timers_arm(struct loop *l, nsec_t now)
 {
     struct timer_heap *h = &l->timers;
     struct itimerspec when = { 0 };
     nsec_t first;
 
     if (!h->n)
-        return;
+        return false;
     first = h->entries[0].armed;
+    if (first <= now)
+        return true;
     if (h->kernel && h->kernel <= first)
-        return;
+        return false;
     when.it_value.tv_sec = (time_t)(first / NSEC_PER_SEC);
     when.it_value.tv_nsec = (long)(first % NSEC_PER_SEC);
     timerfd_settime(h->watch.fd, TFD_TIMER_ABSTIME, &when, NULL);
     h->kernel = first;
+    return false;
 }
 
 /* The timers themselves run at the end of the turn. The descriptor is never read: each setting makes a new edge. */

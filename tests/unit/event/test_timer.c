@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 static struct loop *l;
 
@@ -202,6 +204,41 @@ a_timer_that_is_always_due_does_not_hold_the_loop(void **state)
     loop_free(l);
 }
 
+static unsigned readable;
+
+static void
+on_readable(struct watch *w, unsigned events)
+{
+    if (++readable == 100)
+        loop_stop(w->loop); /* it should not come to that */
+}
+
+static void
+on_fire_stop(struct timer *t)
+{
+    loop_stop(t->loop);
+}
+
+static void
+an_event_that_is_always_there_does_not_hold_a_timer(void **state)
+{
+    struct timer t;
+    struct watch w;
+    int fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
+
+    l = loop_new("test");
+    readable = 0;
+    assert_int_equal(watch_open_level(&w, l, fd, on_readable), 0);
+    timer_init(&t, l, on_fire_stop);
+    timer_set(&t, 1); /* due in the next turn */
+    loop_run(l);
+    assert_true(readable < 10);
+    timer_fini(&t);
+    watch_close(&w);
+    close(fd);
+    loop_free(l);
+}
+
 static void
 far_future_does_not_overflow(void **state)
 {
@@ -273,6 +310,7 @@ main(void)
         cmocka_unit_test(a_cleared_timer_does_not_fire),
         cmocka_unit_test(a_timer_may_end_itself),
         cmocka_unit_test(a_timer_that_is_always_due_does_not_hold_the_loop),
+        cmocka_unit_test(an_event_that_is_always_there_does_not_hold_a_timer),
         cmocka_unit_test(far_future_does_not_overflow),
         cmocka_unit_test(random_settings_fire_once_each_and_never_early),
     };
