@@ -2,7 +2,6 @@
 #include "../base/parse.h"
 #include "../base/xalloc.h"
 
-#include <hiredis/hiredis.h>
 #include <stdlib.h>
 
 #define FREE_CALLS_MAX 1024
@@ -24,6 +23,7 @@ lane_new(struct store_state *st, unsigned id)
     l->loop = worker_get(id)->loop;
     TAILQ_INIT(&l->waiting);
     TAILQ_INIT(&l->over);
+    strbuf_init(&l->command, SIZE_MAX);
     timer_init(&l->deadline, l->loop, on_deadline);
     l->finish.run = on_finish;
     lane_on_change(l);
@@ -64,6 +64,7 @@ lane_free(struct lane *l)
     timer_fini(&l->deadline);
     script_table_fini(&l->scripts);
     recycle_empty(&l->free_calls, sizeof(struct store_call));
+    strbuf_fini(&l->command);
     map_put(l->map);
     atomic_store_explicit(&st->views[l->id].status, LANE_NONE, memory_order_relaxed);
     free(l);
@@ -232,27 +233,46 @@ lane_cancel(struct store_call *c)
 
 /* ------------------------------------------------------------------ sending */
 
+static void
+add_word(struct strbuf *to, const char *p, size_t n)
+{
+    strbuf_addc(to, '$');
+    strbuf_addu(to, n);
+    strbuf_add(to, "\r\n", 2);
+    strbuf_add(to, p, n);
+    strbuf_add(to, "\r\n", 2);
+}
+
+/* In the form that hiredis gives a command, too, but in memory that is used again: this one is for every request. */
+static struct slice
+command_of(struct strbuf *to, const struct store_call *c)
+{
+    const char *p = c->text;
+
+    strbuf_clear(to);
+    strbuf_addc(to, '*');
+    strbuf_addu(to, c->n + 3u);
+    strbuf_add(to, "\r\n", 2);
+    if (c->whole) {
+        add_word(to, "EVAL", 4);
+        add_word(to, c->script->text, c->script->n);
+    } else {
+        add_word(to, "EVALSHA", 7);
+        add_word(to, c->script->sha, 40);
+    }
+    add_word(to, "1", 1);
+    for (unsigned i = 0; i < c->n; i++) {
+        add_word(to, p, c->lengths[i]);
+        p += c->lengths[i];
+    }
+    return strbuf_slice(to);
+}
+
 static int
 send_to(struct store_call *c, struct node *n, bool asking)
 {
-    const char *argv[CALL_ARGS_MAX + 4] = { c->whole ? "EVAL" : "EVALSHA", c->whole ? c->script->text : c->script->sha,
-                                            "1" };
-    size_t lengths[CALL_ARGS_MAX + 4] = { c->whole ? 4 : 7, c->whole ? c->script->n : 40, 1 };
-    const char *p = c->text;
-    char *command = NULL;
-    int len, sent;
-    unsigned i;
+    int sent = node_send(n, c, command_of(&c->lane->command, c), asking);
 
-    for (i = 0; i < c->n; i++) {
-        argv[3 + i] = p;
-        lengths[3 + i] = c->lengths[i];
-        p += c->lengths[i];
-    }
-    len = redisFormatCommandArgv(&command, (int)c->n + 3, argv, lengths);
-    if (len < 0)
-        return -1;
-    sent = node_send(n, c, slice_of(command, (size_t)len), asking);
-    redisFreeCommand(command);
     if (sent == 0 && c->whole)
         c->script->loading = n;
     return sent;

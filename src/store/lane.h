@@ -9,6 +9,7 @@
 #define STORE_LANE_H
 
 #include "../base/recycle.h"
+#include "../base/strbuf.h"
 #include "node.h"
 #include "script.h"
 #include "state.h"
@@ -55,6 +56,7 @@ struct lane {
     struct task finish;
     struct script_table scripts;
     struct recycle free_calls;
+    struct strbuf command; /* the one sent last */
     nsec_t latency;
 };
 

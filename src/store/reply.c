@@ -125,6 +125,7 @@ reader_new(void)
         abort();
     }
     r->redis->privdata = r;
+    r->redis->maxbuf = REPLY_PENDING_MAX; /* smaller ones are kept when they are empty, for the next batch of answers */
     return r;
 }
 
