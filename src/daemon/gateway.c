@@ -19,6 +19,7 @@
 #include "reload.h"
 #include "rights.h"
 #include "supervised.h"
+#include "trim.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -218,6 +219,7 @@ gateway_start(struct conf *conf, const char *path)
         return -1;
     }
     reload_go_live(g);
+    trim_memory();
     return 0;
 }
 

@@ -8,7 +8,8 @@ src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/file_places.c src/daemon/file_places.h src/daemon/file_watch.c src/daemon/file_watch.h \
 	src/daemon/held.c src/daemon/held.h src/daemon/init.c src/daemon/init.h src/daemon/notify.c src/daemon/notify.h src/daemon/offline.c src/daemon/offline.h src/daemon/reference.c src/daemon/reference.h \
 	src/daemon/opener.c src/daemon/opener.h src/daemon/plan.c src/daemon/plan.h src/daemon/reload.c src/daemon/reload.h src/daemon/rights.c src/daemon/rights.h \
-	src/daemon/supervised.c src/daemon/supervised.h src/daemon/supervisor.c src/daemon/supervisor.h src/daemon/warm.c src/daemon/warm.h
+	src/daemon/supervised.c src/daemon/supervised.h src/daemon/supervisor.c src/daemon/supervisor.h src/daemon/warm.c src/daemon/warm.h \
+	src/daemon/trim.c src/daemon/trim.h
 src_daemon_libdaemon_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 
 sbin_PROGRAMS += weir

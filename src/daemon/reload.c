@@ -17,9 +17,9 @@
 #include "notify.h"
 #include "plan.h"
 #include "supervised.h"
+#include "trim.h"
 #include "warm.h"
 
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +59,7 @@ free_generation(struct generation *g)
 {
     log_info(NULL, "generation %llu is no longer used", (unsigned long long)g->id);
     generation_free(g);
-    malloc_trim(0); /* what it took lies between things that stay, in the heap of the thread that built it */
+    trim_memory(); /* what it took lies between things that stay, in the heap of the thread that built it */
 }
 
 static void

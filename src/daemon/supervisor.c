@@ -13,6 +13,7 @@
 #include "notify.h"
 #include "opener.h"
 #include "supervised.h"
+#include "trim.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -387,6 +388,8 @@ take_notify(struct child *c, struct slice text)
         su.was_ready |= ready;
         if (notify_is_status(words))
             notify_systemd(words);
+        if (ready)
+            trim_memory();
     }
     free(words);
     if (c->role == ROLE_CANDIDATE && ready && !c->ended && !su.stopping)
