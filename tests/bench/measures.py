@@ -121,6 +121,11 @@ def redis_stat(port, name):
     return int(re.search(name + rb":(\d+)", text).group(1))
 
 
+def at_redis(scenario, port):
+    work = dataclasses.replace(scenario.work, weir_top=scenario.work.weir_top.replace("REDIS", str(port)))
+    return dataclasses.replace(scenario, work=work)
+
+
 def with_redis(bench, scenario):
     port = free_port()
     redis = Process(
@@ -142,7 +147,6 @@ def with_redis(bench, scenario):
         bench.peers.dir,
     )
     try:
-        work = dataclasses.replace(scenario.work, weir_top=scenario.work.weir_top.replace("REDIS", str(port)))
         bare, reads, script = [], [], rate_limit_script()
         load = wrk(bench, scenario)
 
@@ -154,7 +158,7 @@ def with_redis(bench, scenario):
                 reads.append(done / result["requests"])
             return result
 
-        with started(bench, dataclasses.replace(scenario, work=work)) as proxies:
+        with started(bench, at_redis(scenario, port)) as proxies:
             rows = rounds_of(
                 bench,
                 scenario,

@@ -26,7 +26,7 @@ class Work:
     log: bool = False
     workers: int = 1
     tls: bool = False
-    keepalive: int = 128  # idle connections to the origin
+    keepalive: int = 512  # idle connections to the origin: one for each request that may be in flight
     idle: int = 60  # seconds that they are kept
     endpoints: int = 0  # of the upstream, each an address of its own; 0: the origin's one
     uploads: bool = False  # to an origin that reads them before it answers
