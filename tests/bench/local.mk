@@ -11,7 +11,7 @@ tests_bench_steady_CFLAGS = $(AM_CFLAGS)
 EXTRA_DIST += tests/bench/NOTES.md tests/bench/bench.py tests/bench/process.py tests/bench/peers.py \
 	tests/bench/load.py tests/bench/tokens.py tests/bench/scenarios.py tests/bench/measures.py tests/bench/handshakes.py \
 	tests/bench/report.py tests/bench/instructions.py tests/bench/instructions.txt \
-	tests/bench/grow.py tests/bench/growth.py
+	tests/bench/grow.py tests/bench/growth.py tests/bench/counts.py tests/bench/allocs.c
 CLEANFILES += $(EXTRA_PROGRAMS)
 
 .PHONY: bench
