@@ -3,7 +3,6 @@
 #include "../base/name_map.h"
 #include "../base/xalloc.h"
 #include "../net/acceptor.h"
-#include "../net/listener.h"
 #include "../net/tls.h"
 #include "../policy/chain.h"
 #include "../session/glitch.h"
