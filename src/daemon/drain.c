@@ -3,8 +3,8 @@
 #include "../admin/admin.h"
 #include "../base/log.h"
 #include "../proxy/worker.h"
+#include "live.h"
 #include "notify.h"
-#include "reload.h"
 
 enum drain_phase { DRAIN_NONE, DRAIN_LAG, DRAIN_CLOSING, DRAIN_CUT };
 
@@ -20,7 +20,7 @@ static struct {
 static void
 drain_close(void)
 {
-    const struct generation *g = reload_current();
+    const struct generation *g = live_current();
     dr.phase = DRAIN_CLOSING;
     dr.deadline = clock_now() + (g ? g->drain_timeout : 0);
     proxy_drain();
@@ -52,7 +52,7 @@ on_drain_timer(struct timer *t)
 void
 drain_begin(void)
 {
-    const struct generation *g = reload_current();
+    const struct generation *g = live_current();
     if (dr.phase)
         return;
     log_notice(NULL, "draining");
@@ -74,7 +74,7 @@ drain_skip(void)
 void
 drain_leave(bool successor)
 {
-    const struct generation *g = reload_current();
+    const struct generation *g = live_current();
     if (dr.phase >= DRAIN_CLOSING)
         return;
     if (successor)

@@ -15,6 +15,7 @@
 #include "error_log.h"
 #include "file_watch.h"
 #include "init.h"
+#include "live.h"
 #include "notify.h"
 #include "reload.h"
 #include "rights.h"
@@ -107,7 +108,7 @@ started_at(void)
 }
 
 static const struct admin_services services = {
-    reload_current, reload_ask, reload_ask_dry, drain_begin, drain_on, reload_last, started_at,
+    live_current, reload_ask, reload_ask_dry, drain_begin, drain_on, reload_last, started_at,
 };
 
 /* ---- life ---- */
@@ -136,8 +137,8 @@ static void
 on_sweep(struct timer *t)
 {
     keyed_state_sweep(clock_now());
-    if (reload_current() && clock_now() - gw.warned_at >= WARN_EVERY) {
-        tls_warn(reload_current());
+    if (live_current() && clock_now() - gw.warned_at >= WARN_EVERY) {
+        tls_warn(live_current());
         gw.warned_at = clock_now();
     }
     timer_after(t, SWEEP_EVERY);

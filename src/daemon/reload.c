@@ -7,17 +7,15 @@
 #include "../base/xalloc.h"
 #include "../event/offload.h"
 #include "../net/handover.h"
-#include "../proxy/tls_build.h"
-#include "../proxy/worker.h"
 #include "daemon_conf.h"
 #include "drain.h"
 #include "error_log.h"
 #include "file_watch.h"
+#include "live.h"
 #include "load.h"
 #include "notify.h"
 #include "plan.h"
 #include "supervised.h"
-#include "trim.h"
 #include "warm.h"
 
 #include <stdio.h>
@@ -38,7 +36,6 @@ struct waiter {
 static struct {
     char *path;
     struct resolver *resolver;
-    struct generation *current;
     uint64_t last_id;
     bool asked;                /* root has opened for the load under way what it was denied */
     bool running;              /* from the first step to publication; the first generation's too */
@@ -49,90 +46,17 @@ static struct {
     bool watch;                /* of the live generation */
     struct strbuf text, plan;
     struct admin_reload last;
-    stats_id generation_metric, result_metric;
+    stats_id result_metric;
 } rl;
-
-/* ---- generations ---- */
-
-static void
-free_generation(struct generation *g)
-{
-    log_info(NULL, "generation %llu is no longer used", (unsigned long long)g->id);
-    generation_free(g);
-    trim_memory(); /* what it took lies between things that stay, in the heap of the thread that built it */
-}
-
-static void
-stop_generation(struct generation *g)
-{
-    for (unsigned i = 0; i < g->n_targets; i++)
-        cluster_stop(g->targets[i]->cluster);
-    for (unsigned i = 0; i < g->n_stores; i++)
-        store_stop(g->stores[i]);
-}
-
-static void
-start_generation(struct generation *g)
-{
-    for (unsigned i = 0; i < g->n_targets; i++)
-        cluster_start(g->targets[i]->cluster, rl.resolver);
-    for (unsigned i = 0; i < g->n_stores; i++)
-        store_start(g->stores[i], rl.resolver);
-    policy_scope_start(&g->scope);
-}
-
-static void
-set_log_level(const struct generation *g)
-{
-    static const char *const names[] = { "error", "warning", "notice", "info", "debug" };
-    struct slice level = conf_get_str(conf_root(g->conf), "log_level");
-    for (int i = 0; i < 5; i++)
-        if (slice_eq(level, slice_str(names[i])))
-            log_set_level((enum log_level)i);
-}
-
-/* Those of g that `other` has not (NULL: all). */
-static void
-log_addresses(const struct generation *g, const struct generation *other, const char *what)
-{
-    char text[ADDR_TEXT_MAX];
-    for (unsigned i = 0; i < g->n_listeners; i++) {
-        const struct listener *l = &g->listeners[i];
-        for (unsigned k = 0; k < l->n_sockets; k++) {
-            if (other && generation_has_socket(other, l->sockets[k]))
-                continue;
-            addr_format(listener_addr(l->sockets[k]), text);
-            log_notice(NULL, "listener %s: %s %s%s", l->name, what, text, l->tls ? " (TLS)" : "");
-        }
-    }
-}
 
 static void reload_begin(void);
 static void reload_end(bool ok, const char *message);
 
+/* ---- publication ---- */
+
 static void
-on_published(struct generation *g)
+first_is_live(const struct generation *g)
 {
-    struct generation *old = rl.current;
-    char message[64];
-    rl.current = g;
-    if (g->n_listeners == 0)
-        log_warning(NULL, "%s has no `listener`: nobody is served", rl.path);
-    stats_gauge_set(rl.generation_metric, (double)g->id);
-    set_log_level(g);
-    rl.watch = conf_get_int(conf_root(g->conf), "watch") != 0;
-    conf_seal(g->conf); /* its texts were for diagnostics */
-    log_addresses(g, old, "serving");
-    tls_warn(g);
-    if (old) {
-        log_addresses(old, g, "leaving");
-        stop_generation(old);
-        generation_retire(old, free_generation);
-        error_log_tell();
-        snprintf(message, sizeof message, "generation %llu is live", (unsigned long long)g->id);
-        reload_end(true, message);
-        return;
-    }
     grant_clear();
     unsigned unused = handover_drop_rest();
     if (unused)
@@ -146,20 +70,18 @@ on_published(struct generation *g)
         reload_begin();
 }
 
-/* Sockets before anything else, so that a port that is taken changes nothing. -1: diagnostics are in the tree. */
-static int
-open_sockets(struct generation *g)
-{
-    return generation_open(g) != 0 || admin_follow(g) != 0 ? -1 : error_log_follow(g->conf);
-}
-
 static void
-go_live(struct generation *g)
+on_live(struct generation *g, bool first)
 {
-    if (rl.current)
-        generation_retire_sockets(rl.current, g);
-    start_generation(g);
-    proxy_publish(g, on_published);
+    char message[64];
+    rl.watch = conf_get_int(conf_root(g->conf), "watch") != 0;
+    if (first) {
+        first_is_live(g);
+        return;
+    }
+    error_log_tell();
+    snprintf(message, sizeof message, "generation %llu is live", (unsigned long long)g->id);
+    reload_end(true, message);
 }
 
 /* ---- who waits ---- */
@@ -310,8 +232,8 @@ dry_build(void *arg)
     struct generation *g = load_generation(load_conf(rl.path), rl.last_id + 1, &rl.text);
     if (!g)
         return;
-    if (plan_probe(rl.current, g, rl.asked) == 0) {
-        plan_write(rl.current, g, strbuf_slice(&rl.text), &rl.plan);
+    if (plan_probe(live_current(), g, rl.asked) == 0) {
+        plan_write(live_current(), g, strbuf_slice(&rl.text), &rl.plan);
     } else {
         strbuf_clear(&rl.text);
         conf_diagnostics(g->conf, &rl.text);
@@ -356,14 +278,14 @@ static void
 on_warm(struct generation *g)
 {
     if (!drain_on()) {
-        go_live(g);
+        live_publish(g, on_live);
         return;
     }
     give_up(g);
     reload_end(false, "the daemon is draining");
 }
 
-/* Good news are told by on_published: an order is carried out when every worker serves by the new configuration. */
+/* Good news are told by on_live: an order is carried out when every worker serves by the new configuration. */
 static void
 reload_finish(void *arg)
 {
@@ -377,7 +299,7 @@ reload_finish(void *arg)
         reload_end(false, "the daemon is draining");
         return;
     }
-    bool open = g && open_sockets(g) == 0;
+    bool open = g && live_open(g) == 0;
     if (g && !open) {
         strbuf_clear(text);
         conf_diagnostics(g->conf, text);
@@ -461,7 +383,7 @@ reload_first(struct conf *conf)
     struct strbuf text;
     strbuf_init(&text, 1 << 20);
     struct generation *g = load_generation(conf, rl.last_id = 1, &text);
-    if (g && open_sockets(g) != 0) {
+    if (g && live_open(g) != 0) {
         strbuf_clear(&text);
         conf_diagnostics(g->conf, &text);
         generation_free(g);
@@ -474,21 +396,6 @@ reload_first(struct conf *conf)
 }
 
 /* ---- life ---- */
-
-/* On the service thread, as is every answer of admin. */
-static void
-collect_certificates(struct strbuf *out, void *arg)
-{
-    (void)arg;
-    if (rl.current)
-        tls_expose(rl.current, out);
-}
-
-struct generation *
-reload_current(void)
-{
-    return rl.current;
-}
 
 const struct admin_reload *
 reload_last(void)
@@ -503,22 +410,19 @@ reload_init(const char *path, struct resolver *resolver)
     rl.resolver = resolver;
     strbuf_init(&rl.text, 1 << 20);
     strbuf_init(&rl.plan, PLAN_MAX);
-    rl.generation_metric = stats_series(
-        stats_family("weir_config_generation", STATS_GAUGE, "Number of the live configuration.", NULL, 0, NULL, 0),
-        NULL);
     rl.result_metric =
         stats_series(stats_family("weir_config_last_reload_success", STATS_GAUGE,
                                   "1 when the last load of the configuration succeeded, else 0.", NULL, 0, NULL, 0),
                      NULL);
     stats_gauge_set(rl.result_metric, 1);
-    stats_add_collector(collect_certificates, NULL);
+    live_init(rl.path, resolver);
 }
 
 void
 reload_go_live(struct generation *g)
 {
     rl.running = true;
-    go_live(g);
+    live_publish(g, on_live);
 }
 
 void
@@ -529,11 +433,7 @@ reload_fini(void)
         give_up(warming);
         reload_end(false, "the daemon has ended");
     }
-    if (rl.current) {
-        stop_generation(rl.current);
-        generation_free(rl.current);
-        rl.current = NULL;
-    }
+    live_fini();
     strbuf_fini(&rl.text);
     strbuf_fini(&rl.plan);
     conf_files_put(rl.files);

@@ -1,6 +1,6 @@
 /*
- * reload: the live generation and what takes its place. A file is loaded by a helper thread, published by the service
- * thread, and every order that came meanwhile is answered by one more load. Service thread.
+ * reload: how the configuration is loaded anew. A file is loaded by a helper thread, published by the service thread
+ * (live.h), and every order that came meanwhile is answered by one more load. Service thread.
  */
 #ifndef DAEMON_RELOAD_H
 #define DAEMON_RELOAD_H
@@ -18,7 +18,6 @@ void reload_go_live(struct generation *g); /* the first one, once the workers ru
 void reload_ask(reload_done done, void *arg);
 /* Says what that would change, and changes nothing. message: the plan as JSON (plan.h), or why the file is not good. */
 void reload_ask_dry(reload_done done, void *arg);
-struct generation *reload_current(void); /* NULL before the first is live */
 const struct admin_reload *reload_last(void);
 void reload_fini(void); /* also the generation; no worker runs any more */
 
