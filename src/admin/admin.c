@@ -7,6 +7,7 @@
 #include "../base/xalloc.h"
 #include "../http/uri.h"
 #include "../net/acceptor.h"
+#include "../net/addr.h"
 #include "../proxy/reply.h"
 #include "../session/down_h1.h"
 #include "rate.h"
@@ -117,8 +118,17 @@ release(struct admin_request *r)
     ds->ops->release(ds);
 }
 
+/* Does it name this host whatever the DNS says? */
+static bool
+is_fixed(struct slice host)
+{
+    struct addr ip;
+    return slice_ieq(host, SLICE("localhost")) || addr_parse_ip(host, &ip) == 0;
+}
+
 /* A page in a browser beside the daemon may post to loopback: nobody asked for what it orders (Fetch: the Origin of a
- * page of this listener itself is its Host). */
+ * page of this listener itself is its Host). The page's own name may lead here by now (DNS rebinding): then both agree,
+ * and prove nothing. */
 static bool
 cross_site(const struct admin_request *r)
 {
@@ -127,7 +137,8 @@ cross_site(const struct admin_request *r)
     if (!f || method_safe(req->method))
         return false;
     const char *host = memmem(f->value.p, f->value.n, "://", 3);
-    return !host || !slice_ieq(slice_from(f->value, (size_t)(host + 3 - f->value.p)), req->authority);
+    return !host || !slice_ieq(slice_from(f->value, (size_t)(host + 3 - f->value.p)), req->authority) ||
+           !is_fixed(req->host);
 }
 
 static void

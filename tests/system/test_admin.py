@@ -228,6 +228,20 @@ def test_reload_by_admin(w):
     assert w.get("/plain").status == 200
 
 
+@pytest.mark.parametrize("host, origin, status", [
+    ("127.0.0.1:9901", None, 200), ("gateway.example:9901", None, 200),  # no page asks
+    ("127.0.0.1:9901", "http://127.0.0.1:9901", 200), ("[::1]:9901", "http://[::1]:9901", 200), ("localhost:9901", "http://localhost:9901", 200),
+    ("127.0.0.1:9901", "http://shop.example", 403), ("127.0.0.1:9901", "http://127.0.0.1:8080", 403), ("127.0.0.1:9901", "null", 403),
+    # Its name was that of a web server a moment ago, and is of loopback now.
+    ("shop.example:9901", "http://shop.example:9901", 403), ("127.0.0.1.shop.example", "http://127.0.0.1.shop.example", 403),
+])
+def test_orders_of_pages_in_browsers(w, host, origin, status):
+    headers = [("Host", host)] + [("Origin", o) for o in [origin] if o]
+    r = w.admin_response("POST", "/api/v1/reload", b"", headers)
+    assert r.status == status, r.text
+    assert w.view("status")["generation"] == (2 if status == 200 else 1)
+
+
 def test_commands_talk_to_the_admin_listener(w):
     at = ["--admin", f"unix:{w.admin_path}"]
     done = run_weir("status", *at)
