@@ -228,17 +228,23 @@ privilege_no_new(void)
 
 /* ------------------------------------------------------------------ trust */
 
+/* Not root alone. The group's bits count whosever the group is: `user` may be in root's, and where there is an access
+ * control list they stand for all whom it names. */
+static bool
+others_write(const struct stat *st)
+{
+    return st->st_mode & (S_IWGRP | S_IWOTH);
+}
+
 /* In a sticky directory (/tmp) nobody moves what is root's. */
 static bool
 is_roots(const char *path)
 {
     struct stat st;
-    mode_t others;
 
     if (lstat(path, &st) != 0 || st.st_uid != 0)
         return false;
-    others = S_IWOTH | (st.st_gid == 0 ? 0 : S_IWGRP);
-    return S_ISLNK(st.st_mode) || !(st.st_mode & others) || (S_ISDIR(st.st_mode) && st.st_mode & S_ISVTX);
+    return S_ISLNK(st.st_mode) || !others_write(&st) || (S_ISDIR(st.st_mode) && st.st_mode & S_ISVTX);
 }
 
 static bool walk(const char *path, unsigned links);
@@ -258,7 +264,19 @@ walk_link(const char *link, unsigned links)
     return snprintf(whole, sizeof(whole), "%.*s%s", dir, link, target) < PATH_MAX && walk(whole, links - 1);
 }
 
-/* Each step, and where it leads when it is a link. The last one may be missing: root is who will make it. */
+/* The directory of a path that leads to nothing: will it be root who makes that? In a sticky one it may be anybody,
+ * also between this look and the next. */
+static bool
+is_closed(const char *path)
+{
+    char dir[PATH_MAX];
+    struct stat st;
+
+    snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') + 1 - path), path);
+    return stat(dir, &st) == 0 && !others_write(&st);
+}
+
+/* Each step, and where it leads when it is a link. The last one may be missing. */
 static bool
 walk(const char *path, unsigned links)
 {
@@ -273,7 +291,7 @@ walk(const char *path, unsigned links)
         end += strcspn(end, "/");
         snprintf(part, sizeof(part), "%.*s", (int)(end - path), path);
         if (lstat(part, &st) != 0)
-            return errno == ENOENT && !*end;
+            return errno == ENOENT && !*end && is_closed(part);
         if (!is_roots(part) || (S_ISLNK(st.st_mode) && !walk_link(part, links)))
             return false;
     }
