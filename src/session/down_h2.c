@@ -1,3 +1,5 @@
+#include "config.h" /* _GNU_SOURCE: memmem */
+
 #include "down_h2_impl.h"
 #include "../base/log.h"
 #include "../base/xalloc.h"
@@ -429,12 +431,14 @@ static const struct down_kind down_h2_kind = { leave, drain, abort_it, finish };
 
 /* ------------------------------------------------------------------ beginning */
 
+/* Of a field that is not valid nghttp2 tells the value too, which may be a token or a cookie. */
 static int
 on_error(nghttp2_session *ng, int code, const char *text, size_t n, void *arg)
 {
     struct down_h2 *d = arg;
+    const char *value = memmem(text, n, ", value: [", 10);
 
-    log_info(conn_subject(d->b.c), "HTTP/2: %.*s", (int)n, text);
+    log_info(conn_subject(d->b.c), "HTTP/2: %.*s", (int)(value ? (size_t)(value - text) : n), text);
     return 0;
 }
 

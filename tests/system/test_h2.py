@@ -209,6 +209,19 @@ def test_malformed_heads_are_reset_and_logged(w):
     assert w.metric("weir_http2_glitches_total", counter="malformed") == 1
 
 
+def test_values_that_are_refused_are_not_logged(weir):
+    """The library tells them to whoever listens."""
+    w = weir("log_level info;\nroute / { respond 200; }")
+    for name, value in ("authorization", "Bearer hush\x01"), ("cookie", "a=hush\x7f"), ("X-Token", "hush"), ("connection", "hush"):
+        with H2(w.port.address) as c:
+            a = c.request(more=[(name, value)])
+            assert a.status == 400 or a.reset == wire.PROTOCOL_ERROR
+        w.stderr.wait(lambda line: f"name: [{name}]" in line, f"a line about {name}")
+    with H2(w.port.address) as c:
+        assert c.request("/?hush one").reset == wire.PROTOCOL_ERROR
+    assert "hush" not in w.stderr.text
+
+
 def test_a_body_of_another_length(w, origin):
     with w.h2() as c:
         a = c.response(c.write("/x", "POST", [("content-length", "5")], b"abc"))
