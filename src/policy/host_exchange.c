@@ -173,6 +173,13 @@ drop_lookalikes(struct fields *f, struct slice name)
     }
 }
 
+/* HTTP/2 has trailers behind a body of a known length too (RFC 9113 8.1). */
+static bool
+can_trail(const struct http_request *r)
+{
+    return r->body.kind == BODY_CHUNKED || (r->body.kind == BODY_LENGTH && r->version == HTTP_2);
+}
+
 /* The name of a request field that the policy is about to decide on. */
 static struct slice
 own(struct weir_exchange *x, const char *name, struct slice value)
@@ -183,7 +190,7 @@ own(struct weir_exchange *x, const char *name, struct slice value)
 
     if (n.n && x->underscores)
         drop_lookalikes(&x->req->fields, n);
-    if (!n.n || x->req->body.kind != BODY_CHUNKED)
+    if (!n.n || !can_trail(x->req))
         return n;
     for (o = x->settled; o; o = o->next)
         if (slice_ieq(o->name, n))
