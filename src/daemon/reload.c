@@ -22,11 +22,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Somebody who waits for a reload, or for what it would do. */
+/* Two kinds of load: one that is published, and a dry one, which only says what the other would do. */
+static const struct load_kind {
+    void (*build)(void *arg);                  /* on a helper thread */
+    void (*finish)(void *arg);                 /* what then comes of it */
+    void (*end)(bool ok, const char *message); /* it is over, or cannot begin: message is for all who wait */
+} published_load, dry_load;
+
+/* Somebody who waits for a load of that kind. */
 struct waiter {
     reload_done done;
     void *arg;
-    bool dry;
+    const struct load_kind *kind;
     struct waiter *next;
 };
 
@@ -37,13 +44,13 @@ static struct {
     char *path;
     struct resolver *resolver;
     uint64_t last_id;
-    bool asked;                /* root has opened for the load under way what it was denied */
-    bool running;              /* from the first step to publication; the first generation's too */
-    bool dry;                  /* the load under way will not be published */
-    struct waiter *now, *next; /* served by the load under way; by those after it, the latest first */
-    struct generation *built;  /* by the helper thread */
-    struct conf_files *files;  /* of the load under way; a reference, or NULL */
-    bool watch;                /* of the live generation */
+    bool asked;                   /* root has opened for the load under way what it was denied */
+    bool running;                 /* from the first step to publication; the first generation's too */
+    const struct load_kind *kind; /* of the load under way */
+    struct waiter *now, *next;    /* served by the load under way; by those after it, the latest first */
+    struct generation *built;     /* by the helper thread */
+    struct conf_files *files;     /* of the load under way; a reference, or NULL */
+    bool watch;                   /* of the live generation */
     struct strbuf text, plan;
     struct admin_reload last;
     stats_id result_metric;
@@ -135,18 +142,6 @@ reload_record(bool ok, const char *message)
     tell_waiters(ok, message);
 }
 
-static void
-reload_build(void *arg)
-{
-    (void)arg;
-    strbuf_clear(&rl.text);
-    rl.text.truncated = false;
-    struct conf *conf = load_conf(rl.path);
-    conf_files_put(rl.files); /* of a first try without root */
-    rl.files = conf_files_hold(conf_files(conf)); /* also when it is not good */
-    rl.built = load_generation(conf, rl.last_id + 1, &rl.text);
-}
-
 /* ---- a load ---- */
 
 static void
@@ -180,26 +175,17 @@ check_workers(const struct generation *g)
         log_warning(NULL, "`workers` is %u now; the %u threads that run stay until a restart", n, workers_count());
 }
 
-static void reload_finish(void *arg);
-static void dry_build(void *arg);
-static void dry_finish(void *arg);
-static void dry_end(bool ok, const char *message);
-
 static int
 offload_load(void)
 {
-    return rl.dry ? offload_run(dry_build, dry_finish, NULL) : offload_run(reload_build, reload_finish, NULL);
+    return offload_run(rl.kind->build, rl.kind->finish, NULL);
 }
 
-/* What a load that cannot be begun is told. */
+/* Whoever waits for a load that cannot begin is told why. */
 static void
 load_refused(void)
 {
-    const char *why = drain_on() ? "the daemon is draining" : "the helper threads are busy; try again";
-    if (rl.dry)
-        dry_end(false, why);
-    else
-        reload_end(false, why);
+    rl.kind->end(false, drain_on() ? "the daemon is draining" : "the helper threads are busy; try again");
 }
 
 /* The same load once more, with what root has opened. */
@@ -220,7 +206,7 @@ ask_root(void)
     return rl.asked;
 }
 
-/* ---- what it would do ---- */
+/* ---- the dry one ---- */
 
 /* The live generation stays as long as this runs: nothing is published meanwhile. */
 static void
@@ -265,7 +251,40 @@ dry_finish(void *arg)
         dry_end(ok, ok ? rl.plan.p : failure_text());
 }
 
-/* ---- reload ---- */
+static const struct load_kind dry_load = { dry_build, dry_finish, dry_end };
+
+/* ---- the one that is published ---- */
+
+static void
+reload_build(void *arg)
+{
+    (void)arg;
+    strbuf_clear(&rl.text);
+    rl.text.truncated = false;
+    struct conf *conf = load_conf(rl.path);
+    conf_files_put(rl.files);                     /* of a first try without root */
+    rl.files = conf_files_hold(conf_files(conf)); /* also when it is not good */
+    rl.built = load_generation(conf, rl.last_id + 1, &rl.text);
+}
+
+/* Opens g, or frees it; then NULL, and why is in text, in place of what the load had to say. */
+static struct generation *
+open_or_free(struct generation *g, struct strbuf *text)
+{
+    if (!g || live_open(g) == 0)
+        return g;
+    strbuf_clear(text);
+    conf_diagnostics(g->conf, text);
+    generation_free(g);
+    return NULL;
+}
+
+static void
+log_diagnostics(const struct strbuf *text, bool good)
+{
+    if (text->n)
+        log_block(good ? LOG_LVL_WARNING : LOG_LVL_ERROR, text->p);
+}
 
 static void
 give_up(struct generation *g)
@@ -291,7 +310,6 @@ reload_finish(void *arg)
 {
     (void)arg;
     struct generation *g = rl.built;
-    struct strbuf *text = &rl.text;
     rl.built = NULL;
     if (drain_on()) { /* it would open sockets that nobody serves any more */
         if (g)
@@ -299,17 +317,11 @@ reload_finish(void *arg)
         reload_end(false, "the daemon is draining");
         return;
     }
-    bool open = g && live_open(g) == 0;
-    if (g && !open) {
-        strbuf_clear(text);
-        conf_diagnostics(g->conf, text);
-        generation_free(g);
-    }
-    if (!open && ask_root())
+    g = open_or_free(g, &rl.text);
+    if (!g && ask_root())
         return;
-    if (text->n)
-        log_block(open ? LOG_LVL_WARNING : LOG_LVL_ERROR, text->p);
-    if (!open) {
+    log_diagnostics(&rl.text, g);
+    if (!g) {
         reload_end(false, failure_text());
         return;
     }
@@ -318,15 +330,19 @@ reload_finish(void *arg)
     warm_start(g, rl.resolver, on_warm);
 }
 
+static const struct load_kind published_load = { reload_build, reload_finish, reload_end };
+
+/* ---- orders ---- */
+
 /* All who want the same as the one that has waited longest are served by one load. */
 static void
 take_waiters(void)
 {
     struct waiter *later = NULL;
     for (struct waiter *w = rl.next; w; w = w->next)
-        rl.dry = w->dry;
+        rl.kind = w->kind;
     while (rl.next) {
-        struct waiter *w = rl.next, **to = w->dry == rl.dry ? &rl.now : &later;
+        struct waiter *w = rl.next, **to = w->kind == rl.kind ? &rl.now : &later;
         rl.next = w->next;
         w->next = *to;
         *to = w;
@@ -345,21 +361,21 @@ reload_begin(void)
     rl.running = true;
     take_waiters();
     privilege_missed(); /* not of this load */
-    if (!rl.dry)
+    if (rl.kind == &published_load)
         notify_reloading();
     if (offload_load() != 0)
         load_refused();
 }
 
 static void
-ask(reload_done done, void *arg, bool dry)
+ask(reload_done done, void *arg, const struct load_kind *kind)
 {
     if (drain_on()) {
         done(false, "the daemon is draining", arg);
         return;
     }
     struct waiter *w = xcalloc(1, sizeof *w);
-    *w = (struct waiter){ done, arg, dry, rl.next };
+    *w = (struct waiter){ done, arg, kind, rl.next };
     rl.next = w;
     if (!rl.running)
         reload_begin();
@@ -368,13 +384,13 @@ ask(reload_done done, void *arg, bool dry)
 void
 reload_ask(reload_done done, void *arg)
 {
-    ask(done, arg, false);
+    ask(done, arg, &published_load);
 }
 
 void
 reload_ask_dry(reload_done done, void *arg)
 {
-    ask(done, arg, true);
+    ask(done, arg, &dry_load);
 }
 
 struct generation *
@@ -382,15 +398,8 @@ reload_first(struct conf *conf)
 {
     struct strbuf text;
     strbuf_init(&text, 1 << 20);
-    struct generation *g = load_generation(conf, rl.last_id = 1, &text);
-    if (g && live_open(g) != 0) {
-        strbuf_clear(&text);
-        conf_diagnostics(g->conf, &text);
-        generation_free(g);
-        g = NULL;
-    }
-    if (text.n)
-        log_block(g ? LOG_LVL_WARNING : LOG_LVL_ERROR, text.p);
+    struct generation *g = open_or_free(load_generation(conf, rl.last_id = 1, &text), &text);
+    log_diagnostics(&text, g);
     strbuf_fini(&text);
     return g;
 }
