@@ -260,7 +260,10 @@ take_authority(struct h2_head *h)
         wrong(h, "neither :authority nor Host");
     if (h->err.text)
         return;
-    r->authority = h->authority.n ? h->authority : host->value;
+    if (h->authority.n)
+        r->authority = h->authority;
+    else if (host)
+        r->authority = host->value;
     text = uri_parse_authority(r, h->arena);
     if (text)
         wrong(h, text);

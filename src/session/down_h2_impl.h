@@ -126,7 +126,6 @@ void h2_cut(struct down_h2 *d, uint32_t code, enum reason_id reason, const char 
 void h2_gone(struct down_h2 *d, enum reason_id reason, const char *detail);
 void h2_glitch(struct down_h2 *d, enum glitch_kind kind); /* counts, and trips where it is one too many */
 void h2_break(struct down_h2 *d, uint32_t code);          /* a connection error: likewise */
-void h2_break(struct down_h2 *d, uint32_t code);          /* a connection error: likewise */
 void h2_trip(struct down_h2 *d, enum glitch_kind kind);   /* the session is cut off once nghttp2 has returned */
 
 /* down_h2_stream.c */
