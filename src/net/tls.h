@@ -21,7 +21,8 @@ enum tls_part {
     TLS_PART_CIPHERS,
     TLS_PART_CURVES,
     TLS_PART_CA,
-    TLS_PART_TICKETS, TLS_PART_CLIENT_CA
+    TLS_PART_TICKETS,
+    TLS_PART_CLIENT_CA
 };
 
 #define TLS_1_2 1u
@@ -29,7 +30,7 @@ enum tls_part {
 
 /* What both sides may negotiate. All zero: TLS 1.2 and 1.3, Mozilla's intermediate set. */
 struct tls_terms {
-    bool own_order;     /* a server goes by its own order of ciphers, not by the client's */
+    bool own_order;             /* a server goes by its own order of ciphers, not by the client's */
     unsigned protocols;         /* TLS_1_2, TLS_1_3; 0: both */
     const char *const *ciphers; /* names of OpenSSL or IANA, of either version; a version without one has its default */
     unsigned n_ciphers;
@@ -53,7 +54,7 @@ struct tls_server_conf {
     enum tls_client_verify client_verify;
     bool no_tickets;         /* no session is ever taken up again */
     const char *ticket_keys; /* file (tls_ticket.h); NULL: keys of the process */
-    const char *client_ca; /* PEM file of those who sign clients; not NULL where clients are asked */
+    const char *client_ca;   /* PEM file of those who sign clients; not NULL where clients are asked */
 };
 
 /* Each name of the certificates (subjectAltName; of those without, the common name) is served by the first certificate
@@ -65,9 +66,9 @@ void tls_server_offer_h2(struct tls_server *t);
 void tls_server_hold(struct tls_server *t);
 void tls_server_put(struct tls_server *t);
 bool tls_server_uses(const struct tls_server *t, unsigned pair);      /* false: others have all of its names */
+int64_t tls_server_expiry(const struct tls_server *t, unsigned pair); /* notAfter, seconds since 1970 */
 /* Until when the OCSP answer is stapled, seconds since 1970; 0: there is none. */
 int64_t tls_server_staple_end(const struct tls_server *t, unsigned pair);
-int64_t tls_server_expiry(const struct tls_server *t, unsigned pair); /* notAfter, seconds since 1970 */
 
 struct tls_client_conf {
     struct tls_terms terms;

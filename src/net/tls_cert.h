@@ -13,10 +13,10 @@ struct tls_cert {
     unsigned type; /* of the key: below TLS_KEY_TYPES; a context holds one certificate of each */
     char **names;  /* lower-case; owned */
     unsigned n_names;
-    int64_t expiry; /* seconds since 1970 */
+    int64_t expiry;        /* seconds since 1970 */
     unsigned char *staple; /* DER of an OCSP response; NULL: none */
     size_t staple_n;
-    int64_t staple_end; /* it is not given out after that */
+    int64_t staple_end;    /* it is not given out after that */
     bool used;
 };
 

@@ -1,4 +1,5 @@
-/* tls_ctx: what the files of tls share: contexts as OpenSSL sees them. */
+/* tls_ctx: what the files of tls share: contexts as OpenSSL sees them. Those of tls.c serve both sides; tls_server.c
+ * and tls_client.c make one side's each. */
 #ifndef NET_TLS_CTX_H
 #define NET_TLS_CTX_H
 
@@ -25,7 +26,7 @@ struct tls_server {
     unsigned n_names;
     struct tls_cert *certs; /* in the order of the pairs */
     unsigned n_certs;
-    bool h2; /* offered by ALPN */
+    bool h2;                     /* offered by ALPN */
     struct tls_tickets *tickets; /* NULL: sessions are not taken up again */
 };
 
@@ -42,6 +43,9 @@ const char *tls_reason(char *out, size_t n);
 SSL_CTX *tls_ctx_new(const SSL_METHOD *method, const struct tls_terms *terms, struct err *e, enum tls_part *part);
 /* A regular file that can be read? A pipe would hold up whoever loads the configuration until somebody writes to it. */
 bool tls_readable(const char *path, const char *what, struct err *e);
+
+/* Of what the file holds, whatever its path: a new CA under the old path is another identity. path NULL: no file. */
+uint64_t tls_hash_file(uint64_t h, const char *path);
 
 /* tls_conn.c: what connections want to hear from a client's context: verification and new sessions. */
 void tls_conn_prepare_client(struct tls_client *t);
