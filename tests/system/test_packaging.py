@@ -277,6 +277,15 @@ def test_chart_leaves_out_what_is_off(render):
 
 # ---- packages of distributions ----
 
+def test_spec_names_the_module_interface():
+    """Its %prep ends where it does not: only there is the header unpacked."""
+    header = pathlib.Path(TOP, "src/include/weir/module.h").read_text(encoding="utf-8")
+    spec = (PACKAGING / "rpm" / "weir.spec").read_text(encoding="utf-8")
+    for part in ("major", "minor"):
+        number = re.search(rf"^#define WEIR_ABI_{part.upper()} (\d+)$", header, re.M)[1]
+        assert f"\n%global abi_{part} {number}\n" in spec
+
+
 @pytest.mark.skipif(not shutil.which("rpmspec"), reason="no rpmspec here")
 def test_spec_has_the_layout_of_the_debian_package():
     places = {"_unitdir": "/lib/systemd/system", "_sysusersdir": "/usr/lib/sysusers.d", "_libdir": "/usr/lib/*",
