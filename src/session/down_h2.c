@@ -26,8 +26,6 @@
 #define RESETS_BURST 1000
 #define RESETS_PER_SECOND 33
 
-static void turn(struct down_h2 *d);
-
 /* ------------------------------------------------------------------ ends */
 
 /* Streams first, then this. */
