@@ -58,13 +58,12 @@ def test_burst_defaults_to_the_count(weir):
 
 def test_a_refusal_costs_nothing(weir):
     """A client that keeps asking gets its tokens all the same."""
-    w = weir(conf("rate 10/s burst=1;"))
+    w = weir(conf("rate 2/s burst=1;"))
+    got = Counter()
     with w.connect() as c:
-        end = time.monotonic() + 1
-        got = Counter()
-        while time.monotonic() < end:
+        while got[200] < 4:  # none would come after the first if being refused cost anything
             got[c.get("/r").status] += 1
-    assert 8 <= got[200] <= 12 and got[429] > 20
+    assert set(got) == {200, 429}
 
 
 # ---- who shares a bucket ----

@@ -43,11 +43,10 @@ arm(struct probe *p, nsec_t delay)
 }
 
 static void
-timers_fire_in_order_and_on_time(void **state)
+timers_fire_in_order_and_never_early(void **state)
 {
     struct probe p[50];
-    nsec_t late, worst = 0;
-    unsigned i;
+    unsigned i, k;
 
     l = loop_new("test");
     clock_update();
@@ -60,13 +59,11 @@ timers_fire_in_order_and_on_time(void **state)
     loop_run(l);
     for (i = 0; i < 50; i++) {
         assert_int_equal(p[i].calls, 1);
-        late = p[i].fired - p[i].due;
-        assert_true(late >= 0);
-        worst = late > worst ? late : worst;
+        assert_true(p[i].fired >= p[i].due);
+        for (k = 0; k < i; k++)
+            assert_true(p[i].due < p[k].due ? p[i].fired <= p[k].fired : p[i].fired >= p[k].fired || p[i].due == p[k].due);
         timer_fini(&p[i].t);
     }
-    /* Measured 0.1 ms; the machine may be busy. */
-    assert_true(worst < 50 * NSEC_PER_MSEC);
     loop_free(l);
 }
 
@@ -304,7 +301,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(timers_fire_in_order_and_on_time),
+        cmocka_unit_test(timers_fire_in_order_and_never_early),
         cmocka_unit_test(moving_later_costs_a_store_and_is_honoured),
         cmocka_unit_test(moving_sooner_is_honoured),
         cmocka_unit_test(a_cleared_timer_does_not_fire),
