@@ -3,6 +3,7 @@
 #include "../base/xalloc.h"
 #include "../net/handover.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -64,6 +65,13 @@ held_settle_unwanted(bool drop_them)
         else
             held[i].unwanted = false;
     }
+}
+
+void
+held_over_exec(bool keep)
+{
+    for (unsigned i = 0; i < n_held; i++)
+        fcntl(held[i].fd, F_SETFD, keep ? 0 : FD_CLOEXEC);
 }
 
 const struct held *

@@ -22,6 +22,7 @@ void held_drop(uint64_t cookie);    /* nothing when it is not held */
 void held_drop_of(pid_t owner);
 void held_mark_unwanted(uint64_t cookie);
 void held_settle_unwanted(bool drop); /* drops those that are marked, or takes the marks away */
+void held_over_exec(bool keep);       /* do they stay open over an exec of this process? */
 /* All of them, until the next call of the above; *n of them. */
 const struct held *held_all(unsigned *n);
 

@@ -1,6 +1,6 @@
 noinst_LIBRARIES += src/daemon/libdaemon.a
 src_daemon_libdaemon_a_SOURCES = \
-	src/daemon/channel.c src/daemon/channel.h src/daemon/client.c src/daemon/client.h src/daemon/command.h \
+	src/daemon/channel.c src/daemon/channel.h src/daemon/child.c src/daemon/child.h src/daemon/client.c src/daemon/client.h src/daemon/command.h \
 	src/daemon/admin_client.c src/daemon/admin_client.h src/daemon/command_check.c src/daemon/command_demo.c src/daemon/demo.h src/daemon/demo_conf.h src/daemon/demo_start.c \
 	src/daemon/demo_token.c src/daemon/demo_tour.c src/daemon/command_explain.c src/daemon/command_help.c src/daemon/command_reload.c src/daemon/command_run.c src/daemon/command_status.c \
 	src/daemon/confine.c src/daemon/confine.h src/daemon/daemon_conf.c src/daemon/daemon_conf.h src/daemon/drain.c src/daemon/drain.h src/daemon/error_log.c src/daemon/error_log.h \

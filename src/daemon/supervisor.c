@@ -8,6 +8,7 @@
 #include "../base/xalloc.h"
 #include "../net/handover.h"
 #include "channel.h"
+#include "child.h"
 #include "command.h"
 #include "held.h"
 #include "notify.h"
@@ -28,31 +29,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHILDREN_MAX 16
 /* How a supervisor tells the one that it becomes by exec what it has. */
 #define STATE_ENV "WEIR_SUPERVISOR"
 #define LOG_ENV "WEIR_SUPERVISOR_LOG"
-
-enum role {
-    ROLE_SERVING,
-    ROLE_CANDIDATE, /* of a new binary, not ready yet */
-    ROLE_LEAVING,   /* a successor serves; it finishes what it has */
-    ROLE_OPENER     /* opens what the serving process may not */
-};
-
-struct child {
-    pid_t pid;   /* 0: the place is free */
-    int channel; /* -1: closed */
-    enum role role;
-    nsec_t started;
-    bool ended; /* only what it said last is still to be read */
-};
 
 static struct {
     char **argv;
     char *binary; /* the path of the file that this process was started from */
     int signals;
-    struct child children[CHILDREN_MAX];
     bool was_ready; /* some process served: from then on it is started anew */
     bool stopping;
     int exit_code;
@@ -63,133 +47,13 @@ static struct {
     char buffer[CHANNEL_MAX];
 } su;
 
-/* ------------------------------------------------------------------ children */
-
-static struct child *
-find_role(enum role role)
-{
-    for (struct child *c = su.children; c < su.children + CHILDREN_MAX; c++)
-        if (c->pid && c->role == role)
-            return c;
-    return NULL;
-}
-
-static struct child *
-free_place(void)
-{
-    for (struct child *c = su.children; c < su.children + CHILDREN_MAX; c++)
-        if (!c->pid)
-            return c;
-    return NULL;
-}
-
-static void
-keep_over_exec(int fd)
-{
-    fcntl(fd, F_SETFD, 0);
-}
-
-static void
-close_on_exec(int fd)
-{
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
-}
-
-/* In the new process, before it becomes the binary: what it inherits is said in its environment. */
-static void
-become_child(const char *binary, enum role role, int channel)
-{
-    struct strbuf text;
-    char number[16];
-    unsigned n;
-    const struct held *held = held_all(&n);
-    sigset_t none;
-
-    setpgid(0, 0); /* Ctrl-C is for the supervisor, which passes it on once */
-    strbuf_init(&text, SIZE_MAX);
-    strbuf_addf(&text, "%d", channel);
-    keep_over_exec(channel);
-    for (unsigned i = 0; i < n; i++) {
-        keep_over_exec(held[i].fd);
-        strbuf_addf(&text, ":%d", held[i].fd);
-    }
-    setenv(SUPERVISED_ENV, text.p, 1);
-    if (role == ROLE_OPENER)
-        setenv(OPENER_ENV, "1", 1);
-    unsetenv("NOTIFY_SOCKET");
-    snprintf(number, sizeof number, "%d", (int)getpid());
-    if (getenv("WATCHDOG_PID"))
-        setenv("WATCHDOG_PID", number, 1);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    execv(binary, su.argv);
-    log_error(NULL, "%s cannot be started: %m", su.binary);
-    _exit(EXIT_FAILED);
-}
-
-static struct child *
-start(const char *binary, enum role role)
-{
-    struct child *c = free_place();
-    int ends[2];
-
-    if (!c) {
-        log_error(NULL, "no process can be started: %d old ones still finish their work", CHILDREN_MAX - 1);
-        return NULL;
-    }
-    if (channel_pair(ends) != 0) {
-        log_error(NULL, "no process can be started: %m");
-        return NULL;
-    }
-    pid_t pid = fork();
-    if (pid == 0)
-        become_child(binary, role, ends[1]);
-    close(ends[1]);
-    if (pid < 0) {
-        log_error(NULL, "no process can be started: %m");
-        close(ends[0]);
-        return NULL;
-    }
-    *c = (struct child){ .pid = pid, .channel = ends[0], .role = role, .started = clock_precise() };
-    return c;
-}
-
 static void
 start_serving(void)
 {
     su.restart_at = 0;
     /* The binary of this process, also when its file was replaced: only an upgrade changes versions. */
-    if (!start("/proc/self/exe", ROLE_SERVING))
+    if (!child_start("/proc/self/exe", CHILD_SERVING))
         su.restart_at = clock_precise() + su.pause;
-}
-
-static void
-close_channel(struct child *c)
-{
-    if (c->channel >= 0)
-        close(c->channel);
-    c->channel = -1;
-}
-
-/* By the channel: a signal that was sent to the whole group (systemd, pkill) is obeyed once, since serving processes
- * leave theirs to the supervisor. */
-static void
-signal_children(int signo, bool all)
-{
-    char number[8];
-    struct slice text = slice_of(number, (size_t)snprintf(number, sizeof number, "%d", signo));
-
-    for (struct child *c = su.children; c < su.children + CHILDREN_MAX; c++)
-        if (c->pid && (all || c->role == ROLE_SERVING) && channel_send(c->channel, CHANNEL_SIGNAL, text, -1) != 0)
-            log_error(NULL, "process %d could not be told of signal %d: %m", (int)c->pid, signo);
-}
-
-static void
-kill_children(void)
-{
-    for (struct child *c = su.children; c < su.children + CHILDREN_MAX; c++)
-        if (c->pid)
-            kill(c->pid, SIGKILL);
 }
 
 /* ------------------------------------------------------------------ upgrade */
@@ -197,15 +61,15 @@ kill_children(void)
 static void
 upgrade_begin(void)
 {
-    if (find_role(ROLE_CANDIDATE)) {
+    if (child_find(CHILD_CANDIDATE)) {
         log_warning(NULL, "upgrade: one is under way already");
         return;
     }
-    if (!find_role(ROLE_SERVING) || su.stopping) {
+    if (!child_find(CHILD_SERVING) || su.stopping) {
         log_warning(NULL, "upgrade: nothing serves that could be replaced");
         return;
     }
-    struct child *c = start(su.binary, ROLE_CANDIDATE);
+    struct child *c = child_start(su.binary, CHILD_CANDIDATE);
     if (!c)
         return;
     log_notice(NULL, "upgrade: %s is starting as process %d", su.binary, (int)c->pid);
@@ -215,7 +79,7 @@ upgrade_begin(void)
 static void
 upgrade_expired(void)
 {
-    struct child *c = find_role(ROLE_CANDIDATE);
+    struct child *c = child_find(CHILD_CANDIDATE);
 
     su.upgrade_by = 0;
     if (!c)
@@ -248,26 +112,22 @@ become_new_supervisor(void)
     const struct held *held = held_all(&n);
 
     strbuf_init(&text, SIZE_MAX);
-    for (struct child *c = su.children; c < su.children + CHILDREN_MAX; c++) {
-        if (!c->pid)
-            continue;
-        keep_over_exec(c->channel);
-        strbuf_addf(&text, "c %d %d %d;", (int)c->pid, c->channel, (int)c->role);
+    for (unsigned i = 0; i < CHILDREN_MAX; i++) {
+        const struct child *c = child_place(i);
+        if (c->pid)
+            strbuf_addf(&text, "c %d %d %d;", (int)c->pid, c->channel, (int)c->role);
     }
-    for (unsigned i = 0; i < n; i++) {
-        keep_over_exec(held[i].fd);
+    for (unsigned i = 0; i < n; i++)
         strbuf_addf(&text, "s %d %d;", held[i].fd, (int)held[i].owner);
-    }
+    child_over_exec(true);
+    held_over_exec(true);
     setenv(STATE_ENV, text.p, 1);
     log_out_keep(LOG_ENV);
     execv(su.binary, su.argv);
     log_out_resume(LOG_ENV);
     log_error(NULL, "upgrade: the supervisor stays the old binary: %s: %m", su.binary);
-    for (struct child *c = su.children; c < su.children + CHILDREN_MAX; c++)
-        if (c->pid)
-            close_on_exec(c->channel);
-    for (unsigned i = 0; i < n; i++)
-        close_on_exec(held[i].fd);
+    child_over_exec(false);
+    held_over_exec(false);
     unsetenv(STATE_ENV);
     strbuf_fini(&text);
 }
@@ -275,14 +135,14 @@ become_new_supervisor(void)
 static void
 upgrade_done(struct child *candidate)
 {
-    struct child *old = find_role(ROLE_SERVING);
+    struct child *old = child_find(CHILD_SERVING);
 
     su.upgrade_by = su.restart_at = 0;
-    candidate->role = ROLE_SERVING;
+    candidate->role = CHILD_SERVING;
     held_settle_unwanted(true);
     log_notice(NULL, "upgrade: process %d serves", (int)candidate->pid);
     if (old) {
-        old->role = ROLE_LEAVING;
+        old->role = CHILD_LEAVING;
         tell_to_leave(old);
     }
     become_new_supervisor();
@@ -298,17 +158,15 @@ inherit_state(void)
     if (!text)
         return false;
     for (; *text; text += used) {
-        struct child *c = free_place();
-
         used = 0;
-        if (c && sscanf(text, "c %d %d %d;%n", &pid, &fd, &role, &used) == 3 && used)
-            *c = (struct child){ .pid = pid, .channel = fd, .role = (enum role)role, .started = clock_precise() };
+        if (sscanf(text, "c %d %d %d;%n", &pid, &fd, &role, &used) == 3 && used)
+            child_adopt(pid, fd, (enum child_role)role);
         else if (sscanf(text, "s %d %d;%n", &fd, &pid, &used) == 2 && used)
             held_add(fd, pid);
         else
             break;
-        close_on_exec(fd);
     }
+    held_over_exec(false);
     unsetenv(STATE_ENV);
     su.was_ready = true;
     return true;
@@ -320,7 +178,7 @@ inherit_state(void)
 static struct child *
 asker(void)
 {
-    struct child *c = find_role(ROLE_SERVING);
+    struct child *c = child_find(CHILD_SERVING);
 
     return c && c->pid == su.asker ? c : NULL;
 }
@@ -337,13 +195,13 @@ give(enum channel_kind kind, struct slice text, int fd)
 static void
 opener_begin(pid_t for_whom)
 {
-    if (find_role(ROLE_OPENER)) {
+    if (child_find(CHILD_OPENER)) {
         su.next_asker = for_whom;
         return;
     }
     su.asker = for_whom;
     su.next_asker = 0;
-    if (start("/proc/self/exe", ROLE_OPENER))
+    if (child_start("/proc/self/exe", CHILD_OPENER))
         su.opener_by = clock_precise() + SUPERVISOR_OPENER_MS * NSEC_PER_MSEC;
     else
         give(CHANNEL_ASKED, SLICE_NONE, -1);
@@ -352,7 +210,7 @@ opener_begin(pid_t for_whom)
 static void
 opener_expired(void)
 {
-    struct child *c = find_role(ROLE_OPENER);
+    struct child *c = child_find(CHILD_OPENER);
 
     su.opener_by = 0;
     if (!c)
@@ -384,7 +242,7 @@ take_notify(struct child *c, struct slice text)
     char *words = xstrndup(text.p, text.n);
     bool ready = strstr(words, "READY=1") != NULL;
 
-    if (c->role == ROLE_SERVING) {
+    if (c->role == CHILD_SERVING) {
         su.was_ready |= ready;
         if (notify_is_status(words))
             notify_systemd(words);
@@ -392,7 +250,7 @@ take_notify(struct child *c, struct slice text)
             trim_memory();
     }
     free(words);
-    if (c->role == ROLE_CANDIDATE && ready && !c->ended && !su.stopping)
+    if (c->role == CHILD_CANDIDATE && ready && !c->ended && !su.stopping)
         upgrade_done(c);
 }
 
@@ -403,15 +261,15 @@ take_socket(const struct child *c, int fd)
 {
     uint64_t cookie = handover_cookie(fd);
 
-    if (c->role == ROLE_LEAVING) {
+    if (c->role == CHILD_LEAVING) {
         close(fd);
         return;
     }
     if (!held_add(fd, c->pid))
         return;
-    if (c->role == ROLE_OPENER)
+    if (c->role == CHILD_OPENER)
         give(CHANNEL_GIVEN, SLICE_NONE, fd);
-    if (c->role == ROLE_SERVING && find_role(ROLE_CANDIDATE))
+    if (c->role == CHILD_SERVING && child_find(CHILD_CANDIDATE))
         held_mark_unwanted(cookie);
 }
 
@@ -446,21 +304,21 @@ take_message(struct child *c, const struct channel_message *m)
         take_socket(c, m->fd);
         return;
     }
-    if (m->kind == CHANNEL_FILE && c->role == ROLE_OPENER)
+    if (m->kind == CHANNEL_FILE && c->role == CHILD_OPENER)
         give(CHANNEL_FILE, m->text, m->fd);
-    if (m->kind == CHANNEL_LOG && c->role == ROLE_SERVING)
+    if (m->kind == CHANNEL_LOG && c->role == CHILD_SERVING)
         take_log(m);
     if (m->fd >= 0)
         close(m->fd);
     if (m->kind == CHANNEL_NOTIFY)
         take_notify(c, m->text);
-    if (m->kind == CHANNEL_ASK && c->role == ROLE_SERVING && !c->ended && !su.stopping)
+    if (m->kind == CHANNEL_ASK && c->role == CHILD_SERVING && !c->ended && !su.stopping)
         opener_begin(c->pid);
     if (m->kind != CHANNEL_CLOSING || parse_u64(m->text, UINT64_MAX, &cookie) != 0)
         return;
-    if (c->role == ROLE_SERVING)
+    if (c->role == CHILD_SERVING)
         held_drop(cookie);
-    else if (c->role == ROLE_CANDIDATE)
+    else if (c->role == CHILD_CANDIDATE)
         held_mark_unwanted(cookie);
 }
 
@@ -479,7 +337,7 @@ on_channel(struct child *c)
             log_error(NULL, "process %d speaks nonsense; ending it", (int)c->pid);
             kill(c->pid, SIGKILL);
         }
-        close_channel(c); /* its end is told by SIGCHLD */
+        child_close_channel(c); /* its end is told by SIGCHLD */
     }
 }
 
@@ -523,25 +381,25 @@ child_ended(struct child *c, int status)
 
     c->ended = true;
     on_channel(c); /* what it said last */
-    close_channel(c);
+    child_close_channel(c);
     was = *c;
     c->pid = 0;
     describe_end(status, how, sizeof how);
     switch (was.role) {
-    case ROLE_SERVING:
+    case CHILD_SERVING:
         serving_ended(&was, status, how);
         break;
-    case ROLE_CANDIDATE:
+    case CHILD_CANDIDATE:
         su.upgrade_by = 0;
         held_drop_of(was.pid);
         held_settle_unwanted(false);
         log_error(NULL, "upgrade failed: the new process %d %s before it was ready; the old one goes on", (int)was.pid,
                   how);
         break;
-    case ROLE_LEAVING:
+    case CHILD_LEAVING:
         log_notice(NULL, "the replaced process %d %s", (int)was.pid, how);
         break;
-    case ROLE_OPENER:
+    case CHILD_OPENER:
         opener_ended(&was, status, how);
         break;
     }
@@ -555,9 +413,9 @@ reap(void)
     pid_t pid;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        for (struct child *c = su.children; c < su.children + CHILDREN_MAX; c++)
-            if (c->pid == pid)
-                child_ended(c, status);
+        for (unsigned i = 0; i < CHILDREN_MAX; i++)
+            if (child_place(i)->pid == pid)
+                child_ended(child_place(i), status);
 }
 
 /* ------------------------------------------------------------------ the loop */
@@ -570,16 +428,16 @@ on_signal(int signo)
         reap();
         break;
     case SIGUSR1:
-        signal_children(signo, true);
+        child_signal_all(signo, true);
         break;
     case SIGUSR2:
         upgrade_begin();
         break;
     case SIGHUP:
-        signal_children(signo, false);
+        child_signal_all(signo, false);
         break;
     default:
-        signal_children(signo, true);
+        child_signal_all(signo, true);
         if (su.stopping)
             su.kill_at = clock_precise() + SUPERVISOR_KILL_MS * NSEC_PER_MSEC;
         su.stopping = true;
@@ -611,7 +469,7 @@ on_time(void)
         opener_expired();
     if (su.kill_at && now >= su.kill_at) {
         su.kill_at = 0;
-        kill_children();
+        child_kill_all();
     }
 }
 
@@ -635,24 +493,17 @@ turn(void)
 {
     struct pollfd fds[CHILDREN_MAX + 1] = { { .fd = su.signals, .events = POLLIN } };
 
-    for (int i = 0; i < CHILDREN_MAX; i++)
-        fds[i + 1] = (struct pollfd){ .fd = su.children[i].pid ? su.children[i].channel : -1, .events = POLLIN };
+    for (unsigned i = 0; i < CHILDREN_MAX; i++) {
+        const struct child *c = child_place(i);
+        fds[i + 1] = (struct pollfd){ .fd = c->pid ? c->channel : -1, .events = POLLIN };
+    }
     if (poll(fds, CHILDREN_MAX + 1, wait_ms()) < 0 && errno != EINTR)
         log_error(NULL, "supervisor: %m");
-    for (int i = 0; i < CHILDREN_MAX; i++)
+    for (unsigned i = 0; i < CHILDREN_MAX; i++)
         if (fds[i + 1].revents)
-            on_channel(&su.children[i]);
+            on_channel(child_place(i));
     on_signals();
     on_time();
-}
-
-static bool
-any_child(void)
-{
-    for (int i = 0; i < CHILDREN_MAX; i++)
-        if (su.children[i].pid)
-            return true;
-    return false;
 }
 
 static int
@@ -672,6 +523,7 @@ prepare(char **argv)
     path[n] = '\0';
     su.binary = xstrdup(path);
     su.argv = argv;
+    child_init(argv, su.binary);
     su.pause = SUPERVISOR_RESTART_MIN_MS * NSEC_PER_MSEC;
     return 0;
 }
@@ -692,7 +544,7 @@ supervisor_run(char **argv, nsec_t upgrade_timeout)
         start_serving();
     }
     reap(); /* who ended while there was another binary here */
-    while (!su.stopping || any_child())
+    while (!su.stopping || child_any())
         turn();
     return su.exit_code;
 }
