@@ -1,5 +1,6 @@
 """Started by root, it serves as somebody else: with nothing left of root in the process that faces clients, and all that needs root still done."""
 import itertools
+import json
 import os
 import pathlib
 import pwd
@@ -12,7 +13,7 @@ import tempfile
 import pytest
 
 from harness import Conn, eventually, run_weir, sanitized
-from test_supervisor import LOST, Clients, channel_of, only, successor
+from test_supervisor import LOST, Clients, channel_of, only, refuses, successor
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
@@ -100,14 +101,6 @@ def start(weir, origin):
 def get(address, target="/here", tls=None):
     with Conn(address, tls=tls, server_name="weir.test" if tls else None) as c:
         return c.get(target)
-
-
-def refuses(address):
-    try:
-        socket.create_connection(address).close()
-    except ConnectionRefusedError:
-        return True
-    return False
 
 
 # ---- the drop ----
@@ -225,7 +218,7 @@ def test_a_port_moves_to_every_address(start):
 
 def test_a_policys_file(start, private, rsa):
     w = start(CONF, supervised=True)
-    (private.path / "jwk").write_text('{"keys": [%s]}' % __import__("json").dumps(rsa.jwk()))
+    (private.path / "jwk").write_text('{"keys": [%s]}' % json.dumps(rsa.jwk()))
     status_, body = w.reload("use jwt;\n" + CONF + f"""
 route /orders {{ jwt {{ issuer https://idp.test/; audience orders; jwks file:{private.path}/jwk; }} respond 200 fine; }}
 """)
