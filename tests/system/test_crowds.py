@@ -24,7 +24,7 @@ upstream o { endpoint @O@; connect_timeout 20s; limits connections=5000; }
 
 
 # Of one transfer that goes nowhere: what lies in weir, and in the kernel on its two sides.
-KERNEL = 2 << 20
+KERNEL = 3 << 20
 
 
 def serve(weir, origin, timeouts, timeout="60s"):
