@@ -509,10 +509,16 @@ upstream o { endpoint @O@; outlier { consecutive 2; interval 10s; eject 30s; max
     assert e["healthy"] and e["state"] == "up"
     assert not w.metric("weir_upstream_requests_total", outcome="connect_failed")
     origin.release(1000)
+    crossed = 0  # a worker that others overtake between its look at what is left and its accept closes what it got
     for c in clients:
-        r = c.response()
-        assert r.status == 200 or (r.status, r.reason, r.get("Retry-After")) == (503, "overflow_connections", "1")
+        try:
+            r = c.response()
+        except ConnectionResetError:
+            crossed += 1
+        else:
+            assert r.status == 200 or (r.status, r.reason, r.get("Retry-After")) == (503, "overflow_connections", "1")
         c.close()
+    assert crossed <= os.cpu_count()  # workers
     assert refused and w.get("/x").status == 200
 
 
