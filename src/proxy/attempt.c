@@ -134,24 +134,30 @@ exceed(struct exchange *x, enum reason_id reason, const char *name, unsigned val
     return limit_words(x->px.arena, name, LIMIT_COUNT, value, what).p;
 }
 
+static const char *
+exceed_lease(struct exchange *x, const struct lease_failure *f)
+{
+    static const struct {
+        const char *name, *what;
+    } words[] = {
+        [LEASE_LIMIT_CONNECTIONS] = { "limits connections", "all connections that the upstream may have are busy" },
+        [LEASE_LIMIT_PENDING] = { "limits pending", "too many requests wait for a connection to the upstream" },
+        [LEASE_LIMIT_WAIT] = { "limits connections", "no connection that the upstream may have came free in time" },
+    };
+    const struct cluster *c = x->target->cluster;
+    unsigned value = f->limit == LEASE_LIMIT_PENDING ? c->limit_pending : c->limit_connections;
+    return exceed(x, f->reason, words[f->limit].name, value, words[f->limit].what);
+}
+
 static void
-on_lease_failed(enum reason_id reason, const char *detail, void *arg)
+on_lease_failed(const struct lease_failure *f, void *arg)
 {
     struct exchange *x = arg;
-    const struct cluster *c = x->target->cluster;
-    bool own_limit = detail == c->limits_detail; /* else the process has no descriptor left */
-    enum step next = attempt_fail(x, result_of(reason), reason, detail);
-    if (reason == REASON_UPSTREAM_TLS_ERROR)
-        x->failure.text = refused_certificate(x, detail);
-    else if (own_limit && reason == REASON_OVERFLOW_PENDING && x->leasing)
-        x->failure.text = exceed(x, reason, "limits pending", c->limit_pending,
-                                 "too many requests wait for a connection to the upstream");
-    else if (own_limit && reason == REASON_OVERFLOW_PENDING)
-        x->failure.text = exceed(x, reason, "limits connections", c->limit_connections,
-                                 "no connection that the upstream may have came free in time");
-    else if (own_limit)
-        x->failure.text = exceed(x, reason, "limits connections", c->limit_connections,
-                                 "all connections that the upstream may have are busy");
+    enum step next = attempt_fail(x, result_of(f->reason), f->reason, f->detail);
+    if (f->reason == REASON_UPSTREAM_TLS_ERROR)
+        x->failure.text = refused_certificate(x, f->detail);
+    else if (f->limit)
+        x->failure.text = exceed_lease(x, f);
     lease_answered(x, next);
 }
 

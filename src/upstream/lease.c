@@ -43,14 +43,28 @@ lease_free(struct lease *l)
 
 /* The wait ends without a connection. l is gone before the caller hears of it. */
 static void
-lease_fail(struct lease *l, enum reason_id reason, const char *detail)
+lease_end(struct lease *l, const struct lease_failure *f)
 {
     const struct lease_events *events = l->events;
     void *arg = l->arg;
 
     atomic_fetch_sub_explicit(&l->host->key.e->active, 1, memory_order_relaxed);
     lease_free(l);
-    events->on_failed(reason, detail, arg);
+    events->on_failed(f, arg);
+}
+
+static void
+lease_fail(struct lease *l, enum reason_id reason, const char *detail)
+{
+    lease_end(l, &(struct lease_failure){ reason, LEASE_LIMIT_NONE, detail });
+}
+
+static void
+lease_refuse(struct lease *l, enum lease_limit limit)
+{
+    enum reason_id reason = limit == LEASE_LIMIT_CONNECTIONS ? REASON_OVERFLOW_CONNECTIONS : REASON_OVERFLOW_PENDING;
+
+    lease_end(l, &(struct lease_failure){ reason, limit, l->cluster->limits_detail });
 }
 
 static void
@@ -219,7 +233,7 @@ on_time(struct timer *t)
         return;
     }
     pending_del(l);
-    lease_fail(l, REASON_OVERFLOW_PENDING, l->cluster->limits_detail);
+    lease_refuse(l, LEASE_LIMIT_WAIT);
 }
 
 /* ------------------------------------------------------------------ serving those that wait */
@@ -342,7 +356,7 @@ pool_lease(struct pool *p, struct cluster *c, struct endpoint_state *e, const st
         if (!connect_start(l))
             return NULL;
     } else if (!pending_add(l)) {
-        lease_fail(l, c->limit_pending ? REASON_OVERFLOW_PENDING : REASON_OVERFLOW_CONNECTIONS, c->limits_detail);
+        lease_refuse(l, c->limit_pending ? LEASE_LIMIT_PENDING : LEASE_LIMIT_CONNECTIONS);
         return NULL;
     }
     *done = false;

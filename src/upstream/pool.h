@@ -25,11 +25,21 @@ void pool_free(struct pool *p);
 void pool_drop_idle(struct pool *p);      /* all of them: drain */
 unsigned pool_idle(const struct pool *p); /* how many */
 
-/* reason: connect_failed connect_timeout upstream_tls_error overflow_connections overflow_pending. detail: valid during
- * the call. */
+/* Which of the upstream's `limits` has ended a wait. */
+enum lease_limit {
+    LEASE_LIMIT_NONE,        /* not one of them; overflow_connections: the process can open no further connection */
+    LEASE_LIMIT_CONNECTIONS, /* all are busy, and nobody may wait for one */
+    LEASE_LIMIT_PENDING,     /* as many wait as may */
+    LEASE_LIMIT_WAIT         /* it waited, and none came free in time */
+};
+struct lease_failure {
+    enum reason_id reason; /* connect_failed connect_timeout upstream_tls_error overflow_connections overflow_pending */
+    enum lease_limit limit;
+    const char *detail; /* valid during the call */
+};
 struct lease_events {
     void (*on_ready)(struct up_session *u, void *arg); /* idle: open a stream on it now (up_h1_open) */
-    void (*on_failed)(enum reason_id reason, const char *detail, void *arg);
+    void (*on_failed)(const struct lease_failure *f, void *arg);
 };
 struct lease_wish {
     bool fresh;            /* do not reuse an idle one (retry after a stale one) */

@@ -71,14 +71,14 @@ on_ready(struct up_session *u, void *arg)
 }
 
 static void
-on_failed(enum reason_id reason, const char *detail, void *arg)
+on_failed(const struct lease_failure *f, void *arg)
 {
     struct request *r = arg;
 
     r->lease = NULL;
     r->failed = true;
-    r->reason = reason;
-    snprintf(r->detail, sizeof(r->detail), "%s", detail ? detail : "");
+    r->reason = f->reason;
+    snprintf(r->detail, sizeof(r->detail), "%s", f->detail ? f->detail : "");
 }
 
 static const struct lease_events lease_events = { .on_ready = on_ready, .on_failed = on_failed };
@@ -696,9 +696,9 @@ worker_ready(struct up_session *u, void *arg)
 }
 
 static void
-worker_failed(enum reason_id reason, const char *detail, void *arg)
+worker_failed(const struct lease_failure *f, void *arg)
 {
-    on_failed(reason, detail, arg);
+    on_failed(f, arg);
     atomic_fetch_add(&done_elsewhere, 100);
 }
 
@@ -845,7 +845,7 @@ client_ready(struct up_session *u, void *arg)
 }
 
 static void
-client_failed(enum reason_id reason, const char *detail, void *arg)
+client_failed(const struct lease_failure *f, void *arg)
 {
     struct client *k = arg;
 
