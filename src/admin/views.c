@@ -274,21 +274,46 @@ listeners(const struct generation *g)
     return a;
 }
 
+/* Of this process. */
+static void
+add_process(json_t *o, const struct generation *g)
+{
+    nsec_t up = clock_wall() - admin_services->started_at();
+    json_object_set_new(o, "version", json_string(PACKAGE_VERSION));
+    json_object_set_new(o, "pid", json_integer(getpid()));
+    json_object_set_new(o, "uptime_seconds", json_integer(up / NSEC_PER_SEC));
+    json_object_set_new(o, "generation", json_integer((json_int_t)g->id));
+    json_object_set_new(o, "loaded_at", iso(g->loaded_at));
+}
+
+/* Of what it does. */
+static void
+add_traffic(json_t *o, const struct generation *g)
+{
+    unsigned active, idle;
+    metrics_connections(&active, &idle);
+    json_object_set_new(
+        o, "connections",
+        json_pack("{s:i, s:i}", "downstream", (int)(active + idle), "upstream", (int)upstream_connections(g)));
+    json_object_set_new(o, "clients_active", json_integer(active));
+    json_object_set_new(o, "requests_total", json_integer((json_int_t)metrics_requests_total()));
+    json_object_set_new(o, "requests_per_second", json_real(rate_read()));
+}
+
 json_t *
 view_status(struct generation *g)
 {
-    unsigned active, idle;
+    json_t *o = json_object();
     bool ready;
     json_decref(view_ready(&ready));
-    metrics_connections(&active, &idle);
-    return json_pack("{s:s, s:i, s:I, s:I, s:o, s:b, s:b, s:i, s:{s:i, s:i}, s:i, s:I, s:f, s:o, s:o}", "version",
-                     PACKAGE_VERSION, "pid", (int)getpid(), "uptime_seconds",
-                     (json_int_t)((clock_wall() - admin_services->started_at()) / NSEC_PER_SEC), "generation",
-                     (json_int_t)g->id, "loaded_at", iso(g->loaded_at), "ready", (int)ready, "draining",
-                     (int)admin_services->draining(), "workers", (int)workers_count(), "connections", "downstream",
-                     (int)(active + idle), "upstream", (int)upstream_connections(g), "clients_active", (int)active,
-                     "requests_total", (json_int_t)metrics_requests_total(), "requests_per_second", rate_read(),
-                     "listeners", listeners(g), "reload", last_reload());
+    add_process(o, g);
+    json_object_set_new(o, "ready", json_boolean(ready));
+    json_object_set_new(o, "draining", json_boolean(admin_services->draining()));
+    json_object_set_new(o, "workers", json_integer(workers_count()));
+    add_traffic(o, g);
+    json_object_set_new(o, "listeners", listeners(g));
+    json_object_set_new(o, "reload", last_reload());
+    return o;
 }
 
 /* Gauges that are read off when asked for. */
