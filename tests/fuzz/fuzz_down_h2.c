@@ -39,6 +39,7 @@ fill(struct down_stream *s)
     iobuf_fini(&b);
 }
 
+/* s->user is NULL before this, &play behind it; of a tunnel it is the stream. */
 static void
 answer(struct down_stream *s, int status)
 {
@@ -46,6 +47,7 @@ answer(struct down_stream *s, int status)
     struct fields trailers;
     struct iobuf b;
 
+    s->user = &play;
     fields_init(&r.fields, &s->arena);
     fields_init(&trailers, &s->arena);
     fields_add(&r.fields, SLICE("X-Test"), SLICE("1"));
@@ -70,7 +72,7 @@ complete(struct down_stream *s)
     struct http_response r = { .status = 101 };
 
     fuzz_require_fields(&s->trailers);
-    if (!s->req.upgrade.n || s->user) {
+    if (!s->req.upgrade.n) {
         answer(s, 200);
         return;
     }
@@ -90,9 +92,9 @@ on_body(struct down_stream *s)
     }
     if (!s->in_end)
         return;
-    if (s->user)
+    if (s->user == s)
         s->ops->end(s, NULL);
-    else if (!play.early)
+    else if (!s->user)
         complete(s);
 }
 
@@ -107,7 +109,7 @@ static void
 on_abort(struct down_stream *s, enum reason_id reason, const char *detail)
 {
     FUZZ_REQUIRE(detail);
-    if (down_answerable(reason) && play.answer_aborted && !play.early && !s->user)
+    if (down_answerable(reason) && play.answer_aborted && !s->user)
         answer(s, 400);
     else
         release(s);
