@@ -182,25 +182,30 @@ may_read(const struct down_h2 *d)
     const struct conn *c = d->b.c;
 
     return !d->ended && d->frames.len < H2_FRAMES_CAP && nghttp2_session_get_outbound_queue_size(d->ng) < ANSWERS_MAX &&
-           (c->broken || c->eof || (c->ready & CONN_READABLE));
+           (c->broken || c->eof || d->unsure || (c->ready & CONN_READABLE));
 }
 
-static void
+/* True: something came. */
+static bool
 read_some(struct down_h2 *d)
 {
     static _Thread_local char room[READ_SIZE];
+    bool came = false;
 
     for (int i = 0; i < READS_MAX && may_read(d); i++) {
         ssize_t n = conn_read(d->b.c, room, sizeof(room));
 
+        d->unsure = false;
         if (n == CONN_AGAIN)
-            return;
+            return came;
+        came = n > 0;
         if (n > 0)
             feed(d, room, (size_t)n);
         else
             h2_gone(d, REASON_CLIENT_CLOSED,
                     n == CONN_EOF ? "the client closed the connection" : "the client reset the connection");
     }
+    return came;
 }
 
 /* ------------------------------------------------------------------ the turn of a session */
@@ -212,10 +217,18 @@ is_over(const struct down_h2 *d)
     return !d->frames.len && !nghttp2_session_want_read(d->ng) && !nghttp2_session_want_write(d->ng);
 }
 
+static uint64_t
+written(const struct down_h2 *d)
+{
+    return d->produced - d->frames.len;
+}
+
 static void
 step(struct down_h2 *d)
 {
-    read_some(d);
+    uint64_t before = written(d);
+    bool came = read_some(d);
+
     h2_tell_all(d);
     if (d->ended)
         return;
@@ -229,6 +242,7 @@ step(struct down_h2 *d)
         h2_gone(d, REASON_CLIENT_CLOSED, "the client breaks HTTP/2, or has left");
     }
     h2_tell_all(d);
+    d->unsure = came && written(d) == before;
 }
 
 static void

@@ -104,6 +104,8 @@ struct down_h2 {
     bool again;            /* one more step is wanted */
     bool last_called;      /* the second one as well */
     bool leaving;          /* the first GOAWAY was given */
+    bool unsure;           /* the last read was short and nothing was written since: a reset that came together with its
+                              bytes raises no event of its own */
     bool stopped;          /* frames could not be made for want of room in `frames` */
     bool cut;              /* a GOAWAY is the last that goes; nothing more is read */
     bool ended;

@@ -2,6 +2,8 @@
 import json
 import re
 import signal
+import socket
+import struct
 import subprocess
 import threading
 
@@ -416,6 +418,18 @@ def test_the_connection_goes(w, origin, how):
             c.close()
         assert w.access(path="/hold")["reason"] == "client_closed"
         origin.release()
+
+
+def test_a_reset_with_the_last_bytes(w):
+    """Both are there when the worker looks: there is one event for the two of them."""
+    c = w.h2()
+    c.until(wire.SETTINGS, flags=wire.ACK)
+    w.signal(signal.SIGSTOP)
+    c.open_window(0, 1000)  # asks for no answer
+    c.conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    c.close()
+    w.signal(signal.SIGCONT)
+    eventually(lambda: w.view("status")["connections"]["downstream"] == 0, "the end of the connection")
 
 
 def test_idle(start):
