@@ -40,7 +40,7 @@ static struct {
     bool was_ready; /* some process served: from then on it is started anew */
     bool stopping;
     int exit_code;
-    nsec_t pause;                           /* before the next start */
+    nsec_t pause;                                      /* before the next start */
     nsec_t restart_at, upgrade_by, kill_at, opener_by; /* 0: not awaited */
     nsec_t upgrade_timeout;
     pid_t asker, next_asker; /* whom the opener opens for; who asked meanwhile. 0: nobody */
@@ -169,6 +169,9 @@ inherit_state(void)
     held_over_exec(false);
     unsetenv(STATE_ENV);
     su.was_ready = true;
+    /* Who asked for it is not known any more, and asks again; it must not stand in the way then. */
+    if (child_find(CHILD_OPENER))
+        su.opener_by = clock_precise() + SUPERVISOR_OPENER_MS * NSEC_PER_MSEC;
     return true;
 }
 
