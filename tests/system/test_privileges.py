@@ -250,6 +250,7 @@ def test_a_reload_that_fails_leaves_nothing(start, private):
     low = Low()
     w = start(CONF, supervised=True)
     pid = only(w)
+    w.view("status")  # it has opened all that it needs
     before = [len(os.listdir(f"/proc/{p}/fd")) for p in (w.process.pid, pid)]
     for _ in range(3):
         code, body = w.reload(CONF + f"listener main {{ bind @LISTEN@; bind {low}; bind 192.0.2.1:81; }}\n")

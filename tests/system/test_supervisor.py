@@ -579,6 +579,7 @@ def descriptors(pid):
 def test_no_descriptor_is_left_behind(start):
     w = start(CONF.replace("lag 1s", "lag 0s"))
     old = only(w)
+    w.view("status")  # it has opened all that it needs
     before = descriptors(w.process.pid), descriptors(old)  # one of them may be of the admin connection that just ended
     for _ in range(4):
         w.signal(signal.SIGUSR2)
