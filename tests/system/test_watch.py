@@ -30,12 +30,10 @@ def reached(w, n):
 
 def settled(w):
     """The generation when every reload that was begun is over, and all files are watched: from now on only an event can tell."""
-    def count(*words):
-        return w.stderr.count(lambda line: any(word in line for word in words))
-
-    def calm():
-        loads = count("is live", "reload failed")
-        return count("has changed") == loads and count("waiting for a change") == loads + 1
+    def calm():  # a change is said before its load begins
+        said = [line for line in w.stderr.all if any(word in line for word in (
+            "has changed", "is live", "reload failed", "waiting for a change"))]
+        return said and "waiting for a change" in said[-1]
     eventually(calm, "calm")
     return generation(w)
 
