@@ -28,8 +28,8 @@ struct child {
     bool ended; /* only what it said last is still to be read */
 };
 
-/* argv: what they are started with; binary: what the log calls it. Both are borrowed for good. */
-void child_init(char **argv, const char *binary);
+/* words: what they are started with; binary: what the log calls it. Both are borrowed for good. */
+void child_init(char **words, const char *binary);
 struct child *child_start(const char *binary, enum child_role role); /* NULL: it was logged why */
 /* One that the supervisor before an exec has started. NULL: there is no place. */
 struct child *child_adopt(pid_t pid, int channel, enum child_role role);
