@@ -423,7 +423,7 @@ def test_connections_of_a_listener_over_all_workers(weir, origin, name):
     assert all(clients)
     for _ in range(20):
         assert refused(w) is None
-    assert w.metric("weir_connections_refused_total", listener="main", limit=name) == 20
+    eventually(lambda: w.metric("weir_connections_refused_total", listener="main", limit=name) == 20, "the count of the last one")
     line = w.stderr.wait(lambda line: "reached" in line, "line about it")
     assert f"listener main: `limits {name}` (8, gateway.conf:2)" in line and "127.0.0.1" in line
     assert w.stderr.count(lambda line: "reached" in line) <= 4  # one for each worker, not for each connection
