@@ -590,7 +590,16 @@ play(struct fuzz_input in)
     }
 }
 
-/* The origin goes away, then the clients do. */
+static bool
+origins_are_closed(void)
+{
+    for (unsigned i = 0; i < t.n_origins; i++)
+        if (t.origins[i].fd >= 0)
+            return false;
+    return true;
+}
+
+/* The origin goes away, then the clients do. No connection to it is left in a pool for the next input. */
 static void
 end(void)
 {
@@ -612,7 +621,7 @@ end(void)
         for (unsigned i = 0; i < t.n_origins; i++)
             origin_close(&t.origins[i]);
         turns(2);
-    } while (!gateway_is_idle() && ++tries < 100);
+    } while (!(gateway_is_idle() && origins_are_closed()) && ++tries < 100);
     FUZZ_REQUIRE(gateway_is_idle());
 }
 
