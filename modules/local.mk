@@ -15,6 +15,6 @@ MODULE_TEST_CFLAGS = $(MODULE_CFLAGS) $(CMOCKA_CFLAGS)
 MODULE_TEST_LIBS = modules/testing/libfakehost.la $(CMOCKA_LIBS)
 check_LTLIBRARIES += modules/testing/libfakehost.la
 modules_testing_libfakehost_la_SOURCES = modules/testing/fakehost.c modules/testing/fakehost.h \
-	modules/testing/fakehost_impl.h modules/testing/fakehost_conf.c modules/testing/fakehost_exchange.c \
+	modules/testing/fakehost_impl.h modules/testing/fakehost_body.c modules/testing/fakehost_conf.c modules/testing/fakehost_exchange.c \
 	modules/testing/fakehost_state.c modules/testing/fakehost_world.c modules/testing/fakeconf.c modules/testing/fakeconf.h
 endif

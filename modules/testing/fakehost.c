@@ -51,6 +51,7 @@ fill_table(void)
     fake_table.abi_minor = WEIR_ABI_MINOR;
     fake_fill_conf(&fake_table);
     fake_fill_exchange(&fake_table);
+    fake_fill_body(&fake_table);
     fake_fill_state(&fake_table);
     fake_fill_world(&fake_table);
 }

@@ -22,7 +22,7 @@ struct fake_headers {
 
 /* An exchange as one policy sees it. */
 struct weir_exchange {
-    struct fake_headers request, response, cookies, variables;
+    struct fake_headers request, response, cookies, variables, trailers;
     void *slot, *shared;
     bool tls, explaining, shadow;
     const char *claims;
@@ -32,6 +32,13 @@ struct weir_exchange {
     char target[128];
     char variants[256];            /* "orders-v1=95 orders-v2=5" */
     unsigned resumed;
+    enum weir_body_use use[2];     /* by enum weir_body_of */
+    enum weir_body_of which;       /* the body whose phase runs */
+    char *body;                    /* what has passed, NUL-terminated; NULL: nothing has */
+    size_t n_body;
+    char *held;
+    size_t n_held;
+    bool wrote;
     void *memory[FAKE_MAX];
     unsigned n_memory;
 };
@@ -85,6 +92,10 @@ struct weir_exchange *fake_exchange(void);
 void fake_request_header(struct weir_exchange *x, const char *name, const char *value);
 void fake_cookie(struct weir_exchange *x, const char *name, const char *value);
 void fake_variable(struct weir_exchange *x, const char *name, const char *value);
+void fake_trailer(struct weir_exchange *x, const char *name, const char *value);
+void fake_response_header(struct weir_exchange *x, const char *name, const char *value);
+/* Gives a piece of a body to the policy; what it lets pass is added to x->body. */
+enum weir_verdict fake_body(struct weir_exchange *x, enum weir_body_of which, const void *p, size_t n, bool end);
 void fake_exchange_free(struct weir_exchange *x); /* runs the module's finish first */
 /* NULL: there is none. */
 const char *fake_header(const struct fake_headers *h, const char *name);

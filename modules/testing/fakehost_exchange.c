@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-static void
-headers_add(struct fake_headers *h, const char *name, struct weir_str value)
+void
+fake_headers_add(struct fake_headers *h, const char *name, struct weir_str value)
 {
     if (h->n == FAKE_MAX)
         abort();
@@ -15,8 +15,8 @@ headers_add(struct fake_headers *h, const char *name, struct weir_str value)
     h->row[h->n++].value = strndup(value.p, value.n);
 }
 
-static void
-headers_remove(struct fake_headers *h, const char *name)
+void
+fake_headers_remove(struct fake_headers *h, const char *name)
 {
     unsigned kept = 0;
     for (unsigned i = 0; i < h->n; i++) {
@@ -40,8 +40,8 @@ headers_get(const struct fake_headers *h, const char *name, unsigned nth)
     return fake_str(NULL);
 }
 
-static void
-headers_free(struct fake_headers *h)
+void
+fake_headers_free(struct fake_headers *h)
 {
     for (unsigned i = 0; i < h->n; i++) {
         free(h->row[i].name);
@@ -97,13 +97,13 @@ static void
 h_request_header_add(struct weir_exchange *x, const char *name, struct weir_str value)
 {
     if (is_clean(value))
-        headers_add(&x->request, name, value);
+        fake_headers_add(&x->request, name, value);
 }
 
 static void
 h_request_header_remove(struct weir_exchange *x, const char *name)
 {
-    headers_remove(&x->request, name);
+    fake_headers_remove(&x->request, name);
 }
 
 static void
@@ -134,20 +134,20 @@ h_response_header(struct weir_exchange *x, const char *name, unsigned i)
 static void
 h_response_header_add(struct weir_exchange *x, const char *name, struct weir_str value)
 {
-    headers_add(&x->response, name, value);
+    fake_headers_add(&x->response, name, value);
 }
 
 static void
 h_response_header_remove(struct weir_exchange *x, const char *name)
 {
-    headers_remove(&x->response, name);
+    fake_headers_remove(&x->response, name);
 }
 
 static void
 h_response_header_set(struct weir_exchange *x, const char *name, struct weir_str value)
 {
-    headers_remove(&x->response, name);
-    headers_add(&x->response, name, value);
+    fake_headers_remove(&x->response, name);
+    fake_headers_add(&x->response, name, value);
 }
 
 static struct weir_str
@@ -313,19 +313,25 @@ fake_exchange(void)
 void
 fake_request_header(struct weir_exchange *x, const char *name, const char *value)
 {
-    headers_add(&x->request, name, fake_str(value));
+    fake_headers_add(&x->request, name, fake_str(value));
+}
+
+void
+fake_response_header(struct weir_exchange *x, const char *name, const char *value)
+{
+    fake_headers_add(&x->response, name, fake_str(value));
 }
 
 void
 fake_cookie(struct weir_exchange *x, const char *name, const char *value)
 {
-    headers_add(&x->cookies, name, fake_str(value));
+    fake_headers_add(&x->cookies, name, fake_str(value));
 }
 
 void
 fake_variable(struct weir_exchange *x, const char *name, const char *value)
 {
-    headers_add(&x->variables, name, fake_str(value));
+    fake_headers_add(&x->variables, name, fake_str(value));
 }
 
 void
@@ -333,10 +339,13 @@ fake_exchange_free(struct weir_exchange *x)
 {
     if (fake_module->finish)
         fake_module->finish(x, fake_config());
-    headers_free(&x->request);
-    headers_free(&x->response);
-    headers_free(&x->cookies);
-    headers_free(&x->variables);
+    fake_headers_free(&x->request);
+    fake_headers_free(&x->response);
+    fake_headers_free(&x->cookies);
+    fake_headers_free(&x->variables);
+    fake_headers_free(&x->trailers);
+    free(x->body);
+    free(x->held);
     for (unsigned i = 0; i < x->n_memory; i++)
         free(x->memory[i]);
     free(x);

@@ -23,11 +23,16 @@ void *fake_config(void);
 /* Each fills its part of the table; *_reset forgets the last world, *_end aborts where something of it is left. */
 void fake_fill_conf(struct weir_host *h);
 void fake_fill_exchange(struct weir_host *h);
+void fake_fill_body(struct weir_host *h);
 void fake_fill_state(struct weir_host *h);
 void fake_fill_world(struct weir_host *h);
 void fake_state_end(void);
 void fake_world_reset(void);
 void fake_world_end(void);
+
+void fake_headers_add(struct fake_headers *h, const char *name, struct weir_str value);
+void fake_headers_remove(struct fake_headers *h, const char *name);
+void fake_headers_free(struct fake_headers *h);
 
 struct weir_str fake_str(const char *s);
 void fake_set_text(char *out, size_t room, struct weir_str s);

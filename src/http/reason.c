@@ -48,6 +48,8 @@ static const struct reason core[REASON_COUNT] = {
                                     OURS },
     [REASON_STORE_UNAVAILABLE] = { "store_unavailable", 503, "Store unavailable", "proxy_internal_error", KEEP, OURS },
     [REASON_POLICY_ERROR] = { "policy_error", 500, "Policy failed", "proxy_internal_error", KEEP, OURS },
+    [REASON_BODY_HOLD_EXCEEDED] = { "body_hold_exceeded", 413, "Body larger than a policy may hold",
+                                    "http_request_error", CLOSE, OURS },
 };
 
 #define ADDED_MAX 256

@@ -29,7 +29,8 @@ struct reason {
     X(UPSTREAM_TLS_ERROR, upstream_tls_error) X(CONNECT_TIMEOUT, connect_timeout)                           \
     X(UPSTREAM_TIMEOUT, upstream_timeout) X(BODY_ABORTED, body_aborted) X(CLIENT_CLOSED, client_closed)     \
     X(LOOP_DETECTED, loop_detected) X(EXPECTATION_FAILED, expectation_failed)                               \
-    X(STORE_UNAVAILABLE, store_unavailable) X(POLICY_ERROR, policy_error)
+    X(STORE_UNAVAILABLE, store_unavailable) X(POLICY_ERROR, policy_error)                                   \
+    X(BODY_HOLD_EXCEEDED, body_hold_exceeded)
 
 enum reason_id {
 #define X(id, code) REASON_##id,

@@ -26,6 +26,10 @@ link_add_phases(struct chain *c, unsigned i)
         c->phases[PHASE_OUTCOME] |= bit;
     if (m->response)
         c->phases[PHASE_RESPONSE] |= bit;
+    if (m->request_body)
+        c->phases[PHASE_REQUEST_BODY] |= bit;
+    if (m->response_body)
+        c->phases[PHASE_RESPONSE_BODY] |= bit;
     if (m->finish)
         c->phases[PHASE_FINISH] |= bit;
 }
@@ -43,6 +47,8 @@ chain_new(struct arena *arena, struct weir_policy *const *policies, unsigned n, 
         c->links[i].chain = c;
         link_add_phases(c, i);
     }
+    c->filters = (unsigned char)((c->phases[PHASE_REQUEST_BODY] != 0) << WEIR_BODY_REQUEST |
+                                 (c->phases[PHASE_RESPONSE_BODY] != 0) << WEIR_BODY_RESPONSE);
     return c;
 }
 

@@ -62,6 +62,7 @@ struct weir_exchange {
     struct slice upstream_name, endpoint_address;
     nsec_t started;                    /* monotonic */
     bool explaining;
+    unsigned char filters;             /* bit per enum weir_body_of: policies have a phase for that body */
     struct slice explain_claims;       /* test blocks; p NULL: none */
     struct explain_variant *variants;  /* where the split is random */
 

@@ -14,6 +14,7 @@ fill(void)
     table.abi_minor = WEIR_ABI_MINOR;
     host_fill_conf(&table);
     host_fill_exchange(&table);
+    host_fill_body(&table);
     host_fill_world(&table);
     host_fill_fetch(&table);
     table.state_get = policy_state_get;

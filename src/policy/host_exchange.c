@@ -134,10 +134,9 @@ may_write(enum field_id id)
     }
 }
 
-/* The name to write, as it may be kept; empty when the field may not be written, and then the record says why. The
- * value is not shown, it may be a secret. */
-static struct slice
-acceptable(struct weir_exchange *x, const char *name, struct slice value, enum field_id *found)
+/* The value is not shown, it may be a secret. */
+struct slice
+host_acceptable(struct weir_exchange *x, const char *name, struct slice value, enum field_id *found)
 {
     struct slice n = slice_str(name);
     enum field_id id = *found = field_lookup(n);
@@ -185,7 +184,7 @@ static struct slice
 own(struct weir_exchange *x, const char *name, struct slice value)
 {
     enum field_id id;
-    struct slice n = acceptable(x, name, value, &id);
+    struct slice n = host_acceptable(x, name, value, &id);
     struct field_names *o;
 
     if (n.n && x->underscores)
@@ -199,11 +198,35 @@ own(struct weir_exchange *x, const char *name, struct slice value)
     return n;
 }
 
+/* The one thing that a policy may say of the connection: that the answer's trailers will be read (RFC 9110 10.1.4). */
+static bool
+asks_for_trailers(struct slice name, struct slice value)
+{
+    return field_lookup(name) == FIELD_TE && slice_ieq(value, SLICE("trailers"));
+}
+
+static void
+take_trailers(struct weir_exchange *x)
+{
+    struct fields *f = &x->req->fields;
+
+    if (run_in_shadow(x->run) || x->req->upgrade.n) /* whose Connection names nothing else */
+        return;
+    fields_set_id(f, FIELD_TE, SLICE("trailers"));
+    if (!fields_list_has(f, FIELD_CONNECTION, SLICE("TE")))
+        fields_add_id(f, FIELD_CONNECTION, SLICE("TE"));
+}
+
 static void
 host_request_header_set(struct weir_exchange *x, const char *name, struct weir_str value)
 {
-    struct slice n = own(x, name, slice_of_str(value));
+    struct slice n;
 
+    if (asks_for_trailers(slice_str(name), slice_of_str(value))) {
+        take_trailers(x);
+        return;
+    }
+    n = own(x, name, slice_of_str(value));
     if (n.n)
         fields_set(&x->req->fields, n, arena_slice(x->arena, slice_of_str(value)));
 }
@@ -230,7 +253,7 @@ static void
 edit(struct weir_exchange *x, int op, const char *name, struct slice value)
 {
     enum field_id id;
-    struct slice n = acceptable(x, name, value, &id);
+    struct slice n = host_acceptable(x, name, value, &id);
     struct header_edit *e;
 
     if (!n.n)
@@ -271,7 +294,7 @@ host_response_header_remove(struct weir_exchange *x, const char *name)
 static bool
 may_refuse(struct policy_run *run)
 {
-    if (run->phase == PHASE_REQUEST || run->phase == PHASE_TARGET || run->phase == PHASE_ATTEMPT)
+    if (run->phase == PHASE_REQUEST || run->phase == PHASE_TARGET || run->phase == PHASE_ATTEMPT || run->body_call)
         return !run->decided; /* the first word holds */
     run_record(run, VERDICT_ERROR, "policy_error")->detail = SLICE("it refused where nothing can be refused any more");
     return false;
@@ -326,6 +349,8 @@ host_reply(struct weir_exchange *x, int status, struct weir_str content_type, st
     struct slice type = slice_of_str(content_type);
     enum weir_verdict v;
 
+    if (run->phase == PHASE_RESPONSE_BODY)
+        return WEIR_FAILED; /* there is an answer already */
     if (!may_refuse(run))
         return run->refused ? WEIR_REFUSED : WEIR_CONTINUE;
     if (status < 200 || status > 599 || !field_is_value(type)) {

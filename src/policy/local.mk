@@ -2,7 +2,9 @@ noinst_LIBRARIES += src/policy/libpolicy.a
 src_policy_libpolicy_a_SOURCES = \
 	src/policy/chain.c src/policy/chain.h \
 	src/policy/exchange.h \
+	src/policy/filter.c src/policy/filter.h src/policy/filter_call.h \
 	src/policy/host.c src/policy/host.h \
+	src/policy/host_body.c \
 	src/policy/host_conf.c \
 	src/policy/host_exchange.c \
 	src/policy/host_fetch.c \

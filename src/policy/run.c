@@ -1,3 +1,4 @@
+#include "filter.h"
 #include "run.h"
 
 #include "../base/hash.h"
@@ -11,10 +12,16 @@ static const struct {
     const char *name;
     const char *step; /* of its rows in the decision record */
 } phases[PHASE_COUNT] = {
-    [PHASE_NONE] = { "none", "policy" },       [PHASE_REQUEST] = { "request", "policy" },
-    [PHASE_TARGET] = { "target", "target" },   [PHASE_ATTEMPT] = { "attempt", "policy" },
-    [PHASE_OUTCOME] = { "outcome", "policy" }, [PHASE_RESPONSE] = { "response", "policy" },
-    [PHASE_FINISH] = { "finish", "policy" },   [PHASE_CANCEL] = { "cancel", "policy" },
+    [PHASE_NONE] = { "none", "policy" },
+    [PHASE_REQUEST] = { "request", "policy" },
+    [PHASE_TARGET] = { "target", "target" },
+    [PHASE_ATTEMPT] = { "attempt", "policy" },
+    [PHASE_OUTCOME] = { "outcome", "policy" },
+    [PHASE_RESPONSE] = { "response", "policy" },
+    [PHASE_REQUEST_BODY] = { "request_body", "policy" },
+    [PHASE_RESPONSE_BODY] = { "response_body", "policy" },
+    [PHASE_FINISH] = { "finish", "policy" },
+    [PHASE_CANCEL] = { "cancel", "policy" },
 };
 
 const char *
@@ -103,6 +110,8 @@ run_new(struct weir_exchange *x, const struct chain *route)
     run->n_shared = n_shared;
     run->resume.run = on_resume_task;
     x->run = run;
+    if (n)
+        x->filters |= route->filters;
     return run;
 }
 
@@ -126,6 +135,7 @@ run_upstream(struct policy_run *run, const struct chain *c)
     cr->links = links_fill((struct link_run *)(cr + 1), c);
     cr->next = run->upstreams;
     run->upstreams = cr;
+    run->x->filters |= c->filters;
     return cr;
 }
 
@@ -143,7 +153,7 @@ coarse_now(void)
 }
 
 static enum weir_verdict
-dispatch(struct weir_exchange *x, const struct weir_policy *p, enum phase phase, const struct weir_outcome *o)
+dispatch(struct weir_exchange *x, const struct weir_policy *p, enum phase phase, const void *arg)
 {
     switch (phase) {
     case PHASE_REQUEST:
@@ -153,11 +163,15 @@ dispatch(struct weir_exchange *x, const struct weir_policy *p, enum phase phase,
     case PHASE_ATTEMPT:
         return p->def->attempt(x, p->config);
     case PHASE_OUTCOME:
-        p->def->outcome(x, p->config, o);
+        p->def->outcome(x, p->config, arg);
         break;
     case PHASE_RESPONSE:
         p->def->response(x, p->config);
         break;
+    case PHASE_REQUEST_BODY:
+        return p->def->request_body(x, p->config, arg);
+    case PHASE_RESPONSE_BODY:
+        return p->def->response_body(x, p->config, arg);
     case PHASE_FINISH:
         p->def->finish(x, p->config);
         break;
@@ -170,8 +184,8 @@ dispatch(struct weir_exchange *x, const struct weir_policy *p, enum phase phase,
     return WEIR_CONTINUE;
 }
 
-static enum weir_verdict
-call(struct policy_run *run, struct link_run *lr, enum phase phase, const struct weir_outcome *o)
+enum weir_verdict
+run_call(struct policy_run *run, struct link_run *lr, enum phase phase, const void *arg)
 {
     const struct weir_policy *p = lr->link->policy;
     enum weir_verdict v;
@@ -181,7 +195,7 @@ call(struct policy_run *run, struct link_run *lr, enum phase phase, const struct
     run->phase = phase;
     run->decided = run->refused = run->resume_wanted = false;
     began = coarse_now();
-    v = dispatch(run->x, p, phase, o);
+    v = dispatch(run->x, p, phase, arg);
     took = coarse_now() - began;
     if (took > SLOW_CALL)
         log_warning(p->def->name, "phase %s took about %lld ms and held up its worker (%s, request %.*s)",
@@ -191,8 +205,8 @@ call(struct policy_run *run, struct link_run *lr, enum phase phase, const struct
 
 /* Is this exchange among the share that the policy applies to? Asked once per exchange and policy, so that all its
  * phases agree. */
-static bool
-selected(struct policy_run *run, struct link_run *lr, enum phase phase)
+bool
+run_selected(struct policy_run *run, struct link_run *lr, enum phase phase)
 {
     const struct weir_policy *p = lr->link->policy;
 
@@ -209,8 +223,8 @@ selected(struct policy_run *run, struct link_run *lr, enum phase phase)
 
 /* An internal error of a policy: enforced, it ends the exchange; the gateway does not guess what the verdict would have
  * been. */
-static enum chain_result
-fail(struct policy_run *run, const char *what)
+enum chain_result
+run_fail(struct policy_run *run, const char *what)
 {
     struct weir_exchange *x = run->x;
     const struct weir_policy *p = run->current->link->policy;
@@ -225,8 +239,8 @@ fail(struct policy_run *run, const char *what)
     return CHAIN_REFUSED;
 }
 
-static enum chain_result
-pass(struct policy_run *run)
+enum chain_result
+run_pass(struct policy_run *run)
 {
     struct link_run *lr = run->current;
     struct decision *d;
@@ -246,9 +260,9 @@ static enum chain_result
 suspend(struct policy_run *run)
 {
     if (run->phase == PHASE_ATTEMPT)
-        return fail(run, "the attempt phase cannot suspend");
+        return run_fail(run, "the attempt phase cannot suspend");
     if (!run->x->loop || run->x->explaining)
-        return fail(run, "it suspended where nothing can resume it");
+        return run_fail(run, "it suspended where nothing can resume it");
     run->suspended = true;
     if (run->resume_wanted)
         loop_at_turn_end(run->x->loop, &run->resume);
@@ -262,15 +276,15 @@ settle(struct policy_run *run, enum weir_verdict v)
         return CHAIN_REFUSED;
     switch (v) {
     case WEIR_CONTINUE:
-        return pass(run);
+        return run_pass(run);
     case WEIR_SUSPENDED:
         return suspend(run);
     case WEIR_REFUSED:
-        return fail(run, "it refused without a reason");
+        return run_fail(run, "it refused without a reason");
     case WEIR_FAILED:
-        return fail(run, "internal error of the policy");
+        return run_fail(run, "internal error of the policy");
     }
-    return fail(run, "it returned no verdict");
+    return run_fail(run, "it returned no verdict");
 }
 
 static enum chain_result
@@ -282,9 +296,9 @@ run_phase(struct policy_run *run, struct chain_run *cr, enum phase phase, unsign
     for (; left && result == CHAIN_PASS; left &= left - 1) {
         unsigned i = (unsigned)__builtin_ctzll(left);
 
-        if (!selected(run, &cr->links[i], phase))
+        if (!run_selected(run, &cr->links[i], phase))
             continue;
-        result = settle(run, call(run, &cr->links[i], phase, NULL));
+        result = settle(run, run_call(run, &cr->links[i], phase, NULL));
         run->position = i;
     }
     if (result != CHAIN_SUSPENDED)
@@ -346,7 +360,7 @@ admit(struct policy_run *run, struct chain_run *cr)
     for (; left; left &= left - 1) {
         struct link_run *lr = &cr->links[__builtin_ctzll(left)];
 
-        lr->admitted = selected(run, lr, PHASE_OUTCOME);
+        lr->admitted = run_selected(run, lr, PHASE_OUTCOME);
     }
 }
 
@@ -361,7 +375,7 @@ outcomes(struct policy_run *run, struct chain_run *cr, const struct weir_outcome
         if (!lr->admitted)
             continue;
         lr->admitted = false;
-        call(run, lr, PHASE_OUTCOME, o);
+        run_call(run, lr, PHASE_OUTCOME, o);
     }
     run->phase = PHASE_NONE;
 }
@@ -467,12 +481,12 @@ respond(struct policy_run *run, struct chain_run *cr)
         struct link_run *lr = &cr->links[i];
 
         left &= ~(UINT64_C(1) << i);
-        if (lr->cancelled || !selected(run, lr, PHASE_RESPONSE))
+        if (lr->cancelled || !run_selected(run, lr, PHASE_RESPONSE))
             continue;
-        call(run, lr, PHASE_RESPONSE, NULL);
+        run_call(run, lr, PHASE_RESPONSE, NULL);
         apply_edits(run->x); /* so that the next one sees them */
         if (!((c->phases[PHASE_REQUEST] | c->phases[PHASE_TARGET] | c->phases[PHASE_ATTEMPT]) >> i & 1))
-            pass(run); /* a policy without any other verdict shows here that it ran */
+            run_pass(run); /* a policy without any other verdict shows here that it ran */
     }
     run->phase = PHASE_NONE;
 }
@@ -500,8 +514,8 @@ finish(struct policy_run *run, struct chain_run *cr)
     for (; left; left &= left - 1) {
         struct link_run *lr = &cr->links[__builtin_ctzll(left)];
 
-        if (selected(run, lr, PHASE_FINISH))
-            call(run, lr, PHASE_FINISH, NULL);
+        if (run_selected(run, lr, PHASE_FINISH))
+            run_call(run, lr, PHASE_FINISH, NULL);
     }
     run->phase = PHASE_NONE;
 }
@@ -523,7 +537,7 @@ cancel(struct policy_run *run)
     run->suspended = false;
     run->current->cancelled = true;
     if (run->current->link->policy->def->cancel)
-        call(run, run->current, PHASE_CANCEL, NULL);
+        run_call(run, run->current, PHASE_CANCEL, NULL);
     run->phase = PHASE_NONE;
 }
 
@@ -543,6 +557,8 @@ chain_finish(struct weir_exchange *x)
         return;
     run->finished = true;
     cancel(run);
+    for (unsigned i = 0; i < 2; i++)
+        filter_fini(run->filters[i]);
     outcomes_cancelled(run);
     finish(run, &run->route);
     for (struct chain_run *cr = run->upstreams; cr; cr = cr->next)

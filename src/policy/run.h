@@ -16,6 +16,8 @@ enum phase {
     PHASE_ATTEMPT,
     PHASE_OUTCOME,
     PHASE_RESPONSE,
+    PHASE_REQUEST_BODY,
+    PHASE_RESPONSE_BODY,
     PHASE_FINISH,
     PHASE_CANCEL,
     PHASE_COUNT
@@ -32,6 +34,7 @@ struct chain {
     struct chain_link *links;
     unsigned n;
     uint64_t phases[PHASE_COUNT]; /* bit i: link i is to be called in that phase */
+    unsigned char filters;        /* bit per enum weir_body_of: some link has a phase for that body */
 };
 
 struct link_run {
@@ -40,6 +43,7 @@ struct link_run {
     signed char selected;    /* by `percent`: 1, -1; 0: not asked yet */
     bool admitted;           /* an attempt waits for its outcome */
     bool cancelled;          /* no phase but finish follows */
+    unsigned char use[2];    /* enum weir_body_use, by enum weir_body_of */
     int row;                 /* of its last verdict in the decision log; -1: none */
     const char *note_reason; /* told by host->note for the row to come */
     struct slice note_detail;
@@ -76,6 +80,8 @@ struct policy_run {
     bool finished;
     struct task resume;
     struct store_wait *waits;
+    struct filter *filters[2];     /* by enum weir_body_of; NULL: none */
+    struct filter_call *body_call; /* of the body phase that runs */
 };
 
 static inline bool
@@ -90,5 +96,12 @@ const char *phase_step(enum phase p); /* what its rows bear as `step` */
 /* One row and one count for the current policy. Returns the row to fill further. */
 struct decision *run_record(struct policy_run *run, enum verdict v, const char *reason);
 void run_resume(struct weir_exchange *x); /* host->resume */
+/* One call of a phase; arg: what the phase is given beside the exchange (outcome, body). */
+enum weir_verdict run_call(struct policy_run *run, struct link_run *lr, enum phase phase, const void *arg);
+/* Is this exchange among the share that the policy applies to? */
+bool run_selected(struct policy_run *run, struct link_run *lr, enum phase phase);
+/* What the current policy has come to: it lets pass, which has a row unless there is one; or an internal error. */
+enum chain_result run_pass(struct policy_run *run);
+enum chain_result run_fail(struct policy_run *run, const char *what);
 
 #endif

@@ -270,7 +270,8 @@ step_send(struct exchange *x)
     if (!x->decorated)
         forward_decorate(&x->px, x->ds->peer, x->peer_trusted);
     x->decorated = true;
-    x->us->ops->request(x->us, r, forward_target(r, x->route), r->body);
+    struct body_framing body = x->px.filters ? filtered_request(x) : r->body;
+    x->us->ops->request(x->us, r, forward_target(r, x->route), body);
     x->body_sent = r->body.kind == BODY_NONE;
     send_replay(x);
     if (!x->body_wanted) {

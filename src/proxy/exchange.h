@@ -71,6 +71,9 @@ struct exchange {
     uint64_t body_seen;               /* bytes taken from the client */
     struct iobuf replay;              /* what was sent, while another attempt may need it */
     bool replay_lost;                 /* more was sent than can be replayed */
+    struct filter *request_filter, *response_filter; /* of policies that look at the bodies; NULL: there are none */
+    /* How bodies move where they do not just go from one stream to the other, in place of pump_*; NULL: they do. */
+    void (*request_way)(struct exchange *x), (*response_way)(struct exchange *x);
 
     /* response */
     struct http_response local;       /* answers made by weir */
@@ -121,6 +124,10 @@ void pump_down_body(struct down_stream *ds);
 void pump_down_writable(struct down_stream *ds);
 void pump_up_body(struct up_stream *us);
 void pump_up_writable(struct up_stream *us);
+
+/* filtered.c: bodies that policies look at. What their framing is then; from now on they go that way. */
+struct body_framing filtered_request(struct exchange *x); /* before each attempt sends its head */
+struct body_framing filtered_response(struct exchange *x, struct body_framing body);
 
 /* response.c */
 enum step step_response(struct exchange *x);

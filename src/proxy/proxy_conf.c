@@ -107,6 +107,11 @@ const struct weir_directive proxy_rows[] = {
       .help = "Largest request body; a longer one is refused with 413, also while it streams." },
     { .name = "max_body", .in = "host route", .args = SIZE_OF(0, INT64_MAX),
       .help = "Largest request body. Default: that of the enclosing block." },
+    { .name = "body_hold", .in = "main", .args = SIZE_OF(0, 1 << 30), .def = "64k",
+      .help = "How much of a body a policy may hold back, to see more of it before it lets the rest pass; beyond that "
+              "the body is refused." },
+    { .name = "body_hold", .in = "host route", .args = SIZE_OF(0, 1 << 30),
+      .help = "How much of a body a policy may hold back. Default: that of the enclosing block." },
     { 0 },
 };
 

@@ -2,35 +2,7 @@
  * sender. */
 #include "exchange.h"
 #include "forward.h"
-
-static void
-give_up_replay(struct exchange *x)
-{
-    x->replay_lost = true;
-    iobuf_fini(&x->replay);
-}
-
-/* Another attempt may need what is sent now: kept while it is small, given up beyond that. */
-static void
-keep_for_replay(struct exchange *x, size_t n)
-{
-    struct iovec iov[16];
-    if (x->replay_lost || x->tunnel)
-        return;
-    bool may_retry = x->us->reused || x->target->cluster->retry.attempts > 1;
-    if (!may_retry || x->replay.len + n > REPLAY_MAX) {
-        give_up_replay(x);
-        return;
-    }
-    int pieces = iobuf_iov(&x->ds->in, iov, 16);
-    for (int i = 0; i < pieces && n > 0; i++) {
-        size_t take = iov[i].iov_len < n ? iov[i].iov_len : n;
-        iobuf_add(&x->replay, iov[i].iov_base, take);
-        n -= take;
-    }
-    if (n > 0) /* in more pieces than were looked at */
-        give_up_replay(x);
-}
+#include "pump.h"
 
 static bool
 body_within_cap(struct exchange *x)
@@ -52,18 +24,14 @@ refuse_body(struct exchange *x)
     exchange_run(x, STEP_FINISH);
 }
 
-/* Bytes moved: the silence that the route allows after the head begins anew. */
-static void
-break_silence(struct exchange *x)
-{
-    if (x->head_sent)
-        timer_set(&x->timer, clock_now() + x->route->idle_timeout);
-}
-
 void
 pump_request(struct exchange *x)
 {
     struct down_stream *ds = x->ds;
+    if (x->request_way) {
+        x->request_way(x);
+        return;
+    }
     while (x->us && !x->body_sent) {
         size_t n = ds->in.len;
         if (n == 0) {
@@ -80,7 +48,7 @@ pump_request(struct exchange *x)
             return;
         if (n > room)
             n = room;
-        keep_for_replay(x, n);
+        keep_for_replay(x, &ds->in, n);
         x->body_seen += n;
         x->us->ops->send(x->us, &ds->in, n);
         ds->ops->consumed(ds);
@@ -104,6 +72,10 @@ void
 pump_response(struct exchange *x)
 {
     struct up_stream *us = x->us;
+    if (x->response_way) {
+        x->response_way(x);
+        return;
+    }
     while (us && !x->response_done) {
         size_t n = us->in.len;
         if (n == 0) {

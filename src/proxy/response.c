@@ -113,6 +113,8 @@ step_response(struct exchange *x)
         fields_set(&r->fields, SLICE("Strict-Transport-Security"), x->px.hsts);
     x->px.res = r;
     chain_response(&x->px);
+    if (x->px.filters)
+        body = filtered_response(x, body);
     begin_response(x, body);
     if (r->status == 101)
         open_tunnel(x);

@@ -11,7 +11,7 @@
 #define PROXY_ROUTE_H
 
 #include "../conf/conf.h"
-#include "../policy/chain.h"
+#include "../policy/filter.h"
 #include "../policy/template.h"
 #include "matcher.h"
 
@@ -53,6 +53,7 @@ struct route {
     nsec_t timeout, idle_timeout;
     uint64_t max_body;
     const char *timeout_at, *idle_timeout_at, *max_body_at; /* where they are set: "default" when nowhere */
+    struct filter_cap body_hold;
     bool access_log;
 
     struct chain *chain;

@@ -17,6 +17,8 @@
  *   1.0  the first.
  *   1.1  weir_host has `metric_put`; weir_outcome has `delivered`.
  *   1.2  weir_module has `warm`.
+ *   1.3  weir_module has `request_body` and `response_body`; weir_host has `body_use`, `body_write`, `body_hold`,
+ *        `trailer`, `trailer_add` and `trailer_remove`; `request_header_set` takes "TE: trailers".
  */
 #ifndef WEIR_MODULE_H
 #define WEIR_MODULE_H
@@ -29,7 +31,7 @@ extern "C" {
 #endif
 
 #define WEIR_ABI_MAJOR 1
-#define WEIR_ABI_MINOR 2
+#define WEIR_ABI_MINOR 3
 
 /* One request and its response, as this policy sees it. Valid in phases only; a module that keeps one across a
  * suspension drops it in `cancel` or when its phase is called again. */
@@ -129,7 +131,8 @@ struct weir_host {
     struct weir_str (*request_path)(struct weir_exchange *x);
     /* The i-th of that name; p NULL: none. */
     struct weir_str (*request_header)(struct weir_exchange *x, const char *name, unsigned i);
-    /* What the origin is sent. A value with control bytes is refused. */
+    /* What the origin is sent. A value with control bytes is refused, and so are the fields that frame a message or
+     * belong to a connection; but a policy that wants the answer's trailers may set TE to "trailers" (since 1.3). */
     void (*request_header_set)(struct weir_exchange *x, const char *name, struct weir_str value);
     void (*request_header_add)(struct weir_exchange *x, const char *name, struct weir_str value);
     void (*request_header_remove)(struct weir_exchange *x, const char *name);
@@ -210,6 +213,22 @@ struct weir_host {
     /* Since 1.1. As often as `metric` returned it: when nobody is left its series go. For metrics that carry the name
      * of a policy or of another thing that a reload may take away; NULL is allowed. */
     void (*metric_put)(struct weir_metric *m);
+
+    /* --- bodies, since 1.3; see request_body and response_body --- */
+    /* What this policy does with a body of this exchange: WEIR_BODY_LOOK unless it says otherwise, for which the
+     * request, target and attempt phases are the time, and for the answer's body also the response phase. */
+    void (*body_use)(struct weir_exchange *x, enum weir_body_of which, enum weir_body_use use);
+    /* The three of a body phase. These bytes go on in place of the piece, or of that part of it which is not held; any
+     * number of times, and with n == 0 to take it away. At most 1 MiB in one call of the phase. */
+    void (*body_write)(struct weir_exchange *x, struct weir_str bytes);
+    /* The last n bytes of the piece come once more, in front of the next ones. */
+    void (*body_hold)(struct weir_exchange *x, size_t n);
+    /* The i-th trailer of the message, complete when `end` is set. false: there are no more. Valid until the phase
+     * returns or changes one. */
+    bool (*trailer)(struct weir_exchange *x, unsigned i, struct weir_str *name, struct weir_str *value);
+    /* Where `end` is set. They reach the receiver where its protocol has trailers: HTTP/2, or chunks of HTTP/1.1. */
+    void (*trailer_add)(struct weir_exchange *x, const char *name, struct weir_str value);
+    void (*trailer_remove)(struct weir_exchange *x, const char *name); /* all of that name; NULL: all there are */
 };
 
 /* ---- what a module gives ---- */
@@ -273,6 +292,27 @@ struct weir_module {
      * until it is so or the host will wait no longer (about 2 s); then comes start, or release alone when the load is
      * given up. Must not wait itself. May be NULL. */
     bool (*warm)(void *config);
+
+    /*
+     * Since 1.3. The bodies of an exchange with an upstream, in pieces as they come; never suspended. An answer that
+     * weir makes itself has no body phase, nor has a tunnel (after 101), nor a message without a body (HEAD, 204, 304,
+     * a length of 0). A request's body passes the policies in their order, that of an answer in the reverse one, each
+     * policy what the one before it let pass. The phase is called with each piece and for the last time with `end`,
+     * when also the trailers are there; a message that breaks off has no end, only `finish` follows.
+     *
+     * WEIR_CONTINUE: the piece goes on, or what body_write was given in its place (WEIR_BODY_CHANGE only), but for what
+     * body_hold keeps back. What it holds may be as long as the route's `body_hold`; beyond that the host refuses the
+     * body with body_hold_exceeded. Nothing can be held at the end. What host->refuse returns: the body
+     * ends here. Of a request that has no answer yet this is the answer; else the head has gone to the client, and its
+     * connection or stream is broken off, with the reason in the access log. The origin of a refused request has seen
+     * its head, but never a whole body. host->reply: likewise, and of a request only. WEIR_FAILED: as elsewhere.
+     *
+     * No further piece is given until the receiver has room for it, so that the memory for what is made of one is all
+     * there is. In shadow the policy gets all pieces, and what it holds comes again, but everything has passed as it
+     * came; one that would have refused is not asked again.
+     */
+    enum weir_verdict (*request_body)(struct weir_exchange *x, void *config, const struct weir_body *body);
+    enum weir_verdict (*response_body)(struct weir_exchange *x, void *config, const struct weir_body *body);
 };
 
 /* In a module: `WEIR_MODULE = { WEIR_MODULE_ABI, .name = "...", ... };` */

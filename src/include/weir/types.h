@@ -119,6 +119,22 @@ struct weir_outcome {
     int delivered; /* the origin may have seen the request. Since 1.1 */
 };
 
+/* ---- bodies, since 1.3 ---- */
+
+enum weir_body_of { WEIR_BODY_REQUEST, WEIR_BODY_RESPONSE };
+
+enum weir_body_use {           /* what a policy does with the body of a message */
+    WEIR_BODY_LOOK = 0,        /* what it lets pass goes on as it came */
+    WEIR_BODY_SKIP = 1,        /* nothing: its phase is not called */
+    WEIR_BODY_CHANGE = 2       /* other bytes may go on: the message loses its Content-Length */
+};
+
+struct weir_body {             /* what a body phase is given */
+    size_t size;               /* of this struct, as the host knows it */
+    struct weir_str piece;     /* until the phase returns; what was held stands in front of it. n may be 0 at the end */
+    bool end;                  /* the last call for this body */
+};
+
 #ifdef __cplusplus
 }
 #endif

@@ -6,6 +6,7 @@ check_LTLIBRARIES += \
 	tests/unit/policy/late_giver.la \
 	tests/unit/policy/good.la \
 	tests/unit/policy/old.la \
+	tests/unit/policy/bodies.la \
 	tests/unit/policy/bad_major.la \
 	tests/unit/policy/bad_minor.la \
 	tests/unit/policy/bad_size.la \
@@ -27,6 +28,9 @@ tests_unit_policy_late_giver_la_LDFLAGS = $(TEST_MODULE_LDFLAGS)
 tests_unit_policy_old_la_SOURCES = tests/unit/policy/old.c tests/unit/policy/old.h
 tests_unit_policy_old_la_CFLAGS = $(AM_CFLAGS)
 tests_unit_policy_old_la_LDFLAGS = $(TEST_MODULE_LDFLAGS)
+tests_unit_policy_bodies_la_SOURCES = modules/testing/bodies.c
+tests_unit_policy_bodies_la_CFLAGS = $(AM_CFLAGS)
+tests_unit_policy_bodies_la_LDFLAGS = $(TEST_MODULE_LDFLAGS)
 tests_unit_policy_good_la_SOURCES = tests/unit/policy/bad.c
 tests_unit_policy_good_la_CFLAGS = $(AM_CFLAGS) -DMODULE_NAME='"good"'
 tests_unit_policy_good_la_LDFLAGS = $(TEST_MODULE_LDFLAGS)
@@ -65,6 +69,11 @@ check_PROGRAMS += tests/unit/policy/test_chain
 tests_unit_policy_test_chain_SOURCES = tests/unit/policy/test_chain.c $(POLICY_FIXTURE)
 tests_unit_policy_test_chain_CFLAGS = $(POLICY_TEST_CFLAGS)
 tests_unit_policy_test_chain_LDADD = $(LIBS_4_POLICY) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/policy/test_filter
+tests_unit_policy_test_filter_SOURCES = tests/unit/policy/test_filter.c $(POLICY_FIXTURE)
+tests_unit_policy_test_filter_CFLAGS = $(POLICY_TEST_CFLAGS)
+tests_unit_policy_test_filter_LDADD = $(LIBS_4_POLICY) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/policy/test_host
 tests_unit_policy_test_host_SOURCES = tests/unit/policy/test_host.c $(POLICY_FIXTURE)

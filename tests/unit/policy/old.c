@@ -13,6 +13,9 @@
 _Static_assert(OLD_HOST_SIZE == offsetof(struct weir_host, store_eval) + sizeof(void *), "1.0 ended with store_eval");
 _Static_assert(offsetof(struct weir_outcome, delivered) == OLD_OUTCOME_SIZE, "1.1 begins behind it");
 _Static_assert(offsetof(struct weir_module, control) + sizeof(void *) == OLD_MODULE_SIZE, "1.0 ended with control");
+/* What has come since stands where it came. */
+_Static_assert(offsetof(struct weir_host, body_use) == OLD_HOST_SIZE + sizeof(void *), "1.1 ended with metric_put");
+_Static_assert(offsetof(struct weir_module, request_body) == OLD_MODULE_SIZE + sizeof(void *), "1.2 ended with warm");
 
 static const struct weir_host *host;
 
