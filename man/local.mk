@@ -2,7 +2,8 @@ dist_man_MANS += man/weir.8 man/gateway.conf.5
 dist_check_SCRIPTS += man/reference.sh
 
 # Where the modules are that the reference is made from: not installed yet, each beside its sources.
-REFERENCE_MODULES = modules/jwt/.libs modules/rate_limit/.libs modules/circuit_breaker/.libs modules/canary/.libs
+REFERENCE_MODULES = modules/jwt/.libs modules/rate_limit/.libs modules/circuit_breaker/.libs modules/canary/.libs \
+	modules/grpc_web/.libs
 REFERENCE_WORDS = $(srcdir)/man/gateway.conf.5 ./weir$(EXEEXT) $(REFERENCE_MODULES)
 
 # Puts the reference into the page; the result is checked in, and `make check` finds it when it lags behind.

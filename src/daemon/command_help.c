@@ -24,7 +24,7 @@ command_version(const struct command *self, int argc, char **argv)
 #define DIRS_MAX 16
 
 /* Policies that come with weir: their directives are explained too, where their modules are found. */
-static const char *const shipped[] = { "jwt", "rate_limit", "circuit_breaker", "canary" };
+static const char *const shipped[] = { "jwt", "rate_limit", "circuit_breaker", "canary", "grpc_web" };
 #define SHIPPED (sizeof shipped / sizeof *shipped)
 
 static void
