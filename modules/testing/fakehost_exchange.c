@@ -243,7 +243,7 @@ h_note(struct weir_exchange *x, const char *reason, const char *fmt, ...)
     va_list ap;
     snprintf(x->note, sizeof(x->note), "%s", reason ? reason : "");
     va_start(ap, fmt);
-    vsnprintf(x->note_detail, sizeof(x->note_detail), fmt, ap);
+    vsnprintf(x->note_detail, sizeof(x->note_detail), fmt ? fmt : "", ap);
     va_end(ap);
 }
 
