@@ -5,6 +5,7 @@ src_http_libhttp_a_SOURCES = \
 	src/http/cookie.c \
 	src/http/date.c src/http/date.h \
 	src/http/field.c src/http/field.h \
+	src/http/grpc.c src/http/grpc.h \
 	src/http/h1.h src/http/h1_parse.h \
 	src/http/h1_fields.c \
 	src/http/h1_framing.c \

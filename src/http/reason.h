@@ -15,6 +15,7 @@ struct reason {
     const char *proxy_error; /* RFC 9209 error type: "http_request_denied", "connection_timeout", ... */
     bool close;              /* framing is lost or the peer misbehaves: no further request on this connection */
     bool upstream;           /* the origin's doing, as against the client's or weir's own */
+    int grpc;                /* enum grpc_status for a gRPC client; 0: what its status says (grpc_of_reason) */
 };
 
 /* Core reasons, by name; the table is in reason.c. */

@@ -11,6 +11,7 @@ HTTP_TESTS = \
 	tests/unit/http/test_uri \
 	tests/unit/http/test_uri_path \
 	tests/unit/http/test_url \
+	tests/unit/http/test_grpc \
 	tests/unit/http/test_h1_scan \
 	tests/unit/http/test_h1_request \
 	tests/unit/http/test_h2_request \
@@ -60,6 +61,10 @@ tests_unit_http_test_uri_path_LDADD = $(LIBS_1_HTTP) $(CMOCKA_LIBS)
 tests_unit_http_test_url_SOURCES = tests/unit/http/test_url.c
 tests_unit_http_test_url_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_http_test_url_LDADD = $(LIBS_1_HTTP) $(CMOCKA_LIBS)
+
+tests_unit_http_test_grpc_SOURCES = tests/unit/http/test_grpc.c
+tests_unit_http_test_grpc_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_http_test_grpc_LDADD = $(LIBS_1_HTTP) $(CMOCKA_LIBS)
 
 tests_unit_http_test_h1_scan_SOURCES = tests/unit/http/test_h1_scan.c
 tests_unit_http_test_h1_scan_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
