@@ -314,7 +314,7 @@ check_body(struct h2_stream *st)
     const struct down_conf *conf = &st->d->conf;
     const char *detail;
 
-    if (!conf->body_timeout || st->aborted || st->sent || !passed(st->d, patience_end(&st->body)))
+    if (!conf->body_timeout || st->s.paced || st->aborted || st->sent || !passed(st->d, patience_end(&st->body)))
         return;
     if (conf->body_rate && st->body.left < conf->body_timeout)
         detail = h2_exceed(st, LIMIT_BODY_RATE, "the body came too slowly");

@@ -366,6 +366,8 @@ op_respond(struct down_stream *s, const struct http_response *r, struct body_fra
         respond_tunnel(st, r);
         return;
     }
+    if (body.kind == BODY_NONE)
+        wire.kind = BODY_NONE; /* the head's frame is the last one */
     if (wire.kind == BODY_CHUNKED)
         wire.kind = BODY_UNTIL_CLOSE; /* no framing within the frames */
     h1_writer_begin(&st->out, wire);

@@ -61,7 +61,8 @@ struct down_ops {
      * r->fields are left out, but for a Content-Length with BODY_NONE to HEAD or with 304. `close`: no further request
      * on this connection (nothing comes of it in HTTP/2, whose streams are independent). Fields are copied out before
      * it returns. The answer to HEAD, 204 and 304 end with the head whatever `body` says (to HEAD it is written as for
-     * GET): what `send` is given then is dropped. BODY_NONE of any other answer is written as a length of 0.
+     * GET): what `send` is given then is dropped. BODY_NONE of any other answer is written as a length of 0
+     * (in HTTP/2 the head ends the stream).
      * BODY_UNTIL_CLOSE goes to HTTP/1.1 as chunked, BODY_CHUNKED to HTTP/1.0 until close. 101: the Upgrade field of
      * r->fields, else of the request, is named (in HTTP/2 it is a 200, RFC 8441 5); `upgraded` must follow. */
     void (*respond)(struct down_stream *s, const struct http_response *r, struct body_framing body, bool close);
@@ -102,6 +103,7 @@ struct down_stream {
     const struct addr *peer, *local; /* of the connection (PROXY protocol applied); valid until release */
     nsec_t started;                  /* when the first byte of the head was seen */
     uint64_t bytes_in, bytes_out;    /* on the wire, head included */
+    bool paced;                      /* by the owner: the time that a body may take is its affair, not the session's */
     bool draining;                   /* the session wants to close: the answer should say Connection: close */
     enum limit_id limit;             /* the bound behind on_bad_request or on_abort, or behind `draining` */
     const char *limit_at;            /* where it is set; NULL: nobody knows, or no bound is behind it */
