@@ -81,6 +81,14 @@ struct weir_exchange {
         const char *at;
     } refusal;
 
+    struct {                           /* of a client that speaks gRPC (proxy/grpc.h) */
+        bool is;
+        bool known;                    /* how the call has ended: */
+        unsigned char status;          /* enum grpc_status */
+        short http;                    /* what an answer of weir's own would be in HTTP; 0: it is none, or is that */
+        nsec_t timeout;                /* its grpc-timeout; -1: none */
+    } grpc;
+
     struct policy_run *run;            /* chain.c: slots of the policies of the route and the upstream */
 };
 

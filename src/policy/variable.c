@@ -2,6 +2,7 @@
 #include "run.h"
 #include "template.h"
 
+#include "../http/grpc.h"
 #include "../http/uri.h"
 #include "../net/client_cert.h"
 
@@ -249,6 +250,12 @@ get_response_header(struct weir_exchange *x, struct slice rest)
 }
 
 static struct slice
+get_grpc_status(struct weir_exchange *x, struct slice rest)
+{
+    return x->grpc.known ? slice_str(grpc_status_name((enum grpc_status)x->grpc.status)) : SLICE_NONE;
+}
+
+static struct slice
 get_time_iso(struct weir_exchange *x, struct slice rest)
 {
     char *text = arena_alloc(x->arena, 25);
@@ -287,6 +294,7 @@ static const struct variable core[] = {
     { "endpoint.address", "the endpoint of the last attempt", .get = get_endpoint_address },
     { "response.status", "status of the response", .get = get_status },
     { "response.header.", "a response header field", .get = get_response_header },
+    { "grpc.status", "how a gRPC call has ended, once that is known: OK, UNAVAILABLE, ...", .get = get_grpc_status },
     { "time.iso", "now, as 2026-11-21T03:23:39.123Z", .get = get_time_iso },
     { "time.unix", "now, in whole seconds since 1970", .get = get_time_unix },
 };

@@ -1,6 +1,7 @@
 /* The steps in which weir answers by itself. */
 #include "exchange.h"
 
+#include "grpc.h"
 #include "reply.h"
 
 /* Policies decorate answers made here as they do the origins' (CORS, limits): a client must be able to read why it was
@@ -12,9 +13,11 @@ give(struct exchange *x, struct slice body, bool close)
     struct body_framing framing = { BODY_LENGTH, body.n };
 
     chain_response(&x->px);
-    if (status_has_no_body(r->status))
+    if (x->px.grpc.http)
+        grpc_pushback(&x->px);
+    if (status_has_no_body(r->status) || x->px.grpc.http)
         framing = (struct body_framing){ BODY_NONE, 0 };
-    x->status = r->status;
+    x->status = x->px.grpc.http ? x->px.grpc.http : r->status;
     x->head_sent = true;
     x->response_done = true;
     timer_clear(&x->timer);

@@ -4,6 +4,7 @@
 #include "../net/proxy_protocol.h"
 #include "../policy/str.h"
 #include "forward.h"
+#include "grpc.h"
 #include "retry.h"
 #include "worker.h"
 
@@ -28,7 +29,7 @@ attempt_settle(struct exchange *x, enum weir_result result, int status)
     if (!x->attempt_open)
         return;
     x->attempt_open = false;
-    x->upstream_duration = clock_now() - x->attempt_started;
+    x->upstream_duration = (x->answered ? x->answered : clock_now()) - x->attempt_started;
     struct cluster *c = x->target->cluster;
     struct weir_outcome o = {
         .size = sizeof o,
@@ -220,6 +221,8 @@ step_attempt(struct exchange *x)
         return STEP_REFUSE;
     x->attempts++;
     x->attempt_started = clock_now();
+    x->answered = 0;
+    x->px.grpc.known = false;
     x->failure.stale = false;
     if (chain_attempt(&x->px, t->chain) == CHAIN_REFUSED) {
         x->attempts--;
@@ -270,6 +273,8 @@ step_send(struct exchange *x)
     if (!x->decorated)
         forward_decorate(&x->px, x->ds->peer, x->peer_trusted);
     x->decorated = true;
+    if (x->grpc_deadline)
+        grpc_shorten(x);
     struct body_framing body = x->px.filters ? filtered_request(x) : r->body;
     x->us->ops->request(x->us, r, forward_target(r, x->route), body);
     x->body_sent = r->body.kind == BODY_NONE;
@@ -312,6 +317,9 @@ on_error(struct up_stream *us, enum up_error error, const char *detail)
         struct decision *d = decision_add(&x->px.log, "upstream_body", x->px.upstream_name, VERDICT_ERROR);
         d->reason = "body_aborted";
         d->detail = arena_slice(x->px.arena, slice_str(detail));
+        attempt_settle(x, WEIR_RESULT_RESET, 0);
+        if (grpc_cut(x, GRPC_UNAVAILABLE, SLICE("the upstream's answer ended early")))
+            return;
         attempt_release(x);
         x->ds->ops->reset(x->ds);
         exchange_run(x, STEP_FINISH);
@@ -344,6 +352,10 @@ ask_retry(struct exchange *x, int status)
         .result = status ? WEIR_RESULT_ERROR_STATUS : x->failure.result,
         .status = status,
     };
+    if (status && grpc_trailers_only(x)) {
+        f.grpc = (enum grpc_status)x->px.grpc.status;
+        f.told_to_wait = grpc_told_to_wait(x);
+    }
     struct retry_answer a = retry_decide(&x->target->cluster->retry, &f);
     if (a.again && a.budget && !cluster_retry_admit(x->target->cluster))
         a = (struct retry_answer){ .why = "retry_budget" };

@@ -2,20 +2,26 @@
 
 #include "../base/parse.h"
 #include "forward.h"
+#include "grpc.h"
 
 /* What weir understands, whatever the routes say. */
 #define METHODS_SERVED SLICE("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH")
 
 const char *
-choice_refuses_head(const struct http_request *r, enum reason_id *reason)
+choice_refuses_head(struct weir_exchange *x, enum reason_id *reason)
 {
+    const struct http_request *r = x->req;
+
     for (const struct field *f = fields_find(&r->fields, FIELD_EXPECT); f; f = fields_next(&r->fields, f)) {
         *reason = REASON_EXPECTATION_FAILED;
         if (!slice_ieq(f->value, SLICE("100-continue")))
             return "the only expectation that can be met is 100-continue";
     }
     *reason = REASON_LOOP_DETECTED;
-    return forward_loops(r) ? "this request has passed through here too many times" : NULL;
+    if (forward_loops(r))
+        return "this request has passed through here too many times";
+    *reason = REASON_BAD_REQUEST;
+    return x->grpc.is ? grpc_refuses_timeout(x) : NULL;
 }
 
 /* RFC 9110 7.6.2: is weir its last stop? Else it goes on with one forward less. */

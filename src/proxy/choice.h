@@ -20,7 +20,8 @@ struct choice {
  * is counted down. */
 void choose(const struct route_table *t, struct weir_exchange *x, struct choice *out);
 
-/* What is wrong with a head before it is cleaned: an expectation that cannot be met, a loop. NULL: nothing. */
-const char *choice_refuses_head(const struct http_request *r, enum reason_id *reason);
+/* What is wrong with a head before it is cleaned: an expectation that cannot be met, a loop, a time-out of gRPC that is
+ * none. NULL: nothing. */
+const char *choice_refuses_head(struct weir_exchange *x, enum reason_id *reason);
 
 #endif

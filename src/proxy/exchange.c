@@ -3,6 +3,7 @@
 #include "../net/client_cert.h"
 #include "choice.h"
 #include "forward.h"
+#include "grpc.h"
 #include "metrics.h"
 #include "services.h"
 #include "worker.h"
@@ -134,10 +135,12 @@ client_owes_body(const struct exchange *x)
     return x->us && !x->ds->in_end && x->ds->in.len == 0 && x->us->ops->room(x->us) > 0;
 }
 
-/* The route's `timeout` is over. What is to be said of it. */
+/* The route's `timeout` is over, or the client's own. What is to be said of it. */
 static const char *
 exceed_timeout(struct exchange *x, enum reason_id reason, const char *what)
 {
+    if (grpc_gave_up(x))
+        return grpc_record_timeout(x, reason_get(reason)->code, what);
     struct decision *d = decision_add(&x->px.log, "timeout", x->px.route_name, VERDICT_REFUSE);
     d->reason = reason_get(reason)->code;
     d->detail = limit_words(x->px.arena, "timeout", LIMIT_TIME, x->route->timeout, what);
@@ -170,7 +173,9 @@ late_answer(struct exchange *x)
     else
         detail =
             limit_words(x->px.arena, "per_try_timeout", LIMIT_TIME, x->target->cluster->retry.per_try_timeout, what).p;
-    enum step failed = attempt_fail(x, WEIR_RESULT_TIMEOUT, REASON_UPSTREAM_TIMEOUT, detail);
+    /* A client that gives up says nothing about the origin, as one that leaves: it does both at once. */
+    enum weir_result result = grpc_gave_up(x) ? WEIR_RESULT_CANCELLED : WEIR_RESULT_TIMEOUT;
+    enum step failed = attempt_fail(x, result, REASON_UPSTREAM_TIMEOUT, detail);
     x->failure.text = detail;
     exchange_run(x, failed);
 }
@@ -185,6 +190,24 @@ fell_silent(struct exchange *x)
     d->detail =
         limit_words(x->px.arena, "idle_timeout", LIMIT_TIME, x->route->idle_timeout, "nothing came for too long");
     d->at = x->route->idle_timeout_at;
+    attempt_settle(x, WEIR_RESULT_CANCELLED, 0);
+    if (grpc_cut(x, GRPC_UNAVAILABLE, d->detail))
+        return;
+    attempt_release(x);
+    x->ds->ops->reset(x->ds);
+    exchange_run(x, STEP_FINISH);
+}
+
+/* The client's own deadline passed while the answer was coming. */
+static void
+gave_up(struct exchange *x)
+{
+    const char *detail =
+        grpc_record_timeout(x, reason_get(REASON_UPSTREAM_TIMEOUT)->code, "the answer was not complete in time");
+    x->reason = reason_get(REASON_UPSTREAM_TIMEOUT);
+    attempt_settle(x, WEIR_RESULT_CANCELLED, 0);
+    if (grpc_cut(x, GRPC_DEADLINE_EXCEEDED, slice_str(detail)))
+        return;
     attempt_release(x);
     x->ds->ops->reset(x->ds);
     exchange_run(x, STEP_FINISH);
@@ -195,7 +218,9 @@ static void
 on_timer(struct timer *t)
 {
     struct exchange *x = (struct exchange *)((char *)t - offsetof(struct exchange, timer));
-    if (x->head_sent) {
+    if (x->head_sent && grpc_gave_up(x)) {
+        gave_up(x);
+    } else if (x->head_sent) {
         fell_silent(x);
     } else if (client_owes_body(x)) {
         late_body(x);
@@ -233,6 +258,10 @@ exchange_new(struct proxy_worker *w, struct down_stream *ds)
     iobuf_init(&x->replay, REPLAY_MAX);
     timer_init(&x->timer, w->worker->loop, on_timer);
     generation_hold(x->gen, w->worker->id);
+    if (ds->req.version == HTTP_2) {
+        grpc_receive(&x->px);
+        ds->paced = x->px.grpc.is;
+    }
     ds->events = &down_events;
     ds->user = x;
     w->exchanges++;
@@ -279,7 +308,7 @@ static enum step
 step_route(struct exchange *x)
 {
     enum reason_id reason;
-    const char *wrong = choice_refuses_head(&x->ds->req, &reason);
+    const char *wrong = choice_refuses_head(&x->px, &reason);
     struct choice c;
 
     receive(x);
@@ -298,6 +327,9 @@ step_route(struct exchange *x)
     if (c.what == CHOICE_REFUSE)
         return exchange_refuse(x, c.reason, c.detail);
     x->deadline = clock_now() + x->route->timeout;
+    if (x->px.grpc.is && !grpc_begin(x))
+        return exchange_refuse(x, REASON_UPSTREAM_TIMEOUT,
+                               exceed_timeout(x, REASON_UPSTREAM_TIMEOUT, "the client's time was up when it called"));
     timer_set(&x->timer, x->deadline);
     if (body_too_large(x))
         return exchange_refuse_body(x);
@@ -393,6 +425,8 @@ step_finish(struct exchange *x)
     attempt_release(x);
     if (x->entered)
         cluster_leave(x->target->cluster);
+    if (x->px.grpc.is)
+        grpc_count(x);
     chain_finish(&x->px);
     metrics_request(x->route ? x->route->stats : NULL, ds->req.method, x->status, duration);
     if (g->log)

@@ -39,7 +39,8 @@ struct exchange {
     struct down_stream *ds;           /* owned */
     enum step waiting_in;             /* the step whose event is awaited: for logs and asserts */
     struct timer timer;               /* the one deadline: the route's until the head, then idle; per-try shortens it */
-    nsec_t deadline;                  /* of the route, until the response head */
+    nsec_t deadline;                  /* of the route, until the response head; or the client's, when that is earlier */
+    nsec_t grpc_deadline;             /* the client's, until the end; 0: none */
     bool peer_trusted, decorated;
 
     const struct route *route;
@@ -58,6 +59,7 @@ struct exchange {
     bool attempt_open;                /* admitted by the attempt phase: outcome is owed */
     unsigned attempts;
     nsec_t attempt_started, upstream_duration;
+    nsec_t answered;                  /* the head of an answer whose end will settle the attempt (gRPC); 0: not yet */
     struct { /* how the last attempt failed */
         enum weir_result result;
         enum reason_id reason;
@@ -115,6 +117,15 @@ void attempt_release(struct exchange *x);  /* lets go of lease, stream and endpo
 bool attempt_again(struct exchange *x, enum weir_result result, int status);
 struct decision *attempt_record(struct exchange *x, enum verdict verdict, const char *reason); /* row of its outcome */
 enum step attempt_fail(struct exchange *x, enum weir_result result, enum reason_id reason, const char *detail);
+
+/* When the silence that is allowed after the head ends, if nothing moves from now on. */
+static inline nsec_t
+exchange_patience(const struct exchange *x)
+{
+    nsec_t end = clock_now() + x->route->idle_timeout;
+
+    return x->grpc_deadline && x->grpc_deadline < end ? x->grpc_deadline : end;
+}
 
 /* pump.c: bodies in both directions. */
 void pump_request(struct exchange *x);

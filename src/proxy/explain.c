@@ -2,6 +2,7 @@
 
 #include "choice.h"
 #include "forward.h"
+#include "grpc.h"
 #include "reply.h"
 
 /* ---- what policies ask for; nothing leaves the process ---- */
@@ -188,7 +189,10 @@ static void
 go(struct explanation *x, struct generation *g, const struct addr *peer)
 {
     enum reason_id reason = REASON_BAD_REQUEST;
-    const char *wrong = x->malformed ? x->malformed : choice_refuses_head(&x->req, &reason);
+    const char *wrong = x->malformed;
+    grpc_receive(&x->px);
+    if (!wrong)
+        wrong = choice_refuses_head(&x->px, &reason);
     bool trusted = forward_receive(&x->px, g, peer);
 
     if (wrong)
@@ -200,7 +204,9 @@ go(struct explanation *x, struct generation *g, const struct addr *peer)
         x->req.target = forward_target(&x->req, x->route);
     } else {
         chain_response(&x->px);
-        x->status = x->res.status;
+        if (x->px.grpc.http)
+            grpc_pushback(&x->px);
+        x->status = x->px.grpc.http ? x->px.grpc.http : x->res.status;
     }
     chain_finish(&x->px);
 }

@@ -1,6 +1,7 @@
 /* Bodies that policies look at: as in pump.c, but each piece goes through the filter of its direction first, and what
  * comes out of that goes on. Nothing is fed to it while the receiver has no room. */
 #include "forward.h"
+#include "grpc.h"
 #include "pump.h"
 
 static bool
@@ -23,6 +24,8 @@ refuse_request(struct exchange *x)
         exchange_run(x, refused);
         return;
     }
+    if (grpc_cut_refused(x))
+        return;
     x->ds->ops->reset(x->ds);
     exchange_run(x, STEP_FINISH);
 }
@@ -103,6 +106,9 @@ static void
 cut_response(struct exchange *x)
 {
     exchange_refused_by_policy(x);
+    attempt_settle(x, WEIR_RESULT_CANCELLED, 0);
+    if (grpc_cut_refused(x))
+        return;
     attempt_release(x);
     x->ds->ops->reset(x->ds);
     exchange_run(x, STEP_FINISH);
@@ -116,9 +122,12 @@ feed_response(struct exchange *x)
     size_t n = filter_bite(&us->in);
     bool end = us->in_end && n == us->in.len;
 
-    if (end)
+    if (end) {
         for (const struct field_names *named = x->response_named; named; named = named->next)
             fields_remove_name(&us->trailers, named->name);
+        if (x->attempt_open)
+            grpc_ended(x);
+    }
     if (filter_feed(x->response_filter, &us->in, n, end, &us->trailers) == CHAIN_REFUSED) {
         cut_response(x);
         return false;

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct stats_family *requests, *connections, *turned_away;
+static struct stats_family *requests, *calls, *connections, *turned_away;
 static stats_id duration, total, active, idle, loop_lag;
 
 /* Of a route, as long as some generation has one of that name. */
@@ -44,12 +44,15 @@ void
 metrics_init(void)
 {
     static const char *const labels[] = { "route", "method", "code" };
+    static const char *const call_labels[] = { "route", "grpc_status" };
     static const char *const refusals[] = { "listener", "limit" };
     static const char *const sides[] = { "side", "state" };
     static const double bounds[] = { .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30 };
 
     requests = stats_family("weir_requests_total", STATS_COUNTER,
                             "Requests answered or ended, by route, method and status.", labels, 3, NULL, 0);
+    calls = stats_family("weir_grpc_requests_total", STATS_COUNTER,
+                         "Calls of gRPC, by route and the status with which they ended.", call_labels, 2, NULL, 0);
     duration = stats_series(stats_family("weir_request_duration_seconds", STATS_HISTOGRAM,
                                          "From the first byte of a request's head to the end of its response.", NULL, 0,
                                          bounds, sizeof bounds / sizeof *bounds),
@@ -103,6 +106,7 @@ metrics_route_put(struct route_metrics *m)
         name_map_del(&routes.by_name, name);
         /* Under the lock: a new route of this name would count into the series that go. */
         stats_drop(requests, name);
+        stats_drop(calls, name);
         chain_forget(name);
         atomic_fetch_add(&forgotten, 1);
         free(m->name);
@@ -113,8 +117,8 @@ metrics_route_put(struct route_metrics *m)
     pthread_mutex_unlock(&routes.lock);
 }
 
-/* This worker's way from (route, method, code) to the series, so that the lock of stats_series is taken once per
- * combination. */
+/* This worker's way from (route, method, code), or (route, status of gRPC), to the series, so that the lock of
+ * stats_series is taken once per combination. */
 static _Thread_local struct {
     struct series {
         uint64_t key; /* 0: free */
@@ -162,22 +166,46 @@ seen_make_room(void)
     seen_grow();
 }
 
+static struct series *
+seen_at(uint64_t key)
+{
+    seen_make_room();
+    return seen_slot(key);
+}
+
+static void
+see(struct series *s, uint64_t key, struct stats_family *family, const struct slice *values)
+{
+    *s = (struct series){ key, stats_series(family, values) };
+    seen.n++;
+}
+
 static stats_id
 series_of(const struct route_metrics *route, enum http_method method, int status)
 {
     uint64_t key =
         (uint64_t)(route ? route->number : 0) << 20 | (uint64_t)method << 12 | (uint64_t)(unsigned)status | 1ULL << 60;
-    seen_make_room();
-    struct series *s = seen_slot(key);
+    struct series *s = seen_at(key);
     if (!s->key) {
         char code[12];
         int n = snprintf(code, sizeof code, "%d", status);
         struct slice name = route ? slice_of(route->name, route->n) : SLICE("none");
-        *s = (struct series){ key, stats_series(requests, (struct slice[]){ name, slice_str(method_name(method)),
-                                                                            slice_of(code, (size_t)n) }) };
-        seen.n++;
+        see(s, key, requests, (struct slice[]){ name, slice_str(method_name(method)), slice_of(code, (size_t)n) });
     }
     return s->id;
+}
+
+void
+metrics_grpc(const struct route_metrics *route, enum grpc_status status)
+{
+    uint64_t key = (uint64_t)(route ? route->number : 0) << 20 | (uint64_t)status | 1ULL << 61;
+    struct series *s = seen_at(key);
+
+    if (!s->key)
+        see(s, key, calls,
+            (struct slice[]){ route ? slice_of(route->name, route->n) : SLICE("none"),
+                              slice_str(grpc_status_name(status)) });
+    stats_add(s->id, 1);
 }
 
 void

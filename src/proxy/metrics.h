@@ -3,6 +3,7 @@
 #define PROXY_METRICS_H
 
 #include "../base/clock.h"
+#include "../http/grpc.h"
 #include "../http/limit.h"
 #include "../http/message.h"
 #include "../stats/stats.h"
@@ -18,6 +19,8 @@ void metrics_route_put(struct route_metrics *m); /* nobody counts for it any mor
 
 /* One exchange is over; route NULL: "none". On a worker: no lock once the (route, method, code) has been seen there. */
 void metrics_request(const struct route_metrics *route, enum http_method method, int status, nsec_t took);
+/* weir_grpc_requests_total, on top of that. */
+void metrics_grpc(const struct route_metrics *route, enum grpc_status status);
 void metrics_downstream(int sessions, int busy); /* changes of weir_connections{side="downstream"} on this worker */
 /* weir_connections_refused_total of a listener. Takes a lock. */
 stats_id metrics_turned_away(const char *listener, enum limit_id limit);

@@ -2,6 +2,7 @@
  * sender. */
 #include "exchange.h"
 #include "forward.h"
+#include "grpc.h"
 #include "pump.h"
 
 static bool
@@ -20,6 +21,8 @@ refuse_body(struct exchange *x)
         exchange_run(x, refused);
         return;
     }
+    if (grpc_cut(x, GRPC_RESOURCE_EXHAUSTED, x->reason_detail))
+        return;
     x->ds->ops->reset(x->ds);
     exchange_run(x, STEP_FINISH);
 }
@@ -83,6 +86,8 @@ pump_response(struct exchange *x)
                 return;
             for (const struct field_names *named = x->response_named; named; named = named->next)
                 fields_remove_name(&us->trailers, named->name);
+            if (x->attempt_open) /* only gRPC leaves it so until here */
+                grpc_ended(x);
             x->ds->ops->end(x->ds, us->trailers.n ? &us->trailers : NULL);
             pump_finish_response(x);
             return;

@@ -39,7 +39,7 @@ static inline void
 break_silence(struct exchange *x)
 {
     if (x->head_sent)
-        timer_set(&x->timer, clock_now() + x->route->idle_timeout);
+        timer_set(&x->timer, exchange_patience(x));
 }
 
 #endif

@@ -1,6 +1,7 @@
 #include "reply.h"
 
 #include "../base/strbuf.h"
+#include "grpc.h"
 #include "route.h"
 
 /* What a policy says of a request may quote it: no more than this is shown to the client. */
@@ -54,19 +55,38 @@ reply_refusal(struct http_response *r, struct weir_exchange *x, const struct ref
 
     record(x, VERDICT_REFUSE, why->code)->detail = refusal->detail;
     begin(r, x, why->status);
-    fields_add_id(f, FIELD_CONTENT_TYPE, SLICE("application/problem+json"));
+    if (x->grpc.is)
+        grpc_reply(r, x, grpc_of_reason(why), refusal->detail.n ? refusal->detail : slice_str(why->title));
+    else
+        fields_add_id(f, FIELD_CONTENT_TYPE, SLICE("application/problem+json"));
     fields_add_id(f, FIELD_PROXY_STATUS, arena_printf(x->arena, "weir; error=%s", why->proxy_error));
     if (refusal->allow.n)
         fields_add_id(f, FIELD_ALLOW, refusal->allow);
     if (refusal->retry_after)
         fields_add_id(f, FIELD_RETRY_AFTER, arena_printf(x->arena, "%u", refusal->retry_after));
-    return reply_problem(x->arena, why, refusal->detail, x->id);
+    return x->grpc.is ? SLICE_NONE : reply_problem(x->arena, why, refusal->detail, x->id);
+}
+
+/* An error of a policy or a route, for a gRPC client: the text of its document, if it has one, is the message. */
+static bool
+told_grpc(struct http_response *r, struct weir_exchange *x, struct slice type, struct slice body)
+{
+    struct reason said = { .status = r->status };
+
+    if (!x->grpc.is || r->status < 400)
+        return false;
+    if (!body.n || !slice_ieq(slice_of(type.p, type.n < 5 ? type.n : 5), SLICE("text/")))
+        body = r->reason_phrase;
+    grpc_reply(r, x, grpc_of_reason(&said), body);
+    return true;
 }
 
 struct slice
 reply_policy(struct http_response *r, struct weir_exchange *x)
 {
     begin(r, x, x->refusal.status);
+    if (told_grpc(r, x, x->refusal.content_type, x->refusal.body))
+        return SLICE_NONE;
     if (x->refusal.content_type.n)
         fields_add_id(&r->fields, FIELD_CONTENT_TYPE, x->refusal.content_type);
     return x->refusal.body;
@@ -100,7 +120,7 @@ struct slice
 reply_route(struct http_response *r, struct weir_exchange *x, const struct route *route)
 {
     bool redirect = route->action == ROUTE_REDIRECT;
-    struct slice body = SLICE_NONE;
+    struct slice body = SLICE_NONE, type = SLICE_NONE;
 
     record(x, VERDICT_PASS, redirect ? "redirect" : "respond")->at = route->at;
     begin(r, x, route->status);
@@ -109,6 +129,10 @@ reply_route(struct http_response *r, struct weir_exchange *x, const struct route
     else if (route->text)
         body = template_text(route->text, x);
     if (body.n)
-        fields_add_id(&r->fields, FIELD_CONTENT_TYPE, template_field(route->content_type, x));
+        type = template_field(route->content_type, x);
+    if (told_grpc(r, x, type, body))
+        return SLICE_NONE;
+    if (body.n)
+        fields_add_id(&r->fields, FIELD_CONTENT_TYPE, type);
     return body;
 }

@@ -3,7 +3,8 @@
  * replied, the routes' own `respond` and `redirect`. The exchange sends them, `weir explain` shows them.
  *
  * Each begins *r anew (status, phrase, X-Request-Id), makes it x->res, adds its row to the record, and returns the
- * body. All in the exchange's arena.
+ * body. All in the exchange's arena. To a gRPC client what would be an error is trailers alone (grpc.h): x->grpc.http
+ * is the status that it would have been.
  */
 #ifndef PROXY_REPLY_H
 #define PROXY_REPLY_H

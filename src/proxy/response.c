@@ -3,6 +3,7 @@
 
 #include "../base/parse.h"
 #include "forward.h"
+#include "grpc.h"
 #include "worker.h"
 
 /* How the client will see the end of the body. A HEAD answer keeps the length that GET would have had. */
@@ -16,7 +17,11 @@ framing_for_client(struct exchange *x, const struct http_response *r)
             return (struct body_framing){ BODY_LENGTH, n };
         return r->body;
     }
-    if (r->body.kind == BODY_LENGTH)
+    if (x->px.grpc.is && grpc_trailers_only(x)) {
+        fields_remove(&x->us->res.fields, FIELD_CONTENT_LENGTH);
+        return (struct body_framing){ BODY_NONE, 0 };
+    }
+    if (r->body.kind == BODY_LENGTH && !(x->px.grpc.is && r->status == 200)) /* whose end must be free to tell why */
         return r->body;
     return (struct body_framing){ BODY_CHUNKED, 0 };
 }
@@ -49,7 +54,7 @@ begin_response(struct exchange *x, struct body_framing body)
     x->status = r->status;
     x->head_sent = true;
     x->ds->ops->respond(x->ds, r, body, false);
-    timer_set(&x->timer, clock_now() + x->route->idle_timeout);
+    timer_set(&x->timer, exchange_patience(x));
 }
 
 static bool
@@ -91,21 +96,37 @@ gave_up_waiting(const struct exchange *x)
     return x->us->res.status == 408 && x->us->reused && !x->us->res.keep_alive && x->body_sent;
 }
 
+/* Is it an answer after which another attempt could be made, by what `on` lists? */
+static bool
+may_be_listed(const struct exchange *x)
+{
+    const struct retry_conf *retry = &x->target->cluster->retry;
+
+    if (retry->grpc && grpc_trailers_only(x))
+        return retry->grpc >> x->px.grpc.status & 1;
+    return retry_on_status(retry, x->us->res.status);
+}
+
 enum step
 step_response(struct exchange *x)
 {
     struct http_response *r = &x->us->res;
-    bool error = r->status >= 500;
-    enum weir_result result = error ? WEIR_RESULT_ERROR_STATUS : WEIR_RESULT_OK;
+    int status = r->status;
+    bool error = status >= 500;
 
     if (r->status == 101 && !may_switch(x))
         return bad_upgrade(x);
     x->failure.stale = gave_up_waiting(x);
     attempt_record(x, error ? VERDICT_ERROR : VERDICT_PASS, error ? "error_status" : NULL);
-    if (x->failure.stale || retry_on_status(&x->target->cluster->retry, r->status))
-        if (attempt_again(x, result, r->status))
+    bool settled = !x->px.grpc.is || grpc_settled(x, &status);
+    enum weir_result result = status >= 500 ? WEIR_RESULT_ERROR_STATUS : WEIR_RESULT_OK;
+    if (x->failure.stale || may_be_listed(x))
+        if (attempt_again(x, result, status))
             return STEP_ATTEMPT;
-    attempt_settle(x, result, r->status);
+    if (settled)
+        attempt_settle(x, result, status);
+    else
+        x->answered = clock_now();
 
     struct body_framing body = framing_for_client(x, r);
     x->response_named = forward_response(r, x->px.id);

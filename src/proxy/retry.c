@@ -1,5 +1,12 @@
 #include "retry.h"
 
+/* An answer of gRPC counts by its own status, not by what stands for it in HTTP. */
+static bool
+grpc_listed(const struct retry_conf *c, const struct retry_facts *f)
+{
+    return c->grpc >> f->grpc & 1;
+}
+
 static bool
 listed(const struct retry_conf *c, const struct retry_facts *f)
 {
@@ -13,13 +20,16 @@ listed(const struct retry_conf *c, const struct retry_facts *f)
     case WEIR_RESULT_TIMEOUT:
         return c->on & RETRY_ON_TIMEOUT;
     default:
+        if (f->grpc)
+            return grpc_listed(c, f);
         return f->status >= 100 && f->status < 900 && (c->status[(f->status - 100) / 8] >> ((f->status - 100) % 8) & 1);
     }
 }
 
 /*
  * A request that may have been delivered is repeated only when its method is idempotent (RFC 9110 9.2.2): a POST that
- * reached the origin is never sent twice, whatever `on` lists.
+ * reached the origin is never sent twice, whatever `on` lists. The one exception is a call of gRPC, all of which are
+ * POSTs: whoever lists a status of it says that calls that end so may be made again.
  */
 struct retry_answer
 retry_decide(const struct retry_conf *c, const struct retry_facts *f)
@@ -32,13 +42,15 @@ retry_decide(const struct retry_conf *c, const struct retry_facts *f)
         return (no.why = "deadline", no);
     if (!f->body_replayable)
         return (no.why = "body_too_large_to_replay", no);
-    if (f->wrote && !method_idempotent(f->method))
+    if (f->wrote && !method_idempotent(f->method) && !grpc_listed(c, f))
         return (no.why = "not_idempotent", no);
     /* The keep-alive race costs nobody an error: once, on a fresh connection, outside any budget. */
     if (f->stale && !f->stale_used)
         return (struct retry_answer){ .again = true, .fresh = true, .why = "stale_connection" };
     if (!listed(c, f))
         return (no.why = "not_listed", no);
+    if (f->told_to_wait)
+        return (no.why = "pushback", no);
     if (f->attempts >= c->attempts)
         return (no.why = "attempts_used", no);
     return (struct retry_answer){ .again = true, .budget = true, .why = "retry" };

@@ -3,7 +3,7 @@
 #ifndef PROXY_RETRY_H
 #define PROXY_RETRY_H
 
-#include "../http/message.h"
+#include "../http/grpc.h"
 #include "../upstream/cluster.h"
 
 struct retry_facts {
@@ -16,7 +16,9 @@ struct retry_facts {
     unsigned attempts;    /* so far, this one included */
     nsec_t left;          /* of the request's deadline */
     enum weir_result result;
-    int status;           /* of the origin's answer; 0: none */
+    int status;            /* of the origin's answer; 0: none */
+    enum grpc_status grpc; /* of an answer of gRPC that is trailers alone; OK: it was none, or there is no reason */
+    bool told_to_wait;     /* by that */
 };
 
 struct retry_answer {

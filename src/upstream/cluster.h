@@ -29,6 +29,7 @@ struct retry_conf {
     unsigned attempts;      /* tries in all; 1: none but the stale-connection one */
     unsigned on;            /* RETRY_ON_* */
     uint8_t status[100];    /* bitmap of 100..899 by status-100: ask retry_on_status */
+    uint32_t grpc;          /* bitmap of enum grpc_status; never OK */
     nsec_t per_try_timeout; /* 0: none */
     double budget;          /* percent of active requests; at least 3 retries in flight */
 };

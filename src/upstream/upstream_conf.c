@@ -4,6 +4,7 @@
 #include "../base/hash.h"
 #include "../base/parse.h"
 #include "../base/xalloc.h"
+#include "../http/grpc.h"
 #include "../net/tls_conf.h"
 #include "endpoint_set.h"
 
@@ -118,8 +119,10 @@ const struct weir_directive upstream_rows[] = {
     { .name = "attempts", .in = "retry", .def = "2", .args = ARGS({ "COUNT", WEIR_T_INT, 1, 10 }),
       .help = "Tries in all." },
     { .name = "on", .in = "retry", .def = "connect_failure reset", .check = check_retry_on,
-      .args = ARGS({ "connect_failure|reset|timeout|STATUS", WEIR_T_STRING, .flags = WEIR_ARG_REPEAT }),
-      .help = "What is tried again: failures, or statuses (503, 500-599)." },
+      .args = ARGS({ "connect_failure|reset|timeout|STATUS|grpc NAME", WEIR_T_STRING, .flags = WEIR_ARG_REPEAT }),
+      .help = "What is tried again: failures, statuses (503, 500-599), and behind the word grpc the names of statuses "
+              "of gRPC (grpc unavailable resource_exhausted). Those count where an answer is trailers alone, and for "
+              "them calls are made again although they are POSTs; an answer that bids to wait is passed on." },
     { .name = "per_try_timeout", .in = "retry", .args = ARGS({ "TIME", WEIR_T_DURATION, MS, DAY }),
       .help = "Bound of one try, from its start to the response head. Missing: the request's own timeout alone." },
     { .name = "budget", .in = "retry", .def = "20%", .args = ARGS({ "SHARE", WEIR_T_PERCENT }),
@@ -217,13 +220,29 @@ parse_statuses(struct slice s, uint64_t *low, uint64_t *high)
     return *low >= 400 && *low <= *high && *high <= 599 ? 0 : -1;
 }
 
+/* Behind `grpc`. OK is nothing to try again. */
+static int
+read_grpc_word(struct slice word, struct retry_conf *r)
+{
+    enum grpc_status status;
+
+    if (!grpc_status_find(word, &status) || status == GRPC_OK)
+        return -1;
+    r->grpc |= UINT32_C(1) << status;
+    return 0;
+}
+
 /* One word of `on` into r. */
 static int
-read_retry_word(struct slice word, struct retry_conf *r)
+read_retry_word(struct slice word, bool *grpc, struct retry_conf *r)
 {
     uint64_t low, high;
 
-    if (slice_eq(word, SLICE("connect_failure"))) {
+    if (*grpc)
+        return read_grpc_word(word, r);
+    if (slice_eq(word, SLICE("grpc"))) {
+        *grpc = true;
+    } else if (slice_eq(word, SLICE("connect_failure"))) {
         r->on |= RETRY_ON_CONNECT_FAILURE;
     } else if (slice_eq(word, SLICE("reset"))) {
         r->on |= RETRY_ON_RESET;
@@ -239,27 +258,59 @@ read_retry_word(struct slice word, struct retry_conf *r)
 }
 
 static void
+wrong_condition(const struct weir_conf *line, unsigned i)
+{
+    static const char *const words[] = { "connect_failure", "reset", "timeout", "grpc", NULL };
+    struct slice word = conf_arg(line, i);
+    const char *near = conf_nearest(word.p, words);
+    enum grpc_status status;
+
+    if (grpc_status_find(word, &status))
+        conf_error(line, (int)i, "unknown condition `%.*s`\ndid you mean `grpc %.*s`?", SLICE_FMT(word),
+                   SLICE_FMT(word));
+    else if (near)
+        conf_error(line, (int)i, "unknown condition `%.*s`\ndid you mean `%s`?", SLICE_FMT(word), near);
+    else
+        conf_error(line, (int)i,
+                   "unknown condition `%.*s`: connect_failure, reset, timeout, statuses from 400 to 599, or `grpc` and "
+                   "statuses of gRPC",
+                   SLICE_FMT(word));
+}
+
+static void
+wrong_grpc_status(const struct weir_conf *line, unsigned i)
+{
+    const char *words[GRPC_STATUS_COUNT], *near;
+    struct slice word = conf_arg(line, i);
+    unsigned n = 0;
+
+    for (unsigned s = GRPC_OK + 1; s < GRPC_STATUS_COUNT; s++)
+        words[n++] = grpc_status_word((enum grpc_status)s);
+    words[n] = NULL;
+    near = conf_nearest(word.p, words);
+    conf_error(line, (int)i, "`%.*s` is no status of gRPC to try again%s%s%s", SLICE_FMT(word),
+               near ? "\ndid you mean `" : "; behind `grpc` stand names like unavailable, resource_exhausted",
+               near ? near : "", near ? "`?" : "");
+}
+
+static void
 check_retry_on(const struct weir_conf *line, void *diag)
 {
-    static const char *const words[] = { "connect_failure", "reset", "timeout", NULL };
     struct retry_conf scratch;
+    bool grpc = false;
     unsigned i;
 
     memset(&scratch, 0, sizeof(scratch));
     for (i = 0; i < conf_args(line); i++) {
-        struct slice word = conf_arg(line, i);
-        const char *near;
-
-        if (read_retry_word(word, &scratch) == 0)
+        if (read_retry_word(conf_arg(line, i), &grpc, &scratch) == 0)
             continue;
-        near = conf_nearest(word.p, words);
-        if (near)
-            conf_error(line, (int)i, "unknown condition `%.*s`\ndid you mean `%s`?", SLICE_FMT(word), near);
+        if (grpc)
+            wrong_grpc_status(line, i);
         else
-            conf_error(line, (int)i,
-                       "unknown condition `%.*s`: connect_failure, reset, timeout, or statuses from 400 to 599",
-                       SLICE_FMT(word));
+            wrong_condition(line, i);
     }
+    if (grpc && !scratch.grpc && slice_eq(conf_arg(line, conf_args(line) - 1), SLICE("grpc")))
+        conf_error(line, (int)conf_args(line) - 1, "`grpc` needs names of its statuses: `grpc unavailable`");
 }
 
 bool
@@ -274,6 +325,7 @@ static void
 read_retry(const struct weir_conf *block, struct cluster *c)
 {
     const struct weir_conf *retry = conf_find(block, "retry"), *on;
+    bool grpc = false;
     unsigned i;
 
     c->retry.attempts = 1;
@@ -285,7 +337,7 @@ read_retry(const struct weir_conf *block, struct cluster *c)
     c->retry.budget = conf_get_percent(retry, "budget");
     on = conf_get(retry, "on");
     for (i = 0; on && i < conf_args(on); i++)
-        read_retry_word(conf_arg(on, i), &c->retry); /* bad words were reported by the row's check */
+        read_retry_word(conf_arg(on, i), &grpc, &c->retry); /* bad words were reported by the row's check */
 }
 
 static void

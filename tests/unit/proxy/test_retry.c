@@ -39,9 +39,35 @@ static const struct row {
       { .method = METHOD_POST, .result = WEIR_RESULT_RESET, .wrote = true, .stale = true }, "not_idempotent" },
     { "stale, and a POST that was not sent", { .method = METHOD_POST, .result = WEIR_RESULT_RESET, .stale = true },
       "stale_connection" },
+    { "a call of gRPC that ends with a listed status",
+      { .method = METHOD_POST, .result = WEIR_RESULT_ERROR_STATUS, .status = 503, .grpc = GRPC_UNAVAILABLE,
+        .wrote = true },
+      "retry" },
+    { "one that is no failure of the origin",
+      { .method = METHOD_POST, .result = WEIR_RESULT_ERROR_STATUS, .status = 429, .grpc = GRPC_RESOURCE_EXHAUSTED,
+        .wrote = true },
+      "retry" },
+    { "one whose status is not listed, though what stands for it is",
+      { .result = WEIR_RESULT_ERROR_STATUS, .status = 503, .grpc = GRPC_INTERNAL, .wrote = true }, "not_listed" },
+    { "the same, of a POST",
+      { .method = METHOD_POST, .result = WEIR_RESULT_ERROR_STATUS, .status = 503, .grpc = GRPC_INTERNAL,
+        .wrote = true },
+      "not_idempotent" },
+    { "one whose origin bids to wait",
+      { .method = METHOD_POST, .result = WEIR_RESULT_ERROR_STATUS, .status = 503, .grpc = GRPC_UNAVAILABLE,
+        .wrote = true, .told_to_wait = true },
+      "pushback" },
+    { "one that has used all tries",
+      { .method = METHOD_POST, .result = WEIR_RESULT_ERROR_STATUS, .status = 503, .grpc = GRPC_UNAVAILABLE,
+        .wrote = true, .attempts = 3 },
+      "attempts_used" },
+    { "a POST with a listed status of HTTP is no call",
+      { .method = METHOD_POST, .result = WEIR_RESULT_ERROR_STATUS, .status = 503, .wrote = true }, "not_idempotent" },
 };
 
-static struct retry_conf conf = { .attempts = 3, .on = RETRY_ON_CONNECT_FAILURE | RETRY_ON_RESET };
+static struct retry_conf conf = { .attempts = 3,
+                                  .on = RETRY_ON_CONNECT_FAILURE | RETRY_ON_RESET,
+                                  .grpc = 1u << GRPC_UNAVAILABLE | 1u << GRPC_RESOURCE_EXHAUSTED };
 
 static void
 every_rule(void **state)

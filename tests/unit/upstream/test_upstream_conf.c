@@ -1,5 +1,7 @@
 #include "fixture.h"
 
+#include "../../../src/http/grpc.h"
+
 static void
 everything_written_is_read(void **state)
 {
@@ -141,6 +143,19 @@ retry_statuses(void **state)
 }
 
 static void
+retry_statuses_of_grpc(void **state)
+{
+    struct fixture f;
+    struct cluster *c = fixture_cluster(
+        &f, "endpoint 127.0.0.1:9001; retry { on reset 503 grpc unavailable resource_exhausted cancelled; }");
+
+    assert_int_equal(c->retry.on, RETRY_ON_RESET);
+    assert_true(retry_on_status(&c->retry, 503));
+    assert_int_equal(c->retry.grpc, 1u << GRPC_UNAVAILABLE | 1u << GRPC_RESOURCE_EXHAUSTED | 1u << GRPC_CANCELLED);
+    fixture_close(&f);
+}
+
+static void
 balance_hash_and_host_header_are_left_to_be_compiled(void **state)
 {
     struct fixture f;
@@ -202,6 +217,11 @@ mistakes_are_refused_with_what_would_be_right(void **state)
     fixture_refused("endpoint 127.0.0.1:1; retry { on connect_failur; }", "did you mean `connect_failure`");
     fixture_refused("endpoint 127.0.0.1:1; retry { on 200; }", "unknown condition `200`");
     fixture_refused("endpoint 127.0.0.1:1; retry { on 504-500; }", "unknown condition `504-500`");
+    fixture_refused("endpoint 127.0.0.1:1; retry { on unavailable; }", "did you mean `grpc unavailable`");
+    fixture_refused("endpoint 127.0.0.1:1; retry { on reset grpc unavailabel; }", "did you mean `unavailable`");
+    fixture_refused("endpoint 127.0.0.1:1; retry { on grpc 503; }", "`503` is no status of gRPC");
+    fixture_refused("endpoint 127.0.0.1:1; retry { on grpc ok; }", "`ok` is no status of gRPC to try again");
+    fixture_refused("endpoint 127.0.0.1:1; retry { on reset grpc; }", "`grpc` needs names");
     fixture_refused("endpoint 127.0.0.1:1; tls { ca /does/not/exist.pem; }", "/does/not/exist.pem");
     fixture_refused("endpoint 127.0.0.1:1; conect_timeout 1s;", "did you mean `connect_timeout`");
 }
@@ -214,6 +234,7 @@ main(void)
         cmocka_unit_test(what_is_not_written_has_its_default),
         cmocka_unit_test(blocks_have_defaults_inside),
         cmocka_unit_test(retry_statuses),
+        cmocka_unit_test(retry_statuses_of_grpc),
         cmocka_unit_test(balance_hash_and_host_header_are_left_to_be_compiled),
         cmocka_unit_test(tls_identity_tells_apart),
         cmocka_unit_test(mistakes_are_refused_with_what_would_be_right),
