@@ -304,6 +304,38 @@ body_too_large(const struct exchange *x)
     return (body->kind == BODY_LENGTH && body->length > x->route->max_body) || x->ds->in.len > x->route->max_body;
 }
 
+/* false: its client's time is up already, which is the reason noted. */
+static bool
+begin_call(struct exchange *x)
+{
+    if (grpc_begin(x))
+        return true;
+    exchange_refuse(x, REASON_UPSTREAM_TIMEOUT,
+                    exceed_timeout(x, REASON_UPSTREAM_TIMEOUT, "the client's time was up when it called"));
+    return false;
+}
+
+/* Has a policy made a call of gRPC of the request (grpc_web)? From here on it is one. false: it is refused. */
+static bool
+adopt_call(struct exchange *x)
+{
+    const char *wrong;
+
+    grpc_receive(&x->px);
+    if (!x->px.grpc.is)
+        return true;
+    x->ds->paced = true;
+    wrong = grpc_refuses_timeout(&x->px);
+    if (wrong) {
+        exchange_refuse(x, REASON_BAD_REQUEST, wrong);
+        return false;
+    }
+    if (!begin_call(x))
+        return false;
+    timer_set(&x->timer, x->deadline);
+    return true;
+}
+
 static enum step
 step_route(struct exchange *x)
 {
@@ -327,9 +359,8 @@ step_route(struct exchange *x)
     if (c.what == CHOICE_REFUSE)
         return exchange_refuse(x, c.reason, c.detail);
     x->deadline = clock_now() + x->route->timeout;
-    if (x->px.grpc.is && !grpc_begin(x))
-        return exchange_refuse(x, REASON_UPSTREAM_TIMEOUT,
-                               exceed_timeout(x, REASON_UPSTREAM_TIMEOUT, "the client's time was up when it called"));
+    if (x->px.grpc.is && !begin_call(x))
+        return STEP_REFUSE;
     timer_set(&x->timer, x->deadline);
     if (body_too_large(x))
         return exchange_refuse_body(x);
@@ -347,6 +378,8 @@ step_request_policies(struct exchange *x)
     case CHAIN_PASS:
         break;
     }
+    if (x->px.run && !x->px.grpc.is && !adopt_call(x))
+        return STEP_REFUSE;
     if (x->route->action == ROUTE_RESPOND || x->route->action == ROUTE_REDIRECT)
         return STEP_RESPOND;
     return STEP_TARGET;

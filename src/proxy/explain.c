@@ -176,6 +176,8 @@ walk(struct explanation *x, struct generation *g)
     }
     if (!passes(x, chain_request))
         return;
+    if (!x->px.grpc.is) /* a policy may have made it a call */
+        grpc_receive(&x->px);
     if (c.route->action != ROUTE_RESPOND && c.route->action != ROUTE_REDIRECT) {
         choose_upstream(x, g);
         return;

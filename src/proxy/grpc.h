@@ -13,8 +13,8 @@
 
 struct exchange;
 
-/* Of a request by HTTP/2 (`weir explain` has no protocol, and asks of every one): sets x->grpc.is for a POST of that
- * content type. */
+/* Of a request by HTTP/2 (`weir explain` has no protocol, and asks of every one), and of what policies have made of
+ * others: sets x->grpc.is for a POST of that content type. */
 void grpc_receive(struct weir_exchange *x);
 /* Its grpc-timeout into x->grpc.timeout. What is wrong with it; NULL: nothing. */
 const char *grpc_refuses_timeout(struct weir_exchange *x);
@@ -40,7 +40,8 @@ bool grpc_trailers_only(const struct exchange *x); /* is its head all of the ori
 bool grpc_told_to_wait(const struct exchange *x);  /* by the origin, before it is asked again (A6) */
 /* All of the answer has come: the attempt is settled by its grpc-status. */
 void grpc_ended(struct exchange *x);
-/* The answer has begun and cannot be completed: ends it with this status. false: not the way to end this one. */
+/* The answer has begun and cannot be completed: ends it with this status. false: not the way to end this one, as
+ * nobody knows what policies that look at its body make of its trailers. */
 bool grpc_cut(struct exchange *x, enum grpc_status status, struct slice message);
 bool grpc_cut_refused(struct exchange *x); /* the same for the reason of a policy */
 void grpc_count(struct exchange *x); /* at the end, once */

@@ -370,6 +370,24 @@ def test_whoever_leaves_has_cancelled(start, origin):
     assert w.metric("weir_upstream_requests_total", outcome="cancelled") == 1
 
 
+def test_a_call_through_grpc_web(weir, origin):
+    """What a policy has made a call is one: its deadline, its status, its refusals. Over HTTP/1.1 too."""
+    w = weir("use grpc_web;\nupstream o { endpoint @O@; retry { on grpc unavailable; } }\nroute / { grpc_web; proxy o; max_body 20; }", O=origin)
+    web = [("Content-Type", "application/grpc-web")]
+    turns(origin, "/s/M", trailers_only(14), HEAD + ONE + end(5))
+    r = w.post("/s/M", EMPTY, [*web, ("grpc-timeout", "9S")])
+    assert r.status == 200 and r.body.endswith(b"grpc-status: 5\r\n") and origin.count("/s/M") == 2
+    assert 8000 < milliseconds(origin.request("/s/M").get("grpc-timeout")) < 9000
+    assert words(w.logged(r))[-1] == ("grpc", "pass", "not_found") and w.metric("weir_grpc_requests_total", grpc_status="NOT_FOUND") == 1
+    origin.on("/s/M", lambda conn, _: conn.until_closed())
+    r = w.post("/s/M", EMPTY, [*web, ("grpc-timeout", "200m")])
+    assert (r.status, r.get("grpc-status"), r.get("content-type"), r.body) == (200, "4", "application/grpc-web", b"")
+    assert w.logged(r)["status"] == 504
+    r = w.post("/s/M", EMPTY, [*web, ("grpc-timeout", "soon")])
+    assert (r.get("grpc-status"), w.logged(r)["reason"]) == ("13", "bad_request")
+    assert w.post("/s/M", b"x" * 21, web).reason == "body_too_large"  # before any policy has looked
+
+
 # ---- offline ----
 
 
