@@ -2,10 +2,8 @@
 #include "../base/parse.h"
 #include "../base/random.h"
 #include "chars.h"
-#include "h1_parse.h"
+#include "h2_parse.h"
 
-/* ": " and CRLF, which HTTP/1.1 would have around a field. */
-#define LINE_EXTRA 4
 /* Beside method and target in a request line: two spaces and the version. */
 #define REQUEST_LINE_EXTRA 10
 
@@ -22,22 +20,6 @@ h2_head_begin(struct h2_head *h, struct http_request *r, struct arena *arena)
     fields_init(&r->fields, arena);
 }
 
-bool
-h2_connection_specific(enum field_id id)
-{
-    switch (id) {
-    case FIELD_CONNECTION:
-    case FIELD_KEEP_ALIVE:
-    case FIELD_PROXY_CONNECTION:
-    case FIELD_TRANSFER_ENCODING:
-    case FIELD_UPGRADE:
-    case FIELD_HTTP2_SETTINGS:
-        return true;
-    default:
-        return false;
-    }
-}
-
 /* ------------------------------------------------------------------ one field */
 
 static void
@@ -52,29 +34,6 @@ beyond(struct h2_head *h, enum limit_id limit, const char *text)
 {
     if (!h->err.text)
         h1_exceed(&h->err, limit, text);
-}
-
-static const char *
-name_error(struct slice name)
-{
-    if (!field_is_token(name))
-        return name.n ? "a field name that is not a token" : "an empty field name";
-    for (size_t i = 0; i < name.n; i++)
-        if (char_lower(name.p[i]) != name.p[i])
-            return "a field name with capital letters"; /* RFC 9113 8.2.1 */
-    return NULL;
-}
-
-/* Neither inside nor around a value may stand what HTTP/1.1 would read otherwise (RFC 9113 8.2.1). */
-static const char *
-value_error(struct slice value)
-{
-    if (scan_value(value.p, value.p + value.n) != value.p + value.n)
-        return "a control byte in a field value";
-    if (value.n &&
-        (value.p[0] == ' ' || value.p[0] == '\t' || value.p[value.n - 1] == ' ' || value.p[value.n - 1] == '\t'))
-        return "white space around a field value";
-    return NULL;
 }
 
 static struct slice *
@@ -102,7 +61,7 @@ add_pseudo(struct h2_head *h, struct slice name, struct slice value)
         wrong(h, "a pseudo-header field behind other fields");
     else if (to->n)
         wrong(h, "a pseudo-header field twice");
-    else if (!value.n || value_error(value))
+    else if (!value.n || h2_value_error(value))
         wrong(h, "a pseudo-header field that is empty or has control bytes");
     else
         *to = arena_slice(h->arena, value);
@@ -115,27 +74,11 @@ fields_so_far(const struct h2_head *h)
     return h->r->fields.n - (h->crumbs > 1 ? h->crumbs - 1 : 0);
 }
 
-static const char *
-field_error(enum field_id id, struct slice name, struct slice value)
-{
-    const char *text = name_error(name);
-
-    if (!text)
-        text = value_error(value);
-    if (!text && h2_connection_specific(id))
-        text = "a field that belongs to a connection of HTTP/1.1";
-    if (!text && id == FIELD_TE && !slice_ieq(value, SLICE("trailers")))
-        text = "TE that says something else than trailers";
-    if (!text && id == FIELD_OTHER && h1_misspells_framing(name))
-        text = "a field name that looks like Content-Length or Transfer-Encoding";
-    return text;
-}
-
 static void
 add_regular(struct h2_head *h, const struct h1_limits *limits, struct slice name, struct slice value)
 {
     enum field_id id = field_lookup(name);
-    const char *text = field_error(id, name, value);
+    const char *text = h2_field_error(id, name, value);
 
     h->regular = true;
     h->crumbs += id == FIELD_COOKIE;
@@ -143,9 +86,7 @@ add_regular(struct h2_head *h, const struct h1_limits *limits, struct slice name
         wrong(h, text);
         return;
     }
-    /* Well-known names are known to the origin in the spelling that they have in HTTP/1.1. */
-    fields_push(&h->r->fields, id == FIELD_OTHER ? arena_slice(h->arena, name) : field_name_slice(id),
-                arena_slice(h->arena, value), id);
+    h2_field_push(&h->r->fields, id, name, value);
     if (fields_so_far(h) > limits->fields)
         beyond(h, LIMIT_FIELDS, "more fields than the limit");
 }
@@ -155,7 +96,7 @@ h2_head_add(struct h2_head *h, const struct h1_limits *limits, struct slice name
 {
     bool pseudo = name.n && name.p[0] == ':';
 
-    h->bytes += name.n + value.n + LINE_EXTRA;
+    h->bytes += name.n + value.n + H2_LINE_EXTRA;
     if (h->err.text)
         return;
     if (pseudo && slice_eq(name, SLICE(":path")) && value.n + REQUEST_LINE_EXTRA > limits->request_line)
@@ -366,27 +307,4 @@ h2_head_end(struct h2_head *h, const struct h1_limits *limits, const struct uri_
     if (!h->err.text && r->method == METHOD_CONNECT && r->port < 0)
         wrong(h, "a CONNECT target without a port");
     return h->err.text ? H1_ERROR : H1_DONE;
-}
-
-enum h1_result
-h2_trailer_add(struct fields *out, size_t *bytes, const struct h1_limits *limits, struct slice name, struct slice value,
-               struct h1_error *err)
-{
-    enum field_id id = field_lookup(name);
-    const char *text = field_error(id, name, value);
-
-    *bytes += name.n + value.n + LINE_EXTRA;
-    if (name.n + value.n + 2 > limits->field)
-        return h1_exceed(err, LIMIT_FIELD, "trailers larger than the limit");
-    if (*bytes > limits->head)
-        return h1_exceed(err, LIMIT_HEAD, "trailers larger than the limit");
-    if (out->n >= limits->fields)
-        return h1_exceed(err, LIMIT_FIELDS, "more trailers than the limit");
-    if (!text && h1_refused_in_trailer(id))
-        text = "a trailer field that belongs in the head";
-    if (text)
-        return h1_fail(err, REASON_BAD_REQUEST, text);
-    fields_push(out, id == FIELD_OTHER ? arena_slice(out->arena, name) : field_name_slice(id),
-                arena_slice(out->arena, value), id);
-    return H1_MORE;
 }

@@ -13,7 +13,7 @@ src_http_libhttp_a_SOURCES = \
 	src/http/h1_response.c \
 	src/http/h1_scan.c \
 	src/http/h1_write.c \
-	src/http/h2.h src/http/h2_request.c \
+	src/http/h2.h src/http/h2_parse.h src/http/h2_field.c src/http/h2_request.c src/http/h2_response.c \
 	src/http/limit.c src/http/limit.h \
 	src/http/message.c src/http/message.h \
 	src/http/reason.c src/http/reason.h \

@@ -70,8 +70,12 @@ int64_t tls_server_expiry(const struct tls_server *t, unsigned pair); /* notAfte
 /* Until when the OCSP answer is stapled, seconds since 1970; 0: there is none. */
 int64_t tls_server_staple_end(const struct tls_server *t, unsigned pair);
 
+#define TLS_ALPN_HTTP1 1u
+#define TLS_ALPN_H2 2u
+
 struct tls_client_conf {
     struct tls_terms terms;
+    unsigned alpn;               /* TLS_ALPN_: what is offered, HTTP/2 first; 0: HTTP/1.1 */
     const char *ca;              /* PEM file; NULL: the system's store */
     bool verify;                 /* false only where the operator said so */
     const struct tls_pair *pair; /* with which the client names itself; NULL: with none */

@@ -6,7 +6,15 @@
 
 #include <stdlib.h>
 
-static const unsigned char alpn[] = "\x08http/1.1"; /* in ALPN's wire form: a length and a name */
+/* In ALPN's wire form: a length and a name. */
+static void
+offer_protocols(SSL_CTX *ctx, unsigned alpn)
+{
+    static const unsigned char names[] = "\x02h2\x08http/1.1";
+    unsigned from = alpn & TLS_ALPN_H2 ? 0 : 3, to = alpn == TLS_ALPN_H2 ? 3 : sizeof(names) - 1;
+
+    SSL_CTX_set_alpn_protos(ctx, names + from, to - from);
+}
 
 static int
 load_ca(SSL_CTX *ctx, const char *ca, struct err *e)
@@ -42,7 +50,7 @@ load_own(SSL_CTX *ctx, const struct tls_pair *pair, struct err *e)
 static uint64_t
 identity_of(const struct tls_client_conf *c)
 {
-    uint64_t h = hash_mix(c->verify ? 1 : 2, c->terms.protocols);
+    uint64_t h = hash_mix(c->verify ? 1 : 2, c->terms.protocols | c->alpn << 8);
 
     for (unsigned i = 0; i < c->terms.n_ciphers; i++)
         h = hash_mix(h, hash_stable(slice_str(c->terms.ciphers[i])));
@@ -68,7 +76,7 @@ tls_client_new(const struct tls_client_conf *c, struct err *e, enum tls_part *pa
         goto fail;
     *part = TLS_PART_NONE;
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_alpn_protos(ctx, alpn, sizeof(alpn) - 1);
+    offer_protocols(ctx, c->alpn);
     t = xcalloc(1, sizeof(*t));
     t->refs = 1;
     t->ctx = ctx;

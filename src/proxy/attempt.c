@@ -106,7 +106,7 @@ static void
 on_lease_ready(struct up_session *u, void *arg)
 {
     struct exchange *x = arg;
-    x->us = up_h1_open(u, x->px.arena, RESPONSE_BUFFER);
+    x->us = up_open(u, x->px.arena, RESPONSE_BUFFER);
     x->us->events = &up_events;
     x->us->user = x;
     lease_answered(x, STEP_SEND);

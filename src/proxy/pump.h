@@ -19,7 +19,7 @@ keep_for_replay(struct exchange *x, const struct iobuf *from, size_t n)
     struct iovec iov[16];
     if (x->replay_lost || x->tunnel)
         return;
-    bool may_retry = x->us->reused || x->target->cluster->retry.attempts > 1;
+    bool may_retry = x->us->reused || x->us->refusable || x->target->cluster->retry.attempts > 1;
     if (!may_retry || x->replay.len + n > REPLAY_MAX) {
         give_up_replay(x);
         return;

@@ -38,7 +38,7 @@ end(struct down_h2 *d)
     down_part(&d->b);
     timer_fini(&d->timer);
     task_cancel(l, &d->task);
-    iobuf_fini(&d->frames);
+    h2_frames_fini(&d->frames);
     nghttp2_session_del(d->ng);
     loop_defer_free(l, free, d);
     down_tell(&d->b, SESSION_ENDED);
@@ -181,7 +181,8 @@ may_read(const struct down_h2 *d)
 {
     const struct conn *c = d->b.c;
 
-    return !d->ended && d->frames.len < H2_FRAMES_CAP && nghttp2_session_get_outbound_queue_size(d->ng) < ANSWERS_MAX &&
+    return !d->ended && d->frames.out.len < H2_FRAMES_CAP &&
+           nghttp2_session_get_outbound_queue_size(d->ng) < ANSWERS_MAX &&
            (c->broken || c->eof || d->unsure || (c->ready & CONN_READABLE));
 }
 
@@ -214,19 +215,13 @@ read_some(struct down_h2 *d)
 static bool
 is_over(const struct down_h2 *d)
 {
-    return !d->frames.len && !nghttp2_session_want_read(d->ng) && !nghttp2_session_want_write(d->ng);
-}
-
-static uint64_t
-written(const struct down_h2 *d)
-{
-    return d->produced - d->frames.len;
+    return !d->frames.out.len && !nghttp2_session_want_read(d->ng) && !nghttp2_session_want_write(d->ng);
 }
 
 static void
 step(struct down_h2 *d)
 {
-    uint64_t before = written(d);
+    uint64_t before = h2_frames_written(&d->frames);
     bool came = read_some(d);
 
     h2_tell_all(d);
@@ -242,7 +237,7 @@ step(struct down_h2 *d)
         h2_gone(d, REASON_CLIENT_CLOSED, "the client breaks HTTP/2, or has left");
     }
     h2_tell_all(d);
-    d->unsure = came && written(d) == before;
+    d->unsure = came && h2_frames_written(&d->frames) == before;
 }
 
 static void
@@ -521,7 +516,7 @@ down_h2_start(struct down_sessions *set, struct conn *c, const struct down_sourc
     TAILQ_INIT(&d->due);
     TAILQ_INIT(&d->holding);
     TAILQ_INIT(&d->ending);
-    iobuf_init(&d->frames, H2_FRAMES_CAP);
+    h2_frames_init(&d->frames);
     patience_begin(&d->writing, d->conf.write_timeout);
     timer_init(&d->timer, set->loop, on_timer);
     d->ng = session_new(d);

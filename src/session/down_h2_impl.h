@@ -14,12 +14,9 @@
 #include "down_impl.h"
 #include "glitch.h"
 #include "h1_writer.h"
+#include "h2_frames.h"
 #include "patience.h"
 
-#include <nghttp2/nghttp2.h>
-
-/* Frames on their way to the socket: more is not made before these have gone. */
-#define H2_FRAMES_CAP 65536u
 /* What waits for the client on one stream; the smaller one while more than H2_OUT_TOTAL waits on all of them. */
 #define H2_OUT_CAP 65536u
 #define H2_OUT_SHARE 16384u
@@ -82,9 +79,8 @@ struct down_h2 {
     nghttp2_session *ng;
     struct h2_streams streams, due, holding, ending;
     unsigned n_streams;
-    struct iobuf frames; /* what goes to the socket */
-    uint64_t produced;   /* bytes given to `frames` so far */
-    size_t waiting;      /* in `out` of all streams */
+    struct h2_frames frames;
+    size_t waiting; /* in `out` of all streams */
     struct down_conf conf;
     struct glitches glitches;
     unsigned window_credit; /* WINDOW_UPDATEs that the DATA sent accounts for */
@@ -106,7 +102,6 @@ struct down_h2 {
     bool leaving;          /* the first GOAWAY was given */
     bool unsure;           /* the last read was short and nothing was written since: a reset that came together with its
                               bytes raises no event of its own */
-    bool stopped;          /* frames could not be made for want of room in `frames` */
     bool cut;              /* a GOAWAY is the last that goes; nothing more is read */
     bool ended;
 };

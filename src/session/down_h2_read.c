@@ -2,7 +2,6 @@
  * see down_h2_impl.h. */
 #include "down_h2_impl.h"
 
-#define FRAME_HEAD 9u /* bytes before each payload */
 /* A head so much larger than the limit is no mistake: small fields of HPACK stand for large ones (a "bomb"). */
 #define HEAD_EXCESS 8u
 
@@ -220,7 +219,7 @@ on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
     struct h2_stream *st = frame->hd.stream_id ? find(d, frame->hd.stream_id) : NULL;
 
     if (st)
-        st->s.bytes_in += FRAME_HEAD + frame->hd.length;
+        st->s.bytes_in += H2_FRAME_HEAD + frame->hd.length;
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
         d->head_since = 0;

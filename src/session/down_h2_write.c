@@ -4,8 +4,6 @@
 #include "../http/date.h"
 #include "h2_fields.h"
 
-#define FRAME_HEAD 9u
-#define IOV_MAX_PER_WRITE 32
 /* What a client makes us send in smaller pieces than this, while more is there, is counted. */
 #define TINY 256u
 #define WINDOW_CREDIT_MAX 100000u
@@ -87,13 +85,8 @@ send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t
 
     if (!st)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    if (d->frames.len >= H2_FRAMES_CAP) {
-        d->stopped = true;
+    if (!h2_frames_data(&d->frames, head, &st->out.out, n))
         return NGHTTP2_ERR_WOULDBLOCK;
-    }
-    iobuf_add(&d->frames, head, FRAME_HEAD);
-    iobuf_move(&d->frames, &st->out.out, n);
-    d->produced += FRAME_HEAD + n;
     if (n)
         out_shrunk(st, n);
     if (d->window_credit < WINDOW_CREDIT_MAX)
@@ -108,7 +101,7 @@ answer_framed(struct h2_stream *st)
     struct down_h2 *d = st->d;
 
     st->framed = true;
-    st->ended_at = d->produced;
+    st->ended_at = d->frames.produced;
     st->ending_queued = true;
     TAILQ_INSERT_TAIL(&d->ending, st, ending_link);
 }
@@ -148,7 +141,7 @@ on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
     st = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
     if (!st)
         return 0;
-    st->s.bytes_out += FRAME_HEAD + frame->hd.length;
+    st->s.bytes_out += H2_FRAME_HEAD + frame->hd.length;
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
         answer_framed(st);
     return 0;
@@ -167,7 +160,7 @@ h2_set_write_callbacks(nghttp2_session_callbacks *callbacks)
 static uint64_t
 taken_so_far(const struct down_h2 *d)
 {
-    return d->produced - d->frames.len + SIZE_MAX / 2 - conn_outstanding(d->b.c);
+    return h2_frames_written(&d->frames) + SIZE_MAX / 2 - conn_outstanding(d->b.c);
 }
 
 void
@@ -178,26 +171,6 @@ h2_note_reading(struct down_h2 *d)
     patience_gain(&d->writing, clock_now(), taken > d->taken ? taken - d->taken : 0, d->conf.response_rate,
                   d->conf.write_timeout);
     d->taken = taken;
-}
-
-/* 0, or -1 when nghttp2 cannot go on. */
-static int
-make_frames(struct down_h2 *d)
-{
-    d->stopped = false;
-    while (d->frames.len < H2_FRAMES_CAP && !d->stopped) {
-        const uint8_t *p;
-        ssize_t n = nghttp2_session_mem_send(d->ng, &p);
-
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            return 0;
-        iobuf_add(&d->frames, p, (size_t)n);
-        d->produced += (uint64_t)n;
-    }
-    d->stopped = true;
-    return 0;
 }
 
 /* Whatever nghttp2 could not put in frames waits for its stream's window, or for the connection's. */
@@ -220,7 +193,7 @@ note_withheld(struct down_h2 *d)
 static void
 note_written(struct down_h2 *d)
 {
-    uint64_t written = d->produced - d->frames.len;
+    uint64_t written = h2_frames_written(&d->frames);
     struct h2_stream *st;
 
     while ((st = TAILQ_FIRST(&d->ending)) && st->ended_at <= written) {
@@ -231,32 +204,13 @@ note_written(struct down_h2 *d)
     }
 }
 
-static int
-flush(struct down_h2 *d)
-{
-    struct conn *c = d->b.c;
-
-    while (d->frames.len) {
-        struct iovec iov[IOV_MAX_PER_WRITE];
-        ssize_t n;
-
-        if (!c->broken && !(c->ready & CONN_WRITABLE))
-            return CONN_AGAIN;
-        n = conn_writev(c, iov, iobuf_iov(&d->frames, iov, IOV_MAX_PER_WRITE));
-        if (n < 0)
-            return (int)n;
-        iobuf_consume(&d->frames, (size_t)n);
-    }
-    return 0;
-}
-
 /* The client owes room from the moment when the socket takes no more to the one when it has taken all. */
 static void
 mark_progress(struct down_h2 *d, int result)
 {
     if (!d->conf.write_timeout)
         return;
-    if (!d->frames.len) {
+    if (!d->frames.out.len) {
         if (d->writing.since) {
             h2_note_reading(d);
             patience_rest(&d->writing, clock_now());
@@ -274,12 +228,12 @@ h2_write(struct down_h2 *d)
     int result;
 
     do {
-        if (make_frames(d) < 0)
+        if (h2_frames_make(&d->frames, d->ng) < 0)
             return CONN_ERROR;
-        if (!d->stopped)
+        if (!d->frames.stopped)
             note_withheld(d);
-        result = flush(d);
-    } while (result == 0 && d->stopped);
+        result = h2_frames_flush(&d->frames, d->b.c);
+    } while (result == 0 && d->frames.stopped);
     mark_progress(d, result);
     note_written(d);
     return result;

@@ -3,6 +3,7 @@
 #include "../base/xalloc.h"
 #include "../http/uri.h"
 #include "up_h1.h"
+#include "up_h2.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ struct fetch {
     struct up_session *session; /* while a stream is open */
     struct up_stream *stream;
     struct strbuf got;
+    bool http2, grpc;
     bool resolving; /* the resolver will call once more: f must live until then */
     bool lack;      /* it failed for want of a descriptor */
     bool over;
@@ -125,8 +127,10 @@ on_body(struct up_stream *s)
         iobuf_consume(&s->in, part.n);
     }
     if (s->in_end)
-        finish(f, &(struct fetch_result){
-                      .status = s->res.status, .body = strbuf_slice(&f->got), .fields = &s->res.fields });
+        finish(f, &(struct fetch_result){ .status = s->res.status,
+                                          .body = strbuf_slice(&f->got),
+                                          .fields = &s->res.fields,
+                                          .trailers = &s->trailers });
     else
         s->ops->consumed(s);
 }
@@ -171,23 +175,40 @@ static const struct up_events stream_events = {
 };
 
 static void
+make_request(struct fetch *f, struct http_request *r)
+{
+    *r = (struct http_request){ .version = HTTP_1_1, .method_text = slice_str(f->method), .authority = f->host };
+    r->method = method_lookup(r->method_text);
+    fields_init(&r->fields, &f->arena);
+    fields_add_id(&r->fields, FIELD_HOST, f->host);
+    fields_add_id(&r->fields, FIELD_USER_AGENT, SLICE("weir"));
+    if (f->grpc) {
+        fields_add_id(&r->fields, FIELD_TE, SLICE("trailers"));
+        fields_add_id(&r->fields, FIELD_CONTENT_TYPE, SLICE("application/grpc"));
+        return;
+    }
+    fields_add(&r->fields, SLICE("Accept"), SLICE("*/*"));
+    fields_add_id(&r->fields, FIELD_CONNECTION, SLICE("close"));
+}
+
+static void
 send_request(struct fetch *f)
 {
-    struct http_request r = { .version = HTTP_1_1, .method_text = slice_str(f->method), .authority = f->host };
     struct body_framing body = { .kind = f->body.n ? BODY_LENGTH : BODY_NONE, .length = f->body.n };
+    bool h2 = strcmp(conn_alpn(f->c), "h2") == 0 || (f->http2 && !f->url.tls);
+    struct http_request r;
     struct up_stream *s;
 
-    f->session = up_h1_new(f->c, &limits, NULL, NULL);
+    if (f->http2 && !h2) {
+        fail(f, "the server did not agree on HTTP/2 (ALPN h2)");
+        return;
+    }
+    f->session = h2 ? up_h2_new(f->c, &limits, 1, 1, NULL, NULL) : up_h1_new(f->c, &limits, NULL, NULL);
     f->c = NULL;
-    s = f->stream = up_h1_open(f->session, &f->arena, IN_CAP);
+    s = f->stream = up_open(f->session, &f->arena, IN_CAP);
     s->events = &stream_events;
     s->user = f;
-    r.method = method_lookup(r.method_text);
-    fields_init(&r.fields, &f->arena);
-    fields_add_id(&r.fields, FIELD_HOST, f->host);
-    fields_add_id(&r.fields, FIELD_USER_AGENT, SLICE("weir"));
-    fields_add(&r.fields, SLICE("Accept"), SLICE("*/*"));
-    fields_add_id(&r.fields, FIELD_CONNECTION, SLICE("close"));
+    make_request(f, &r);
     s->ops->request(s, &r, f->url.path_query, body);
     if (f->body.n)
         on_writable(s);
@@ -277,7 +298,9 @@ fetch_start(struct loop *l, const struct fetch_request *r, fetch_done done, void
     f->loop = l;
     f->done = done;
     f->arg = arg;
-    f->method = r->method ? r->method : "GET";
+    f->method = r->method ? r->method : r->grpc ? "POST" : "GET";
+    f->http2 = r->http2;
+    f->grpc = r->grpc;
     f->host = r->host.n ? arena_slice(&f->arena, r->host) : f->url.authority;
     f->body = arena_slice(&f->arena, r->body);
     f->announce = arena_slice(&f->arena, r->announce);

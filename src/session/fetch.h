@@ -16,7 +16,7 @@ struct fetch_result {
     const char *error; /* NULL when status != 0 */
     bool lack;         /* failed for want of weir's own means: that says nothing about the peer */
     struct slice body;
-    const struct fields *fields; /* of the response; NULL when it failed */
+    const struct fields *fields, *trailers; /* of the response; NULL when it failed */
 };
 typedef void (*fetch_done)(const struct fetch_result *r, void *arg);
 
@@ -29,6 +29,8 @@ struct fetch_request {
     struct slice body;
     struct slice announce;        /* bytes before all others, TLS included (a PROXY header) */
     const struct tls_client *tls; /* for https */
+    bool http2; /* the server must speak HTTP/2; without TLS that is not asked. Else, with TLS, what ALPN agrees on */
+    bool grpc;  /* a unary call of gRPC: `body` is its length-prefixed message */
     nsec_t timeout;
     size_t max_body;
 };

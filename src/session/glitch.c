@@ -2,10 +2,10 @@
 #include "../stats/stats.h"
 
 static const struct {
-    const char *name;
+    const char *name, *complaint;
     unsigned burst, rate;
 } kinds[] = {
-#define X(id, name, burst, rate) [GLITCH_##id] = { name, burst, rate },
+#define X(id, name, burst, rate) [GLITCH_##id] = { name, "too many of HTTP/2's frames: " name, burst, rate },
     GLITCH_LIST(X)
 #undef X
 };
@@ -33,15 +33,21 @@ glitch_init(void)
 }
 
 bool
-glitch_count(struct glitches *g, enum glitch_kind kind, nsec_t now)
+glitch_too_many(struct glitches *g, enum glitch_kind kind, nsec_t now)
 {
     nsec_t each = NSEC_PER_SEC / kinds[kind].rate;
 
-    stats_add(counted[kind], 1);
     if (g->empty[kind] < now)
         g->empty[kind] = now;
     g->empty[kind] += each;
     return g->empty[kind] - now > each * kinds[kind].burst;
+}
+
+bool
+glitch_count(struct glitches *g, enum glitch_kind kind, nsec_t now)
+{
+    stats_add(counted[kind], 1);
+    return glitch_too_many(g, kind, now);
 }
 
 void
@@ -54,6 +60,12 @@ const char *
 glitch_name(enum glitch_kind kind)
 {
     return kinds[kind].name;
+}
+
+const char *
+glitch_complaint(enum glitch_kind kind)
+{
+    return kinds[kind].complaint;
 }
 
 unsigned

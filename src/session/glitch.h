@@ -19,7 +19,7 @@
     X(CONTINUATION, "continuation", 1000, 100) /* and how many one head may have is bounded besides */                 \
     X(PING, "ping", 1000, 100)                                                                                         \
     X(ACK, "ack", 1000, 100) /* answers to PING and SETTINGS that the client does not take */                          \
-    X(SETTINGS, "settings", 50, 1)                                                                                     \
+    X(SETTINGS, "settings", 200, 10)           /* some tune windows with it all the time */                            \
     X(PRIORITY, "priority", 2000, 200)           /* PRIORITY and PRIORITY_UPDATE */                                    \
     X(EMPTY, "empty", 200, 20)                   /* DATA without data that ends nothing */                             \
     X(WINDOW_UPDATE, "window_update", 4000, 400) /* beyond those that the DATA sent accounts for */                    \
@@ -37,10 +37,13 @@ struct glitches {
 };
 
 void glitch_init(void); /* declares the metrics; idempotent, any thread */
-/* One more of that kind. True: that is one too many. */
+/* One more of that kind, by a client. True: that is one too many. */
 bool glitch_count(struct glitches *g, enum glitch_kind kind, nsec_t now);
+/* The same without the metric, for origins. */
+bool glitch_too_many(struct glitches *g, enum glitch_kind kind, nsec_t now);
 void glitch_cut_off(enum glitch_kind kind); /* a connection was ended for it */
 const char *glitch_name(enum glitch_kind kind);
+const char *glitch_complaint(enum glitch_kind kind); /* "too many of HTTP/2's frames: ping" */
 unsigned glitch_burst(enum glitch_kind kind);
 unsigned glitch_rate(enum glitch_kind kind); /* per second */
 

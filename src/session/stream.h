@@ -169,11 +169,12 @@ struct up_stream {
     const struct up_ops *ops;
     const struct up_events *events; /* set by the owner before `request` */
     void *user;
-    struct http_response res; /* valid until release; slices and fields live in the owner's arena given at up_h1_open */
+    struct http_response res; /* valid until release; slices and fields live in the owner's arena given at up_open */
     struct iobuf in;
     struct fields trailers;
     bool in_end;
     bool reused;    /* the connection has served a request before */
+    bool refusable; /* the origin may say that it has not looked at the request: then it may go again, whatever it is */
     bool wrote;     /* some byte of the request was given to the kernel */
     bool responded; /* some byte of a response was seen */
     uint64_t bytes_in, bytes_out;

@@ -2,12 +2,12 @@
 #include "../base/xalloc.h"
 #include "h1_reader.h"
 #include "h1_writer.h"
+#include "up_impl.h"
 
 #include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
 
-#define INTERIM_MAX 16
 /* How long a connection is left alone after an answer whose body was told of and must not come, so that a body that
  * comes nevertheless is not taken for the next answer. */
 #define REST (100 * NSEC_PER_MSEC)
@@ -23,62 +23,56 @@ enum up_state {
     UP_FAILED  /* on_error was called, or the connection is closed */
 };
 
-struct up_session {
-    struct up_stream s; /* public; first. Valid while `open` */
-    struct conn *c;     /* NULL once closed */
-    struct loop *loop;
-    const struct up_session_events *events; /* NULL: closes after one request */
-    void *arg;
-    struct h1_limits limits;
+struct up_h1 {
+    struct up_session b; /* first */
+    struct up_stream s;  /* public. Valid while it is open */
     struct h1_reader in;
     struct h1_writer out;
     struct arena *arena; /* of the stream's owner */
     struct task task;
     struct timer yield;
-    nsec_t idle_until, rest_until;
-    unsigned served, interims;
+    unsigned interims;
     enum up_state state;
     enum http_method method; /* of the request */
-    bool open;               /* the stream is the owner's */
     bool asked_upgrade;      /* the request offered one */
     bool tunnel;             /* raw bytes both ways */
     bool shut;               /* tunnel: our side was ended */
     bool write_failed;       /* the rest of the request will not go: the origin takes no more, or its head's promise
                                 was broken. What the origin says is still read */
-    bool released;           /* since the last turn: the pool is to be told */
+    bool released;           /* since the last turn: the owner is to be told */
     bool running, again;     /* inside up_run; one more step is wanted */
     bool ended;              /* freed at the end of the turn */
 };
 
-static void up_run(struct up_session *u);
+static void up_run(struct up_h1 *u);
 
-static struct up_session *
+static struct up_h1 *
 session_of(struct up_stream *s)
 {
-    return (struct up_session *)s;
+    return (struct up_h1 *)((char *)s - offsetof(struct up_h1, s));
 }
 
 /* ------------------------------------------------------------------ life */
 
 static void
-later(struct up_session *u)
+later(struct up_h1 *u)
 {
     if (u->running)
         u->again = true;
     else
-        loop_at_turn_end(u->loop, &u->task);
+        loop_at_turn_end(u->b.loop, &u->task);
 }
 
 static void
 on_task(struct task *t)
 {
-    up_run((struct up_session *)((char *)t - offsetof(struct up_session, task)));
+    up_run((struct up_h1 *)((char *)t - offsetof(struct up_h1, task)));
 }
 
 static void
 on_yield(struct timer *t)
 {
-    up_run((struct up_session *)((char *)t - offsetof(struct up_session, yield)));
+    up_run((struct up_h1 *)((char *)t - offsetof(struct up_h1, yield)));
 }
 
 static void
@@ -87,77 +81,36 @@ on_ready(struct conn *c, unsigned events)
     up_run(c->owner);
 }
 
-struct up_session *
-up_h1_new(struct conn *c, const struct h1_limits *limits, const struct up_session_events *events, void *arg)
+static void
+close_conn(struct up_h1 *u)
 {
-    struct up_session *u = xcalloc(1, sizeof(*u));
-
-    u->c = c;
-    u->loop = c->watch.loop;
-    u->events = events;
-    u->arg = arg;
-    u->limits = *limits;
-    u->task.run = on_task;
-    timer_init(&u->yield, u->loop, on_yield);
-    h1_reader_init(&u->in);
-    h1_writer_init(&u->out);
-    conn_attach(c, on_ready, u);
-    return u;
+    if (u->b.c)
+        conn_close(u->b.c);
+    u->b.c = NULL;
 }
 
 static void
-close_conn(struct up_session *u)
+close_session(struct up_session *b)
 {
-    if (u->c)
-        conn_close(u->c);
-    u->c = NULL;
-}
+    struct up_h1 *u = (struct up_h1 *)b;
 
-void
-up_h1_close(struct up_session *u)
-{
-    assert(!u->open);
     close_conn(u);
     u->ended = true;
-    task_cancel(u->loop, &u->task);
+    task_cancel(u->b.loop, &u->task);
     timer_fini(&u->yield);
     h1_reader_fini(&u->in);
     h1_writer_fini(&u->out);
-    loop_defer_free(u->loop, free, u);
+    loop_defer_free(u->b.loop, free, u);
 }
 
 /* The connection is of no use any more and has no stream. */
 static void
-gone(struct up_session *u)
+gone(struct up_h1 *u)
 {
     close_conn(u);
-    if (u->events)
-        u->events->on_closed(u, u->arg);
-    up_h1_close(u);
-}
-
-struct conn *
-up_h1_conn(const struct up_session *u)
-{
-    return u->c;
-}
-
-nsec_t
-up_h1_idle_until(const struct up_session *u)
-{
-    return u->idle_until;
-}
-
-nsec_t
-up_h1_rest_until(const struct up_session *u)
-{
-    return u->rest_until;
-}
-
-unsigned
-up_h1_served(const struct up_session *u)
-{
-    return u->served;
+    if (u->b.events)
+        u->b.events->on_closed(&u->b, u->b.arg);
+    close_session(&u->b);
 }
 
 /* ------------------------------------------------------------------ ops */
@@ -165,9 +118,9 @@ up_h1_served(const struct up_session *u)
 static void
 op_request(struct up_stream *s, const struct http_request *r, struct slice target, struct body_framing body)
 {
-    struct up_session *u = session_of(s);
+    struct up_h1 *u = session_of(s);
 
-    if (!u->c || u->state != UP_HEAD)
+    if (!u->b.c || u->state != UP_HEAD)
         return;
     u->method = r->method;
     u->asked_upgrade = r->upgrade.n > 0;
@@ -177,7 +130,7 @@ op_request(struct up_stream *s, const struct http_request *r, struct slice targe
 }
 
 static void
-note_written(struct up_session *u)
+note_written(struct up_h1 *u)
 {
     u->s.bytes_out = u->out.bytes;
     u->s.wrote = u->out.bytes > 0;
@@ -186,14 +139,14 @@ note_written(struct up_session *u)
 static void
 op_send(struct up_stream *s, struct iobuf *from, size_t n)
 {
-    struct up_session *u = session_of(s);
+    struct up_h1 *u = session_of(s);
 
-    if (!u->c || u->write_failed || h1_writer_send(&u->out, from, n) < 0) {
+    if (!u->b.c || u->write_failed || h1_writer_send(&u->out, from, n) < 0) {
         u->write_failed = true; /* longer than promised: what is there must not pass for a request */
         iobuf_consume(from, n);
     } else if (u->s.wrote && u->out.out.len >= H1_WRITER_LARGE) {
         /* The first bytes wait for the turn of the session: an end that came with this turn's events is heard first. */
-        h1_writer_flush(&u->out, u->c);
+        h1_writer_flush(&u->out, u->b.c);
         note_written(u);
     }
     later(u);
@@ -202,7 +155,7 @@ op_send(struct up_stream *s, struct iobuf *from, size_t n)
 static size_t
 op_room(const struct up_stream *s)
 {
-    const struct up_session *u = (const struct up_session *)s;
+    const struct up_h1 *u = (const struct up_h1 *)((const char *)s - offsetof(struct up_h1, s));
 
     return iobuf_room(&u->out.out);
 }
@@ -210,7 +163,7 @@ op_room(const struct up_stream *s)
 static void
 op_end(struct up_stream *s, const struct fields *trailers)
 {
-    struct up_session *u = session_of(s);
+    struct up_h1 *u = session_of(s);
 
     if (h1_writer_end(&u->out, trailers) < 0)
         u->write_failed = true;
@@ -226,7 +179,7 @@ op_consumed(struct up_stream *s)
 static void
 op_upgraded(struct up_stream *s)
 {
-    struct up_session *u = session_of(s);
+    struct up_h1 *u = session_of(s);
     struct body_framing raw = { .kind = BODY_UNTIL_CLOSE };
 
     if (u->state != UP_SWITCH)
@@ -241,40 +194,40 @@ op_upgraded(struct up_stream *s)
 
 /* Both messages ended well, both sides want to go on, and nothing came that was not asked for (RFC 9112 9.3). */
 static bool
-reusable(struct up_session *u)
+reusable(struct up_h1 *u)
 {
-    if (!u->events || u->state != UP_DONE || u->tunnel || u->write_failed || !u->s.res.keep_alive)
+    if (!u->b.events || u->state != UP_DONE || u->tunnel || u->write_failed || !u->s.res.keep_alive)
         return false;
-    if (!u->out.ended || u->out.out.len || u->in.raw.len || u->c->broken || u->c->eof)
+    if (!u->out.ended || u->out.out.len || u->in.raw.len || u->b.c->broken || u->b.c->eof)
         return false;
     /* The last read filled its room, or an end is in sight: more may be there. */
-    return !(u->c->ready & CONN_READABLE) || h1_reader_fill(&u->in, u->c) == READER_AGAIN;
+    return !(u->b.c->ready & CONN_READABLE) || h1_reader_fill(&u->in, u->b.c) == READER_AGAIN;
 }
 
 static void
 op_release(struct up_stream *s)
 {
-    struct up_session *u = session_of(s);
-    bool keep = u->c && reusable(u);
+    struct up_h1 *u = session_of(s);
+    bool keep = u->b.c && reusable(u);
 
-    if (u->c && u->tunnel && u->out.ended)
-        h1_writer_flush(&u->out, u->c); /* what came last, with the client's end */
-    u->open = false;
-    u->served++;
+    if (u->b.c && u->tunnel && u->out.ended)
+        h1_writer_flush(&u->out, u->b.c); /* what came last, with the client's end */
+    u->b.streams = 0;
+    u->b.served++;
     u->arena = NULL;
     iobuf_fini(&s->in);
-    u->idle_until = 0;
+    u->b.idle_until = 0;
     if (keep) {
         u->state = UP_IDLE;
         if (s->res.keep_alive_timeout)
-            u->idle_until = clock_now() + s->res.keep_alive_timeout;
-        u->rest_until = s->res.body_withheld ? clock_now() + REST : 0;
+            u->b.idle_until = clock_now() + s->res.keep_alive_timeout;
+        u->b.rest_until = s->res.body_withheld ? clock_now() + REST : 0;
     } else {
         u->state = UP_FAILED;
         close_conn(u);
     }
-    if (!u->events) {
-        up_h1_close(u); /* there is nobody to tell */
+    if (!u->b.events) {
+        close_session(&u->b); /* there is nobody to tell */
         return;
     }
     u->released = true;
@@ -291,19 +244,22 @@ static const struct up_ops up_h1_ops = {
     .release = op_release,
 };
 
-struct up_stream *
-up_h1_open(struct up_session *u, struct arena *arena, size_t in_cap)
+/* ------------------------------------------------------------------ sessions */
+
+static struct up_stream *
+open_stream(struct up_session *b, struct arena *arena, size_t in_cap)
 {
+    struct up_h1 *u = (struct up_h1 *)b;
     struct up_stream *s = &u->s;
 
-    assert(!u->open && u->state == UP_IDLE);
+    assert(!u->b.streams && u->state == UP_IDLE);
     memset(s, 0, sizeof(*s));
     s->ops = &up_h1_ops;
-    s->reused = u->served > 0;
+    s->reused = b->served > 0;
     iobuf_init(&s->in, in_cap);
     fields_init(&s->trailers, arena);
     u->arena = arena;
-    u->open = true;
+    b->streams = 1;
     u->state = UP_HEAD;
     u->interims = 0;
     u->in.bytes = u->out.bytes = 0;
@@ -313,10 +269,40 @@ up_h1_open(struct up_session *u, struct arena *arena, size_t in_cap)
     return s;
 }
 
+static unsigned
+room_for_streams(const struct up_session *b)
+{
+    const struct up_h1 *u = (const struct up_h1 *)b;
+
+    return b->c && u->state == UP_IDLE;
+}
+
+static const struct up_kind up_h1_kind = { open_stream, close_session, room_for_streams };
+
+struct up_session *
+up_h1_new(struct conn *c, const struct h1_limits *limits, const struct up_session_events *events, void *arg)
+{
+    struct up_h1 *u = xcalloc(1, sizeof(*u));
+
+    u->b.kind = &up_h1_kind;
+    u->b.c = c;
+    u->b.loop = c->watch.loop;
+    u->b.events = events;
+    u->b.arg = arg;
+    u->b.limits = *limits;
+    u->b.most = 1;
+    u->task.run = on_task;
+    timer_init(&u->yield, u->b.loop, on_yield);
+    h1_reader_init(&u->in);
+    h1_writer_init(&u->out);
+    conn_attach(c, on_ready, u);
+    return &u->b;
+}
+
 /* ------------------------------------------------------------------ the response */
 
 static void
-fail(struct up_session *u, enum up_error error, const char *detail)
+fail(struct up_h1 *u, enum up_error error, const char *detail)
 {
     u->state = UP_FAILED;
     close_conn(u);
@@ -324,20 +310,20 @@ fail(struct up_session *u, enum up_error error, const char *detail)
 }
 
 static void
-fail_lost(struct up_session *u, enum reader_result result)
+fail_lost(struct up_h1 *u, enum reader_result result)
 {
     const char *detail = result == READER_EOF ? "the origin closed the connection" : "the origin reset the connection";
 
-    if (u->c && conn_error_kind(u->c) == ERR_TLS) /* an alert: it says what the origin did not like */
-        detail = conn_error(u->c);                /* until the end of the turn */
+    if (u->b.c && conn_error_kind(u->b.c) == ERR_TLS) /* an alert: it says what the origin did not like */
+        detail = conn_error(u->b.c);                  /* until the end of the turn */
     fail(u, u->s.responded ? UP_RESET : UP_CLOSED_EARLY, detail);
 }
 
 /* All of them lie in the arena until the stream ends: together they may be as large as one head. */
 static void
-take_interim(struct up_session *u, const struct http_response *r)
+take_interim(struct up_h1 *u, const struct http_response *r)
 {
-    if (++u->interims > INTERIM_MAX || u->in.bytes > u->limits.head)
+    if (++u->interims > UP_INTERIM_MAX || u->in.bytes > u->b.limits.head)
         fail(u, UP_BAD_RESPONSE, "too many interim responses");
     else if (u->s.events->on_interim)
         u->s.events->on_interim(&u->s, r);
@@ -345,12 +331,12 @@ take_interim(struct up_session *u, const struct http_response *r)
 
 /* What has come of the body by now. */
 static enum reader_result
-decode_body(struct up_session *u, struct h1_error *err)
+decode_body(struct up_h1 *u, struct h1_error *err)
 {
     struct up_stream *s = &u->s;
-    struct h1_body_target t = { .in = &s->in, .trailers = &s->trailers, .limits = &u->limits };
+    struct h1_body_target t = { .in = &s->in, .trailers = &s->trailers, .limits = &u->b.limits };
     bool until_close = u->in.kind == BODY_UNTIL_CLOSE;
-    enum reader_result result = h1_reader_body(&u->in, u->c, &t, err);
+    enum reader_result result = h1_reader_body(&u->in, u->b.c, &t, err);
 
     /* The failed write was told of the reset, and reading is not told again: this end is none. */
     if (result == READER_END && until_close && u->write_failed)
@@ -364,7 +350,7 @@ decode_body(struct up_session *u, struct h1_error *err)
 
 /* A body that cannot be gone on with. */
 static void
-fail_body(struct up_session *u, enum reader_result result, const struct h1_error *err)
+fail_body(struct up_h1 *u, enum reader_result result, const struct h1_error *err)
 {
     if (result == READER_BAD)
         fail(u, UP_BAD_RESPONSE, err->text);
@@ -375,7 +361,7 @@ fail_body(struct up_session *u, enum reader_result result, const struct h1_error
 /* What came of the body along with the head is looked at first: as long as nobody was told of an answer that is broken,
  * there can be a better one. */
 static void
-take_final(struct up_session *u, const struct http_response *r)
+take_final(struct up_h1 *u, const struct http_response *r)
 {
     struct up_stream *s = &u->s;
     enum reader_result result;
@@ -401,12 +387,12 @@ take_final(struct up_session *u, const struct http_response *r)
 }
 
 static void
-take_head(struct up_session *u, struct slice head)
+take_head(struct up_h1 *u, struct slice head)
 {
     struct http_response r = { 0 };
     struct h1_error err;
 
-    if (h1_parse_response(&r, head.p, head.n, &u->limits, u->method, u->arena, &err) != H1_DONE)
+    if (h1_parse_response(&r, head.p, head.n, &u->b.limits, u->method, u->arena, &err) != H1_DONE)
         fail(u, UP_BAD_RESPONSE, err.text);
     else if (r.status < 200 && r.status != 101)
         take_interim(u, &r);
@@ -416,7 +402,7 @@ take_head(struct up_session *u, struct slice head)
 
 /* Looks for a head in what was read. False: more is needed. */
 static bool
-try_head(struct up_session *u)
+try_head(struct up_h1 *u)
 {
     struct slice head;
     struct h1_error err;
@@ -427,7 +413,7 @@ try_head(struct up_session *u)
         fail(u, UP_CLOSED_EARLY, "the origin spoke before it was asked");
         return true;
     }
-    result = h1_reader_head(&u->in, &u->limits, u->arena, &head, &err);
+    result = h1_reader_head(&u->in, &u->b.limits, u->arena, &head, &err);
     u->s.responded |= u->in.raw.len > 0 || result == H1_DONE;
     if (result == H1_MORE)
         return false;
@@ -454,22 +440,22 @@ try_head(struct up_session *u)
 
 /* The read that would only say that the origin has not answered yet can be saved. */
 static bool
-nothing_may_have_come(const struct up_session *u)
+nothing_may_have_come(const struct up_h1 *u)
 {
-    return !u->in.raw.len && !u->c->broken && !u->c->eof && !u->write_failed && !(u->c->ready & CONN_READABLE);
+    return !u->in.raw.len && !u->b.c->broken && !u->b.c->eof && !u->write_failed && !(u->b.c->ready & CONN_READABLE);
 }
 
 static void
-read_head(struct up_session *u)
+read_head(struct up_h1 *u)
 {
     enum reader_result result;
 
     if (nothing_may_have_come(u))
         return;
-    while (u->open && u->state == UP_HEAD) {
+    while (u->b.streams && u->state == UP_HEAD) {
         if (try_head(u))
             continue;
-        result = h1_reader_fill(&u->in, u->c);
+        result = h1_reader_fill(&u->in, u->b.c);
         if (result == READER_OK)
             continue;
         if (result != READER_AGAIN || u->write_failed)
@@ -479,7 +465,7 @@ read_head(struct up_session *u)
 }
 
 static void
-read_body(struct up_session *u)
+read_body(struct up_h1 *u)
 {
     struct up_stream *s = &u->s;
     size_t held = s->in.len;
@@ -488,19 +474,19 @@ read_body(struct up_session *u)
 
     if (s->in.len > held || s->in_end)
         s->events->on_body(s);
-    if (u->open && u->c)
+    if (u->b.streams && u->b.c)
         fail_body(u, result, &err);
 }
 
 /* ------------------------------------------------------------------ the turn of a session */
 
 static void
-write_out(struct up_session *u)
+write_out(struct up_h1 *u)
 {
     int result = 0;
 
     if (!u->write_failed)
-        result = h1_writer_flush(&u->out, u->c);
+        result = h1_writer_flush(&u->out, u->b.c);
     note_written(u);
     if (result == CONN_ERROR)
         u->write_failed = true;
@@ -509,7 +495,7 @@ write_out(struct up_session *u)
         iobuf_fini(&u->out.out);
     } else if (result == 0 && u->tunnel && u->out.ended && !u->shut) {
         u->shut = true;
-        conn_shutdown(u->c);
+        conn_shutdown(u->b.c);
     }
     if (h1_writer_eased(&u->out))
         u->s.events->on_writable(&u->s);
@@ -517,42 +503,40 @@ write_out(struct up_session *u)
 
 /* Nothing may come while no request is under way: an end, or bytes that would be taken for the next answer. */
 static void
-watch_idle(struct up_session *u)
+watch_idle(struct up_h1 *u)
 {
-    if (h1_reader_fill(&u->in, u->c) != READER_AGAIN)
+    if (h1_reader_fill(&u->in, u->b.c) != READER_AGAIN)
         gone(u);
 }
 
 /* The stream was released in this turn. */
 static void
-after_release(struct up_session *u)
+after_release(struct up_h1 *u)
 {
     u->released = false;
-    if (!u->c) {
+    u->b.events->on_released(&u->b, 1, u->b.arg);
+    if (!u->b.c && !u->ended)
         gone(u);
-        return;
-    }
-    u->events->on_idle(u, u->arg);
 }
 
 static void
-step(struct up_session *u)
+step(struct up_h1 *u)
 {
     if (u->released) {
         after_release(u);
         return;
     }
-    if (!u->open) {
+    if (!u->b.streams) {
         watch_idle(u);
         return;
     }
     /* An end that came while the connection was idle is seen before anything is written: the request may then go
      * elsewhere. */
-    if (u->c && !u->s.wrote && (u->c->ready & CONN_READABLE))
+    if (u->b.c && !u->s.wrote && (u->b.c->ready & CONN_READABLE))
         read_head(u);
-    if (u->open && u->c)
+    if (u->b.streams && u->b.c)
         write_out(u);
-    if (!u->open || !u->c)
+    if (!u->b.streams || !u->b.c)
         return;
     if (u->state == UP_HEAD)
         read_head(u);
@@ -561,7 +545,7 @@ step(struct up_session *u)
 }
 
 static void
-up_run(struct up_session *u)
+up_run(struct up_h1 *u)
 {
     int steps = 0;
 

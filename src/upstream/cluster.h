@@ -25,6 +25,9 @@ enum balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_REQUEST, BALANCE_RANDOM, BALAN
 #define RETRY_ON_RESET 2u
 #define RETRY_ON_TIMEOUT 4u /* per_try_timeout or the request's own */
 
+/* AUTO: what ALPN agrees on. */
+enum origin_protocol { ORIGIN_HTTP1, ORIGIN_HTTP2, ORIGIN_AUTO };
+
 struct retry_conf {
     unsigned attempts;      /* tries in all; 1: none but the stale-connection one */
     unsigned on;            /* RETRY_ON_* */
@@ -56,6 +59,8 @@ struct cluster {
     const struct weir_conf *host_header_line; /* (argument 0 is a template) NULL: the client's Host goes on */
     bool host_header_endpoint;                /* endpoint_state.authority is the Host */
     int client_cert;                          /* CLIENT_CERT_: what the origin is told of the client's certificate */
+    enum origin_protocol protocol;            /* of HTTP, that the endpoints speak */
+    unsigned streams;                         /* HTTP/2: requests at a time on one connection, at most */
     int proxy_protocol;                       /* version of the header that connections begin with; 0: none */
     const struct tls_client *tls;             /* NULL: plain */
     struct slice server_name;                 /* as configured; empty: the endpoint's own name (cluster_server_name) */

@@ -7,6 +7,7 @@
 #include "../session/fetch.h"
 #include "cluster_state.h"
 #include "endpoint_set.h"
+#include "grpc_health.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -42,6 +43,7 @@ health_conf_put(struct health_conf *h)
     free(h->path);
     free(h->host);
     free(h->host_header);
+    free(h->grpc_service);
     free(h);
 }
 
@@ -102,6 +104,28 @@ take_result(struct probe *p, bool pass, int status, const char *error)
     timer_after(&p->timer, jittered(p->conf->interval));
 }
 
+/* What a server says of itself by gRPC. */
+static void
+take_serving(struct probe *p, const struct fetch_result *r)
+{
+    const struct field *code = r->status ? fields_find_name(r->trailers, SLICE("grpc-status")) : NULL;
+    int serving = r->status == 200 ? grpc_health_response(r->body) : -1;
+    char error[128];
+
+    if (r->status && !code) /* an answer of trailers only has it in its head */
+        code = fields_find_name(r->fields, SLICE("grpc-status"));
+    if (!r->status)
+        snprintf(error, sizeof(error), "%s", r->error);
+    else if (r->status != 200 || !code)
+        snprintf(error, sizeof(error), "answered %d without grpc-status to " GRPC_HEALTH_PATH, r->status);
+    else if (!slice_eq(code->value, SLICE("0")))
+        snprintf(error, sizeof(error), "grpc-status %.*s", (int)(code->value.n < 16 ? code->value.n : 16),
+                 code->value.p);
+    else
+        snprintf(error, sizeof(error), "says %s", grpc_serving_name(serving));
+    take_result(p, code && slice_eq(code->value, SLICE("0")) && serving == GRPC_SERVING, 0, error);
+}
+
 static void
 on_fetched(const struct fetch_result *r, void *arg)
 {
@@ -110,6 +134,8 @@ on_fetched(const struct fetch_result *r, void *arg)
     p->fetch = NULL;
     if (r->lack)
         timer_after(&p->timer, jittered(p->conf->interval)); /* no check was made */
+    else if (p->conf->grpc_service)
+        take_serving(p, r);
     else
         take_result(p, r->status && health_expects(p->conf, r->status), r->status, r->error);
 }
@@ -119,20 +145,26 @@ probe_run(struct probe *p)
 {
     const struct health_conf *h = p->conf;
     struct fetch_request req;
-    char url[2048], header[PROXY_WRITTEN_MAX];
+    const char *path = h->grpc_service ? GRPC_HEALTH_PATH : h->path;
+    char url[2048], header[PROXY_WRITTEN_MAX], message[GRPC_HEALTH_REQUEST_MAX];
     int n;
 
     if (h->host[0] && addr_is_unix(&p->e->addr))
-        n = snprintf(url, sizeof(url), "http%s://%s%s", h->tls ? "s" : "", h->host, h->path);
+        n = snprintf(url, sizeof(url), "http%s://%s%s", h->tls ? "s" : "", h->host, path);
     else if (h->host[0])
-        n = snprintf(url, sizeof(url), "http%s://%s:%d%s", h->tls ? "s" : "", h->host, addr_port(&p->e->addr), h->path);
+        n = snprintf(url, sizeof(url), "http%s://%s:%d%s", h->tls ? "s" : "", h->host, addr_port(&p->e->addr), path);
     else
-        n = snprintf(url, sizeof(url), "http%s://%s%s", h->tls ? "s" : "", p->e->authority, h->path);
+        n = snprintf(url, sizeof(url), "http%s://%s%s", h->tls ? "s" : "", p->e->authority, path);
     memset(&req, 0, sizeof(req));
     req.to = p->e->addr;
     req.url = slice_of(url, (size_t)n < sizeof(url) ? (size_t)n : sizeof(url) - 1);
     req.host = slice_str(h->host_header);
     req.tls = h->tls;
+    req.http2 = h->http2;
+    if (h->grpc_service) {
+        req.grpc = true;
+        req.body = slice_of(message, grpc_health_request(message, slice_str(h->grpc_service)));
+    }
     if (h->proxy_protocol)
         req.announce = slice_of(header, proxy_protocol_write(header, h->proxy_protocol, NULL, NULL));
     req.timeout = h->timeout;

@@ -25,6 +25,8 @@ struct health_conf { /* immutable, counted: the configuration and probes hold it
     _Atomic unsigned refs;
     char *path, *host;            /* host: Host and SNI; "" for the endpoint's own */
     char *host_header;            /* Host, whatever the address; "" for `host` */
+    char *grpc_service;           /* asked for by the gRPC health checking protocol; "" for the server; NULL: by path */
+    bool http2;                   /* spoken without asking where TLS does not settle it */
     const struct tls_client *tls; /* NULL: plain; a reference */
     int proxy_protocol;           /* version of the header that a probe begins with; 0: none */
     nsec_t interval, timeout;

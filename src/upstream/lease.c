@@ -85,14 +85,47 @@ earlier(nsec_t at, nsec_t deadline)
 
 /* ------------------------------------------------------------------ connecting */
 
-/* Takes the connection away from l; its slot is freed. */
+static bool seek(struct lease *l);
+
+/* Whoever may share what comes out of it can wait for it, too. */
+static void
+join(struct lease *l, struct pool_conn *pc)
+{
+    l->connecting = pc;
+    TAILQ_INSERT_TAIL(&pc->waiting, l, link);
+    pc->n_waiting++;
+    timer_set(&l->timer, earlier(pc->connect_until, l->deadline));
+}
+
+static void
+part(struct lease *l)
+{
+    struct pool_conn *pc = l->connecting;
+
+    TAILQ_REMOVE(&pc->waiting, l, link);
+    pc->n_waiting--;
+    l->connecting = NULL;
+}
+
+/* It is up, or will never be. */
+static void
+join_no_more(struct pool_conn *pc)
+{
+    if (pc->host->connecting == pc)
+        pc->host->connecting = NULL;
+}
+
+/* l does not wait for its connection any more; nobody does: it is closed and its slot freed. */
 static void
 drop_connecting(struct lease *l)
 {
     struct pool_conn *pc = l->connecting;
     struct cluster_state *st = l->host->up->state; /* l->host keeps it */
 
-    l->connecting = NULL;
+    part(l);
+    if (pc->n_waiting || !pc->conn)
+        return;
+    join_no_more(pc);
     conn_close(pc->conn);
     pool_conn_free(pc);
     slots_release(st);
@@ -110,65 +143,104 @@ reason_of(const struct err *e)
 
 /* Nobody but the log learns which certificate was wrong in what way: it is nothing for clients. */
 static void
-connect_failed(struct lease *l, const struct err *e)
+log_failure(const struct endpoint_state *to, const struct err *e)
 {
-    const struct endpoint_state *to = l->host->key.e;
     char subject[256];
 
-    if (e->kind == ERR_TLS) {
-        snprintf(subject, sizeof(subject), "upstream %s %s", to->upstream, to->address);
-        log_warning(subject, "%s", e->text);
+    if (e->kind != ERR_TLS)
+        return;
+    snprintf(subject, sizeof(subject), "upstream %s %s", to->upstream, to->address);
+    log_warning(subject, "%s", e->text);
+}
+
+/* All who wait for it are told; who tries again has its slot at hand. */
+static void
+connection_failed(struct pool_conn *pc, const struct err *e)
+{
+    struct cluster_state *st = pc->host->up->state; /* pc->host keeps it */
+    struct lease *l;
+
+    join_no_more(pc);
+    log_failure(pc->host->key.e, e);
+    conn_close(pc->conn);
+    pc->conn = NULL;
+    slots_release(st);
+    while ((l = TAILQ_FIRST(&pc->waiting))) {
+        part(l);
+        lease_fail(l, reason_of(e), e->text);
     }
-    lease_fail(l, reason_of(e), e->text);
+    pool_conn_free(pc);
+}
+
+static void
+connection_up(struct pool_conn *pc, struct conn *c)
+{
+    struct lease *l = TAILQ_FIRST(&pc->waiting);
+
+    join_no_more(pc);
+    pool_conn_established(pc, c, l->cluster);
+    while ((l = TAILQ_FIRST(&pc->waiting))) {
+        part(l);
+        if (up_room(pc->session))
+            lease_done(l, pc);
+        else
+            seek(l); /* it came to be a connection for one at a time */
+    }
+}
+
+/* To a server without ALPN, or without HTTP/2, its preface would be rubbish. */
+static bool
+lacks_http2(const struct lease *l, const struct conn *c)
+{
+    return l->cluster->protocol == ORIGIN_HTTP2 && l->cluster->tls && strcmp(conn_alpn(c), "h2") != 0;
 }
 
 static void
 on_connecting(struct conn *c, unsigned events)
 {
     struct pool_conn *pc = c->owner;
-    struct lease *l = pc->lease;
     struct err err = { 0 };
 
-    if (c->broken) {
+    if (c->broken)
         err_set(&err, conn_error_kind(c), "%s", conn_error(c)); /* c goes */
-        drop_connecting(l);
-        connect_failed(l, &err);
+    else if (!(events & CONN_WRITABLE))
         return;
-    }
-    if (!(events & CONN_WRITABLE))
-        return;
-    l->connecting = NULL;
-    pool_conn_lease(pc, c);
-    lease_done(l, pc);
+    else if (lacks_http2(TAILQ_FIRST(&pc->waiting), c))
+        err_set(&err, ERR_TLS, "the server did not agree on HTTP/2 (ALPN h2)");
+    if (err.kind)
+        connection_failed(pc, &err);
+    else
+        connection_up(pc, c);
 }
 
 /* With a slot in hand. false: it failed at once, and l is gone. */
 static bool
 connect_start(struct lease *l)
 {
-    struct endpoint_state *e = l->host->key.e;
+    struct pool_host *h = l->host;
     struct cluster *cl = l->cluster;
-    struct cluster_state *st = l->host->up->state;
     struct err err = { 0 };
-    struct conn *c = conn_connect(l->pool->loop, &e->addr, cl->tls, cluster_server_name(cl, e), &err);
+    struct conn *c = conn_connect(l->pool->loop, &h->key.e->addr, cl->tls, cluster_server_name(cl, h->key.e), &err);
     struct pool_conn *pc;
 
     if (!c) {
-        slots_release(st); /* l->host keeps st */
-        connect_failed(l, &err);
+        slots_release(h->up->state); /* h keeps it */
+        log_failure(h->key.e, &err);
+        lease_fail(l, reason_of(&err), err.text);
         return false;
     }
-    pc = pool_conn_new(l->host);
+    pc = pool_conn_new(h);
     pc->conn = c;
-    pc->lease = l;
     pc->idle_for = cl->keepalive_idle;
-    l->connecting = pc;
+    pc->connect_until = clock_now() + cl->connect_timeout;
     if (l->announce.n) {
         conn_announce(c, l->announce);
         pc->announced = true;
+    } else if (cl->protocol != ORIGIN_HTTP1 && !h->one_at_a_time) {
+        h->connecting = pc;
     }
     conn_attach(c, on_connecting, pc);
-    timer_set(&l->timer, earlier(clock_now() + cl->connect_timeout, l->deadline));
+    join(l, pc);
     return true;
 }
 
@@ -193,7 +265,7 @@ pending_add(struct lease *l)
     l->since = clock_now();
     if (!slots_wait_begin(up->state, limit, up->n_pending ? oldest_here(up) : l->since))
         return false;
-    TAILQ_INSERT_TAIL(&up->pending, l, pending);
+    TAILQ_INSERT_TAIL(&up->pending, l, link);
     if (up->n_pending++ == 0)
         TAILQ_INSERT_TAIL(&p->busy, up, busy);
     timer_set(&l->timer, earlier(l->since + l->cluster->connect_timeout, l->deadline));
@@ -209,7 +281,7 @@ pending_del(struct lease *l)
 {
     struct pool_upstream *up = l->host->up;
 
-    TAILQ_REMOVE(&up->pending, l, pending);
+    TAILQ_REMOVE(&up->pending, l, link);
     if (--up->n_pending == 0)
         TAILQ_REMOVE(&l->pool->busy, up, busy);
     slots_wait_end(up->state, oldest_here(up));
@@ -249,6 +321,18 @@ take_slot(struct pool_upstream *up, unsigned limit)
     return slots_acquire(up->state, limit) || pool_idle_evict(up);
 }
 
+/* The connection that is under way to l's endpoint, if l may wait for it with others. */
+static struct pool_conn *
+joinable(const struct lease *l)
+{
+    struct pool_conn *pc = l->announce.n ? NULL : l->host->connecting;
+    unsigned most = l->cluster->streams;
+
+    if (l->host->most && l->host->most < most)
+        most = l->host->most;
+    return pc && pc->n_waiting < most && pc->connect_until > clock_now() ? pc : NULL;
+}
+
 /* The first in the queue, if it can be served now. */
 static bool
 serve_first(struct pool_upstream *up)
@@ -258,10 +342,16 @@ serve_first(struct pool_upstream *up)
 
     if (!l)
         return false;
-    pc = l->fresh || l->announce.n ? NULL : pool_idle_take(l->host, l->cluster);
+    pc = l->announce.n ? NULL : pool_take(l->host, l->cluster, l->fresh);
     if (pc) {
         pending_del(l);
         lease_done(l, pc);
+        return true;
+    }
+    pc = joinable(l);
+    if (pc) {
+        pending_del(l);
+        join(l, pc);
         return true;
     }
     if (!take_slot(up, l->cluster->limit_connections))
@@ -280,7 +370,8 @@ lease_serve(struct task *t)
 
     p->round++;
     do {
-        TAILQ_FOREACH (up, &p->busy, busy) {
+        TAILQ_FOREACH(up, &p->busy, busy)
+        {
             if (up->round != p->round)
                 break;
         }
@@ -309,8 +400,8 @@ lease_recheck(struct timer *t)
 
     if (TAILQ_EMPTY(&p->busy))
         return;
-    TAILQ_FOREACH (up, &p->busy, busy)
-        slots_ask_idle(up->state);
+    TAILQ_FOREACH(up, &p->busy, busy)
+    slots_ask_idle(up->state);
     lease_serve_soon(p);
     timer_after(t, RECHECK_EVERY);
 }
@@ -331,6 +422,24 @@ pool_on_slot(struct cluster_state *st)
 
 /* ------------------------------------------------------------------ asking */
 
+/* A connection that is under way, one of its own, or a place in the queue. false: it failed at once, and l is gone. */
+static bool
+seek(struct lease *l)
+{
+    struct pool_conn *pc = joinable(l);
+
+    if (pc) {
+        join(l, pc);
+        return true;
+    }
+    if (!l->host->up->n_pending && take_slot(l->host->up, l->cluster->limit_connections))
+        return connect_start(l);
+    if (pending_add(l))
+        return true;
+    lease_refuse(l, l->cluster->limit_pending ? LEASE_LIMIT_PENDING : LEASE_LIMIT_CONNECTIONS);
+    return false;
+}
+
 struct lease *
 pool_lease(struct pool *p, struct cluster *c, struct endpoint_state *e, const struct lease_wish *wish,
            const struct lease_events *events, void *arg, bool *done)
@@ -342,7 +451,7 @@ pool_lease(struct pool *p, struct cluster *c, struct endpoint_state *e, const st
 
     atomic_fetch_add_explicit(&e->active, 1, memory_order_relaxed);
     *done = true;
-    if (!wish->fresh && !wish->announce.n && !up->n_pending && (pc = pool_idle_take(h, c))) {
+    if (!wish->announce.n && !up->n_pending && (pc = pool_take(h, c, wish->fresh))) {
         pool_host_put(h);
         events->on_ready(pc->session, arg);
         return NULL;
@@ -352,13 +461,8 @@ pool_lease(struct pool *p, struct cluster *c, struct endpoint_state *e, const st
     l->fresh = wish->fresh;
     l->announce = wish->announce;
     l->deadline = wish->deadline;
-    if (!up->n_pending && take_slot(up, c->limit_connections)) {
-        if (!connect_start(l))
-            return NULL;
-    } else if (!pending_add(l)) {
-        lease_refuse(l, c->limit_pending ? LEASE_LIMIT_PENDING : LEASE_LIMIT_CONNECTIONS);
+    if (!seek(l))
         return NULL;
-    }
     *done = false;
     return l;
 }

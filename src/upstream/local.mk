@@ -5,7 +5,7 @@ src_upstream_libupstream_a_SOURCES = \
 	src/upstream/cluster_state.c src/upstream/cluster_state.h \
 	src/upstream/endpoint.c src/upstream/endpoint.h \
 	src/upstream/endpoint_set.c src/upstream/endpoint_set.h \
-	src/upstream/health.c src/upstream/health.h \
+	src/upstream/grpc_health.c src/upstream/grpc_health.h src/upstream/health.c src/upstream/health.h \
 	src/upstream/lease.c \
 	src/upstream/names.c src/upstream/names.h \
 	src/upstream/outlier.c src/upstream/outlier.h \

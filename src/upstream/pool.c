@@ -1,6 +1,8 @@
 #include "pool.h"
 #include "../base/log.h"
 #include "../base/xalloc.h"
+#include "../session/up_h1.h"
+#include "../session/up_h2.h"
 #include "pool_private.h"
 
 #include <stddef.h>
@@ -66,6 +68,7 @@ pool_host_get(struct pool *p, struct cluster *c, struct endpoint_state *e)
     memset(&key, 0, sizeof(key));
     key.e = e;
     key.tls_identity = c->tls_identity;
+    key.protocol = c->protocol;
     if (!h || memcmp(&h->key, &key, sizeof(key)) != 0)
         HASH_FIND(hh, p->hosts, &key, sizeof(key), h);
     if (!h) {
@@ -74,6 +77,7 @@ pool_host_get(struct pool *p, struct cluster *c, struct endpoint_state *e)
         endpoint_hold(e);
         h->up = upstream_get(p, c->state);
         TAILQ_INIT(&h->idle);
+        TAILQ_INIT(&h->shared);
         HASH_ADD(hh, p->hosts, key, sizeof(h->key), h);
     }
     p->last_host = h;
@@ -97,10 +101,11 @@ pool_host_put(struct pool_host *h)
 
 /* ------------------------------------------------------------------ connections */
 
-static void on_session_idle(struct up_session *u, void *arg);
+static void on_session_released(struct up_session *u, unsigned n, void *arg);
 static void on_session_closed(struct up_session *u, void *arg);
 
-static const struct up_session_events session_events = { .on_idle = on_session_idle, .on_closed = on_session_closed };
+static const struct up_session_events session_events = { .on_released = on_session_released,
+                                                         .on_closed = on_session_closed };
 
 /* Wider than for clients: the operator chose the origins. */
 static const struct h1_limits response_limits = { .request_line = 8192, .field = 32768, .head = 65536, .fields = 200 };
@@ -114,6 +119,7 @@ pool_conn_new(struct pool_host *h)
     h->up->pool->n_conns++;
     pc->host = h;
     pc->state = POOL_CONNECTING;
+    TAILQ_INIT(&pc->waiting);
     return pc;
 }
 
@@ -129,20 +135,35 @@ pool_conn_free(struct pool_conn *pc)
 }
 
 static void
-end_use(struct pool_conn *pc)
+use_begin(struct pool_conn *pc)
 {
-    atomic_fetch_sub_explicit(&pc->host->key.e->active, 1, memory_order_relaxed);
+    pc->state = POOL_LEASED;
+    if (pc->shared)
+        TAILQ_INSERT_TAIL(&pc->host->shared, pc, of_host);
+    stats_gauge_add(pc->host->up->pool->active_gauge, 1);
+}
+
+static void
+use_end(struct pool_conn *pc)
+{
+    if (pc->shared)
+        TAILQ_REMOVE(&pc->host->shared, pc, of_host);
     stats_gauge_add(pc->host->up->pool->active_gauge, -1);
 }
 
 void
-pool_conn_lease(struct pool_conn *pc, struct conn *established)
+pool_conn_established(struct pool_conn *pc, struct conn *established, const struct cluster *c)
 {
-    pc->state = POOL_LEASED;
+    bool h2 = c->tls ? strcmp(conn_alpn(established), "h2") == 0 : c->protocol == ORIGIN_HTTP2;
+
     pc->conn = NULL;
-    pc->lease = NULL;
-    stats_gauge_add(pc->host->up->pool->active_gauge, 1);
-    pc->session = up_h1_new(established, &response_limits, &session_events, pc);
+    pc->host->one_at_a_time = !h2;
+    if (h2)
+        pc->session = up_h2_new(established, &response_limits, c->streams, pc->host->most, &session_events, pc);
+    else
+        pc->session = up_h1_new(established, &response_limits, &session_events, pc);
+    pc->shared = h2 && !pc->announced;
+    use_begin(pc);
 }
 
 static void
@@ -162,7 +183,7 @@ static void
 idle_close(struct pool_conn *pc)
 {
     idle_unlink(pc);
-    up_h1_close(pc->session);
+    up_close(pc->session);
     pool_conn_free(pc);
 }
 
@@ -191,8 +212,8 @@ pool_idle_evict(struct pool_upstream *up)
     return true;
 }
 
-struct pool_conn *
-pool_idle_take(struct pool_host *h, const struct cluster *c)
+static struct pool_conn *
+idle_take(struct pool_host *h, const struct cluster *c)
 {
     nsec_t now = clock_now();
     struct pool_conn *pc, *older;
@@ -206,19 +227,29 @@ pool_idle_take(struct pool_host *h, const struct cluster *c)
         if (pc->rest_until > now)
             continue;
         idle_unlink(pc);
-        pc->state = POOL_LEASED;
         pc->idle_for = c->keepalive_idle;
-        stats_gauge_add(h->up->pool->active_gauge, 1);
+        use_begin(pc);
         return pc;
     }
     return NULL;
+}
+
+struct pool_conn *
+pool_take(struct pool_host *h, const struct cluster *c, bool fresh)
+{
+    struct pool_conn *pc;
+
+    TAILQ_FOREACH(pc, &h->shared, of_host)
+    if (up_room(pc->session))
+        return pc;
+    return fresh ? NULL : idle_take(h, c);
 }
 
 /* An origin that says when it closes is not raced to the last moment: that would turn requests into resets. */
 static nsec_t
 idle_end(const struct pool_conn *pc, nsec_t now)
 {
-    nsec_t until = now + pc->idle_for, origin = up_h1_idle_until(pc->session), left, margin;
+    nsec_t until = now + pc->idle_for, origin = up_idle_until(pc->session), left, margin;
 
     if (origin == 0)
         return until;
@@ -235,7 +266,7 @@ idle_put(struct pool_conn *pc)
 
     pc->state = POOL_IDLE;
     pc->idle_until = idle_end(pc, clock_now());
-    pc->rest_until = up_h1_rest_until(pc->session);
+    pc->rest_until = up_rest_until(pc->session);
     TAILQ_INSERT_HEAD(&pc->host->idle, pc, of_host);
     TAILQ_INSERT_HEAD(&up->idle, pc, of_upstream);
     up->n_idle++;
@@ -271,18 +302,28 @@ may_keep(const struct pool_conn *pc)
 }
 
 static void
-on_session_idle(struct up_session *u, void *arg)
+on_session_released(struct up_session *u, unsigned n, void *arg)
 {
     struct pool_conn *pc = arg;
-    struct cluster_state *st = pc->host->up->state;
+    struct pool_upstream *up = pc->host->up;
+    struct cluster_state *st = up->state;
 
-    end_use(pc);
+    atomic_fetch_sub_explicit(&pc->host->key.e->active, n, memory_order_relaxed);
+    pc->host->most = up_most(u);
+    if (up_streams(u)) {
+        if (up->n_pending && up_room(u))
+            lease_serve_soon(up->pool);
+        return;
+    }
+    use_end(pc);
+    if (!up_room(u))
+        return; /* on_session_closed comes */
     if (may_keep(pc)) {
         idle_put(pc);
         return;
     }
     cluster_state_hold(st);
-    up_h1_close(u);
+    up_close(u);
     pool_conn_free(pc);
     slots_release(st);
     cluster_state_put(st);
@@ -296,8 +337,6 @@ on_session_closed(struct up_session *u, void *arg)
 
     if (pc->state == POOL_IDLE)
         idle_unlink(pc);
-    else
-        end_use(pc);
     cluster_state_hold(st);
     pool_conn_free(pc);
     slots_release(st);
@@ -336,8 +375,8 @@ on_idle_time(struct timer *t)
     struct pool_upstream *up, *after;
     nsec_t now = clock_now(), next = 0;
 
-    HASH_ITER (hh, p->upstreams, up, after)
-        expire(up, now, &next);
+    HASH_ITER(hh, p->upstreams, up, after)
+    expire(up, now, &next);
     if (next)
         timer_set(t, next > now + IDLE_SCAN_EVERY ? next : now + IDLE_SCAN_EVERY);
 }
@@ -348,7 +387,8 @@ pool_drop_idle(struct pool *p)
     struct pool_upstream *up, *after;
     struct cluster_state *st;
 
-    HASH_ITER (hh, p->upstreams, up, after) {
+    HASH_ITER(hh, p->upstreams, up, after)
+    {
         st = up->state;
         cluster_state_hold(st);
         up->users++;
@@ -390,7 +430,8 @@ pool_on_retired(struct endpoint_state *e)
 
     if (!p)
         return;
-    HASH_ITER (hh, p->hosts, h, after) {
+    HASH_ITER(hh, p->hosts, h, after)
+    {
         if (h->key.e != e)
             continue;
         h->users++;

@@ -1,7 +1,8 @@
 /*
- * pool: this worker's connections to endpoints, kept over generations and keyed by endpoint and TLS identity (SNI, CA,
- * verification). Leasing hands out an idle one (newest first), opens one, or waits in the upstream's pending queue
- * while all `connections` are busy.
+ * pool: this worker's connections to endpoints, kept over generations and keyed by endpoint, protocol and TLS identity
+ * (SNI, CA, verification). Leasing hands out one that has room for a further request (HTTP/2) or an idle one (newest
+ * first), opens one, or waits in the upstream's pending queue while all `connections` are busy. Requests that find a
+ * connection under way which they may share wait for it together.
  *
  * A connection lives and dies on one worker; what workers share of an upstream is counted in slots (slots.h). A
  * connection that ends while requests wait on other workers gives its slot to the worker whose request has waited
@@ -10,7 +11,7 @@
 #ifndef UPSTREAM_POOL_H
 #define UPSTREAM_POOL_H
 
-#include "../session/up_h1.h"
+#include "../session/up.h"
 #include "cluster.h"
 
 struct pool;  /* one per worker (and thread) */
@@ -42,7 +43,7 @@ struct lease_events {
     void (*on_failed)(const struct lease_failure *f, void *arg);
 };
 struct lease_wish {
-    bool fresh;            /* do not reuse an idle one (retry after a stale one) */
+    bool fresh;            /* none that was idle (retry after a stale one) */
     nsec_t deadline;       /* monotonic, 0: none; the earlier of it and connect_timeout ends the wait */
     /* A PROXY header: the connection is for whom it names alone, so it is a new one and is not kept. Lives as long as
      * the lease; empty: none. */

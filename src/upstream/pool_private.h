@@ -9,18 +9,24 @@
 
 #include <sys/queue.h>
 
-/* On which list a connection is: IDLE: of its host and of its upstream; else on none. Each holds one slot. */
+TAILQ_HEAD(lease_queue, lease);
+
+/* On which list a connection is: IDLE: host->idle and upstream->idle; LEASED: host->shared if it is shared, else none.
+ * Each holds one slot. */
 enum pool_conn_state { POOL_CONNECTING, POOL_LEASED, POOL_IDLE };
 
 struct pool_conn {
     struct pool_host *host; /* one use of it */
     enum pool_conn_state state;
-    bool announced; /* to the origin, as one client's: it is not kept */
-    struct conn *conn;          /* CONNECTING; NULL else: the session has it */
+    bool announced;             /* to the origin, as one client's: it is not kept, and nobody else's */
+    bool shared;                /* by many requests at a time */
+    struct conn *conn;          /* CONNECTING; NULL else: the session has it, or it has failed */
     struct up_session *session; /* LEASED, IDLE */
-    struct lease *lease;        /* CONNECTING: who waits */
+    struct lease_queue waiting; /* CONNECTING: for it; more than one only where it may come to be shared */
+    unsigned n_waiting;
+    nsec_t connect_until;
     nsec_t idle_for, idle_until, rest_until;
-    TAILQ_ENTRY(pool_conn) of_host, of_upstream; /* IDLE */
+    TAILQ_ENTRY(pool_conn) of_host, of_upstream;
 };
 TAILQ_HEAD(pool_conns, pool_conn);
 
@@ -36,10 +42,9 @@ struct lease {
     nsec_t since;                 /* when it began to wait */
     struct pool_conn *connecting; /* NULL: on the pending queue */
     struct timer timer;
-    TAILQ_ENTRY(lease) pending;
+    TAILQ_ENTRY(lease) link; /* in connecting->waiting, or of the pending queue */
     LIST_ENTRY(lease) all;
 };
-TAILQ_HEAD(lease_queue, lease);
 
 struct pool_upstream {
     struct cluster_state *state; /* a reference; the key */
@@ -59,13 +64,18 @@ struct pool_upstream {
 struct pool_host_key {
     struct endpoint_state *e;
     uint64_t tls_identity;
+    enum origin_protocol protocol;
 };
 
 struct pool_host {
     struct pool_host_key key; /* e: a reference */
     struct pool_upstream *up;
-    unsigned users;         /* connections and leases */
-    struct pool_conns idle; /* newest first */
+    unsigned users;               /* connections and leases */
+    struct pool_conns idle;       /* newest first */
+    struct pool_conns shared;     /* in use, and maybe with room for more requests */
+    struct pool_conn *connecting; /* requests may join those that wait for it; NULL: there is none */
+    unsigned most;                /* requests at a time, as the origin has said last; 0: it has not */
+    bool one_at_a_time;           /* the origin may choose its protocol (ALPN), and has chosen HTTP/1.1 last */
     UT_hash_handle hh;
 };
 
@@ -96,9 +106,11 @@ void pool_upstream_put(struct pool_upstream *up);
 /* Takes one more use of h; its slot is the caller's to have acquired. */
 struct pool_conn *pool_conn_new(struct pool_host *h);
 void pool_conn_free(struct pool_conn *pc); /* on no list any more; its slot is the caller's to release */
-void pool_conn_lease(struct pool_conn *pc, struct conn *established); /* CONNECTING -> LEASED */
-/* The newest that has not run out, LEASED now; NULL: none. */
-struct pool_conn *pool_idle_take(struct pool_host *h, const struct cluster *c);
+/* CONNECTING -> LEASED: its protocol is known now. */
+void pool_conn_established(struct pool_conn *pc, struct conn *established, const struct cluster *c);
+/* One that can carry a request now, LEASED: one that others share, else the newest idle one that has not run out. NULL:
+ * there is none. `fresh`: none that was idle. */
+struct pool_conn *pool_take(struct pool_host *h, const struct cluster *c, bool fresh);
 /* Closes the idle connection of this upstream that was used longest ago; its slot is the caller's then. false: there is
  * none. */
 bool pool_idle_evict(struct pool_upstream *up);

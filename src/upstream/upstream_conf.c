@@ -7,6 +7,7 @@
 #include "../http/grpc.h"
 #include "../net/tls_conf.h"
 #include "endpoint_set.h"
+#include "grpc_health.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,9 +23,11 @@
 
 static void check_endpoint(const struct weir_conf *line, void *diag);
 static void check_balance(const struct weir_conf *line, void *diag);
+static void check_protocol(const struct weir_conf *line, void *diag);
 static void check_path(const struct weir_conf *line, void *diag);
 static void check_retry_on(const struct weir_conf *line, void *diag);
 static void check_expect(const struct weir_conf *line, void *diag);
+static void check_grpc_service(const struct weir_conf *line, void *diag);
 
 /* clang-format off */
 const struct weir_directive upstream_rows[] = {
@@ -54,6 +57,12 @@ const struct weir_directive upstream_rows[] = {
       .help = "The Host that the origin gets: the endpoint as written, or VALUE. Missing: the client's. Probes of "
               "health_check use a VALUE without variables too." },
 
+    { .name = "protocol", .in = "upstream", .def = "http1",
+      .args = ARGS({ "VERSION", WEIR_T_WORD, .choices = "http1|http2|auto" }),
+      .opts = OPTS({ "streams", WEIR_T_INT, 1, 10000 }), .check = check_protocol,
+      .help = "What the endpoints speak. http2: HTTP/2, by ALPN with tls, else without asking (h2c); many requests "
+              "share a connection, `streams` (100) of them at most, fewer where the endpoint says so. auto, with tls "
+              "only: what the endpoint prefers of both." },
     { .name = "client_cert_header", .in = "upstream", .def = "off",
       .args = ARGS({ "WHAT", WEIR_T_WORD, .choices = "off|on|chain" }),
       .help = "Whether the certificate with which a client has named itself goes on as Client-Cert (RFC 9440), and "
@@ -90,6 +99,11 @@ const struct weir_directive upstream_rows[] = {
 
     { .name = "health_check", .in = "upstream", .block = "health_check",
       .help = "Active checks: a request to each endpoint now and then. The first result decides alone." },
+    { .name = "grpc", .in = "health_check", .args = ARGS({ "SERVICE", WEIR_T_STRING, .flags = WEIR_ARG_OPTIONAL }),
+      .check = check_grpc_service,
+      .help = "Asks by the gRPC health checking protocol (grpc.health.v1.Health/Check), for SERVICE or for the server "
+              "as a whole, and passes when it says SERVING; instead of path and expect. Needs `protocol http2` or "
+              "`auto`." },
     { .name = "path", .in = "health_check", .def = "/", .args = ARGS({ "PATH", WEIR_T_STRING }), .check = check_path,
       .help = "What is asked for." },
     { .name = "interval", .in = "health_check", .def = "10s", .args = ARGS({ "TIME", WEIR_T_DURATION, 100 * MS, DAY }),
@@ -178,6 +192,20 @@ check_balance(const struct weir_conf *line, void *diag)
         conf_error(line, 0, "`balance hash` needs a key: `balance hash ${client.ip}`");
     else if (!hash && conf_args(line) > 1)
         conf_error(line, 1, "only `balance hash` takes a key");
+}
+
+static void
+check_grpc_service(const struct weir_conf *line, void *diag)
+{
+    if (conf_args(line) && conf_arg(line, 0).n > GRPC_HEALTH_SERVICE_MAX)
+        conf_error(line, 0, "a service name has at most %d bytes", GRPC_HEALTH_SERVICE_MAX);
+}
+
+static void
+check_protocol(const struct weir_conf *line, void *diag)
+{
+    if (slice_eq(conf_arg(line, 0), SLICE("http1")) && conf_opt(line, "streams").p)
+        conf_error(line, -1, "`streams=` is for `protocol http2` and `auto`: HTTP/1.1 carries one request at a time");
 }
 
 static void
@@ -365,6 +393,7 @@ read_limits(const struct weir_conf *block, struct arena *arena, struct cluster *
 static int
 read_tls(const struct weir_conf *block, struct arena *arena, struct cluster *c)
 {
+    static const unsigned alpn[] = { TLS_ALPN_HTTP1, TLS_ALPN_H2, TLS_ALPN_HTTP1 | TLS_ALPN_H2 };
     const struct weir_conf *tls = conf_find(block, "tls"), *ca;
     struct tls_client_conf conf = { 0 };
     struct tls_pair *pair;
@@ -373,6 +402,10 @@ read_tls(const struct weir_conf *block, struct arena *arena, struct cluster *c)
     unsigned n;
     uint64_t id;
 
+    if (!tls && c->protocol == ORIGIN_AUTO) {
+        conf_error(conf_find(block, "protocol"), 0, "`protocol auto` needs a `tls` block, which it agrees by");
+        return -1;
+    }
     if (!tls)
         return 0;
     if (tls_conf_pairs(tls, arena, &pair, &n) < 0)
@@ -382,6 +415,7 @@ read_tls(const struct weir_conf *block, struct arena *arena, struct cluster *c)
     conf.verify = conf_get_int(tls, "verify") != 0;
     conf.resume = conf_get_int(tls, "session_reuse") != 0;
     conf.pair = n ? pair : NULL;
+    conf.alpn = alpn[c->protocol];
     tls_conf_terms(tls, arena, &conf.terms);
     c->server_name = arena_slice(arena, conf_get_str(tls, "server_name"));
     c->tls = tls_client_new(&conf, &e, &part);
@@ -435,6 +469,8 @@ upstream_conf_read(const struct weir_conf *block, struct arena *arena, struct cl
     read_limits(block, arena, c);
     read_retry(block, c);
     c->client_cert = (int)conf_get_int(block, "client_cert_header");
+    c->protocol = (enum origin_protocol)conf_get_int(block, "protocol");
+    c->streams = (unsigned)conf_opt_int(conf_get(block, "protocol"), "streams", 100);
     c->proxy_protocol = (int)conf_get_int(block, "proxy_protocol");
     c->host_header_endpoint = host_header && slice_eq(conf_arg(host_header, 0), SLICE("endpoint"));
     c->host_header_line = c->host_header_endpoint ? NULL : host_header;
@@ -507,6 +543,27 @@ probe_host(const struct cluster *c)
     return xstrndup(value.p ? value.p : "", value.n);
 }
 
+/* `health_check { grpc [SERVICE]; }`. -1: reported. */
+static int
+read_grpc(const struct weir_conf *check, const struct cluster *c, struct health_conf *h)
+{
+    const struct weir_conf *grpc = conf_find(check, "grpc"), *other = conf_find(check, "path");
+    struct slice service = conf_args(grpc) ? conf_arg(grpc, 0) : SLICE("");
+
+    if (!other)
+        other = conf_find(check, "expect");
+    if (other) {
+        conf_error(other, -1, "`path` and `expect` cannot stand beside `grpc`, which is asked its own way");
+        return -1;
+    }
+    if (c->protocol == ORIGIN_HTTP1) {
+        conf_error(grpc, -1, "`grpc` needs `protocol http2;` (or `auto`) in the upstream: gRPC is HTTP/2");
+        return -1;
+    }
+    h->grpc_service = xstrndup(service.p, service.n);
+    return 0;
+}
+
 struct health_conf *
 upstream_conf_health(const struct weir_conf *block, const struct cluster *c)
 {
@@ -527,11 +584,19 @@ upstream_conf_health(const struct weir_conf *block, const struct cluster *c)
     h->healthy = (unsigned)conf_get_int(check, "healthy");
     h->unhealthy = (unsigned)conf_get_int(check, "unhealthy");
     h->proxy_protocol = c->proxy_protocol;
+    h->http2 = c->protocol == ORIGIN_HTTP2;
+    if (conf_find(check, "grpc") && read_grpc(check, c, h) < 0) {
+        health_conf_put(h);
+        return NULL;
+    }
     if (c->tls) {
         tls_client_hold(c->tls);
         h->tls = c->tls;
     }
     h->identity = hash_mix(hash_stable(path), c->tls_identity + (uint64_t)c->proxy_protocol);
+    h->identity = hash_mix(h->identity, (uint64_t)c->protocol);
+    if (h->grpc_service)
+        h->identity = hash_mix(h->identity, hash_stable(slice_str(h->grpc_service)) | 1);
     h->identity = hash_mix(h->identity, hash_stable(slice_str(h->host_header)));
     h->identity = hash_mix(h->identity, hash_mix((uint64_t)h->interval, (uint64_t)h->timeout));
     h->identity = hash_mix(h->identity, (uint64_t)h->healthy << 32 | h->unhealthy);

@@ -102,7 +102,7 @@ on_error(struct up_stream *s, enum up_error error, const char *detail)
 static const struct up_events events = { on_interim, on_head, on_body, on_writable, on_error };
 
 static void
-on_idle(struct up_session *u, void *arg)
+on_released(struct up_session *u, unsigned n, void *arg)
 {
 }
 
@@ -130,7 +130,7 @@ ask(struct up_stream *s, unsigned choice, struct arena *arena)
 static struct slice
 run(struct play *p, unsigned choice, struct slice bytes, const struct wire_cuts *cuts)
 {
-    static const struct up_session_events session_events = { on_idle, on_closed };
+    static const struct up_session_events session_events = { on_released, on_closed };
     struct up_session *u;
     struct arena arena;
     struct wire w;
@@ -140,7 +140,7 @@ run(struct play *p, unsigned choice, struct slice bytes, const struct wire_cuts 
     arena_init(&arena);
     wire_open(&w);
     u = up_h1_new(w.c, &limits, &session_events, NULL);
-    p->s = up_h1_open(u, &arena, choice & 4 ? 16 : 65536);
+    p->s = up_open(u, &arena, choice & 4 ? 16 : 65536);
     ask(p->s, choice, &arena);
     wire_turns(&w, 2);
     wire_play(&w, bytes, cuts, &p->over);

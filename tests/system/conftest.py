@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 pytest.register_assert_rewrite("corpus.judge")
 
 import corpus.summary  # noqa: E402
-from harness import Blackhole, Certificate, EcKey, EdKey, HaProxy, Nginx, Origin, Redis, RsaKey, Secret, TlsOrigin, Weir, run_weir  # noqa: E402
+from harness import Blackhole, Certificate, EcKey, EdKey, H2Origin, HaProxy, Nginx, Origin, Redis, RsaKey, Secret, TlsOrigin, Weir, run_weir  # noqa: E402
 from harness.daemon import BINARY  # noqa: E402
 
 
@@ -61,6 +61,7 @@ def many(make):
 
 
 make_origin = many(Origin)
+h2_origin = many(H2Origin)
 nginx = many(Nginx)
 haproxy = many(HaProxy)
 make_redis = many(Redis)

@@ -89,8 +89,8 @@ def test_continuations_without_end(w):
 
 @pytest.mark.parametrize("counter, data", [
     ("ping", frame(PING, 0, 0, bytes(8)) * 1500),
-    ("settings", settings((INITIAL_WINDOW_SIZE, 65535)) * 100),
-    ("settings", settings() * 100),
+    ("settings", settings((INITIAL_WINDOW_SIZE, 65535)) * 300),
+    ("settings", settings() * 300),
     ("priority", frame(PRIORITY, 0, 1, number(0) + b"\1") * 3000),
     ("priority", frame(0x10, 0, 0, number(1) + b"u=1") * 3000),
     ("window_update", frame(WINDOW_UPDATE, 0, 0, number(1)) * 6000),

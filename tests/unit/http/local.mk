@@ -15,6 +15,7 @@ HTTP_TESTS = \
 	tests/unit/http/test_h1_scan \
 	tests/unit/http/test_h1_request \
 	tests/unit/http/test_h2_request \
+	tests/unit/http/test_h2_response \
 	tests/unit/http/test_h1_framing \
 	tests/unit/http/test_h1_response \
 	tests/unit/http/test_chunked \
@@ -96,3 +97,7 @@ tests_unit_http_test_h1_write_LDADD = $(LIBS_1_HTTP) $(CMOCKA_LIBS)
 tests_unit_http_test_limit_SOURCES = tests/unit/http/test_limit.c
 tests_unit_http_test_limit_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_http_test_limit_LDADD = $(LIBS_1_HTTP) $(CMOCKA_LIBS)
+
+tests_unit_http_test_h2_response_SOURCES = tests/unit/http/test_h2_response.c
+tests_unit_http_test_h2_response_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_http_test_h2_response_LDADD = $(LIBS_1_HTTP) $(CMOCKA_LIBS)

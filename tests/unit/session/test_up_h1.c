@@ -103,8 +103,11 @@ on_error(struct up_stream *s, enum up_error error, const char *detail)
 static const struct up_events stream_events = { on_interim, on_head, on_body, on_writable, on_error };
 
 static void
-on_idle(struct up_session *u, void *arg)
+on_released(struct up_session *u, unsigned n, void *arg)
 {
+    assert_int_equal(n, 1);
+    if (!up_room(u))
+        return;
     fx->idle++;
     note("idle;");
 }
@@ -117,7 +120,7 @@ on_closed(struct up_session *u, void *arg)
     note("closed;");
 }
 
-static const struct up_session_events session_events = { on_idle, on_closed };
+static const struct up_session_events session_events = { on_released, on_closed };
 static const struct h1_limits limits = { 1024, 1024, 4096, 50 };
 
 static int
@@ -140,7 +143,7 @@ teardown(void **state)
         release();
     run_for(fx->loop, 1);
     if (fx->u)
-        up_h1_close(fx->u);
+        up_close(fx->u);
     run_for(fx->loop, 1);
     wire_close(&fx->w);
     strbuf_fini(&fx->log);
@@ -174,7 +177,7 @@ ask(enum http_method method, const char *target, struct body_framing body, struc
     r.method_text = slice_str(method_name(method));
     fields_init(&r.fields, &fx->arena);
     fields_add_id(&r.fields, FIELD_HOST, SLICE("o.example"));
-    fx->s = up_h1_open(fx->u, &fx->arena, 65536);
+    fx->s = up_open(fx->u, &fx->arena, 65536);
     fx->s->events = &stream_events;
     fx->s->ops->request(fx->s, &r, slice_str(target), body);
 }
@@ -216,8 +219,8 @@ test_reuse(void **state)
     wire_sends(&fx->w, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nKeep-Alive: timeout=3\r\n\r\nhello");
     expect_log("head 200;end;idle;");
     assert_body("hello");
-    assert_true(up_h1_idle_until(fx->u) > clock_now());
-    assert_int_equal(up_h1_served(fx->u), 1);
+    assert_true(up_idle_until(fx->u) > clock_now());
+    assert_int_equal(up_served(fx->u), 1);
     ask(METHOD_GET, "/c", (struct body_framing){ .kind = BODY_NONE }, SLICE_NONE);
     assert_true(fx->s->reused);
     wire_expect(&fx->w, "GET /c HTTP/1.1\r\nHost: o.example\r\n\r\n");
@@ -465,7 +468,7 @@ test_unasked_bytes_end_an_idle_connection(void **state)
 static bool
 fin_is_here(void *arg)
 {
-    return (up_h1_conn(fx->u)->ready & CONN_READABLE) != 0;
+    return (up_conn(fx->u)->ready & CONN_READABLE) != 0;
 }
 
 /* The keep-alive race, seen before anything was written: certainly safe to try elsewhere. */
@@ -478,9 +481,9 @@ test_end_of_a_reused_connection_is_seen_before_writing(void **state)
     wire_sends(&fx->w, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx");
     expect_log("idle;");
     wire_sends(&fx->w, "HTTP/1.1 408 Request Timeout\r\n\r\n");
-    while (recv(up_h1_conn(fx->u)->watch.fd, &byte, 1, MSG_PEEK) != 1)
+    while (recv(up_conn(fx->u)->watch.fd, &byte, 1, MSG_PEEK) != 1)
         ;
-    up_h1_conn(fx->u)->ready |= CONN_READABLE; /* as the event that is waiting will say */
+    up_conn(fx->u)->ready |= CONN_READABLE; /* as the event that is waiting will say */
     assert_true(fin_is_here(NULL));
     ask(METHOD_POST, "/", (struct body_framing){ .kind = BODY_NONE }, SLICE_NONE);
     expect_log("error closed_early;closed;");
@@ -500,7 +503,7 @@ test_release_in_the_middle_closes(void **state)
 static void
 test_without_events_it_closes_after_one(void **state)
 {
-    up_h1_close(fx->u);
+    up_close(fx->u);
     wire_close(&fx->w);
     fx->u = up_h1_new(wire_open(&fx->w, fx->loop), &limits, NULL, NULL);
     get("/");

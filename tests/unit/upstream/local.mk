@@ -39,3 +39,7 @@ check_PROGRAMS += tests/unit/upstream/test_names
 tests_unit_upstream_test_names_SOURCES = tests/unit/upstream/test_names.c tests/unit/upstream/fixture.h
 tests_unit_upstream_test_names_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_upstream_test_names_LDADD = $(LIBS_4_UPSTREAM) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/upstream/test_grpc_health
+tests_unit_upstream_test_grpc_health_SOURCES = tests/unit/upstream/test_grpc_health.c
+tests_unit_upstream_test_grpc_health_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_upstream_test_grpc_health_LDADD = $(LIBS_4_UPSTREAM) $(CMOCKA_LIBS)

@@ -65,7 +65,7 @@ on_ready(struct up_session *u, void *arg)
 
     r->lease = NULL;
     r->session = u;
-    r->stream = up_h1_open(u, &r->arena, 65536);
+    r->stream = up_open(u, &r->arena, 65536);
     r->stream->events = &up_events;
     r->stream->user = r;
 }

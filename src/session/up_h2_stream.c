@@ -1,0 +1,444 @@
+/* up_h2_stream: the ops of a stream to an origin, its life, and what its owner is told. No op calls back. */
+#include "up_h2_impl.h"
+#include "../base/recycle.h"
+#include "../base/xalloc.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define SPARE_MAX 16u
+/* :method :scheme :authority :path */
+#define PSEUDO_FIELDS 4
+/* A request that got nothing for so long, on a connection on which nothing came either, makes that one suspect. */
+#define SILENCE NSEC_PER_SEC
+
+/* ------------------------------------------------------------------ life */
+
+static struct up_h2_stream *
+block_get(struct up_h2 *u)
+{
+    struct up_h2_stream *st = u->spare;
+
+    if (!st)
+        return xmalloc(sizeof(*st));
+    mem_unpoison(&st->s, sizeof(st->s));
+    u->spare = st->next_spare;
+    u->n_spare--;
+    return st;
+}
+
+static void
+block_put(struct up_h2 *u, struct up_h2_stream *st)
+{
+    if (u->n_spare == SPARE_MAX) {
+        free(st);
+        return;
+    }
+    st->next_spare = u->spare;
+    u->spare = st;
+    u->n_spare++;
+    mem_poison(&st->s, sizeof(st->s)); /* whoever still has the stream is told so under ASan */
+}
+
+void
+up_h2_forget_spares(struct up_h2 *u)
+{
+    while (u->spare)
+        free(block_get(u));
+}
+
+/* nghttp2 forgets whose stream it is. */
+static void
+detach(struct up_h2_stream *st)
+{
+    if (st->id)
+        nghttp2_session_set_stream_user_data(st->u->ng, st->id, NULL);
+    st->id = 0;
+}
+
+void
+up_h2_stream_free(struct up_h2_stream *st)
+{
+    struct up_h2 *u = st->u;
+
+    detach(st);
+    if (st->queued)
+        TAILQ_REMOVE(&u->due, st, due_link);
+    TAILQ_REMOVE(&u->streams, st, link);
+    h1_writer_fini(&st->out);
+    block_put(u, st);
+}
+
+/* ------------------------------------------------------------------ what the owner is told */
+
+void
+up_h2_note(struct up_h2_stream *st, enum up_h2_due due)
+{
+    struct up_h2 *u = st->u;
+
+    st->due |= (unsigned char)due;
+    if (!st->queued) {
+        st->queued = true;
+        TAILQ_INSERT_TAIL(&u->due, st, due_link);
+    }
+    if (!u->running)
+        up_h2_later(u);
+}
+
+void
+up_h2_fail(struct up_h2_stream *st, enum up_error error, const char *detail)
+{
+    detach(st);
+    if (st->failed || (st->headed && (st->s.in_end || st->remote_end)))
+        return;
+    st->failed = true;
+    st->ending.error = error;
+    st->ending.detail = detail;
+    up_h2_note(st, UP_H2_DUE_ERROR);
+}
+
+void
+up_h2_refused(struct up_h2_stream *st, const char *detail)
+{
+    st->s.wrote = false;
+    st->s.reused = true;
+    up_h2_fail(st, UP_CLOSED_EARLY, detail);
+}
+
+static void
+tell_interims(struct up_h2_stream *st)
+{
+    struct up_h2_interim *i;
+
+    while (st->open && (i = st->interims)) {
+        st->interims = i->next;
+        if (st->s.events->on_interim)
+            st->s.events->on_interim(&st->s, &i->r);
+    }
+    st->interims_end = &st->interims;
+}
+
+/* A failure comes before what is not told yet: as long as nobody knows of an answer that is broken, there can be a
+ * better one. */
+static void
+tell(struct up_h2_stream *st)
+{
+    unsigned due = st->due;
+
+    st->due = 0;
+    if (due & UP_H2_DUE_ERROR) {
+        if (st->open)
+            st->s.events->on_error(&st->s, st->ending.error, st->ending.detail);
+        return;
+    }
+    if (due & UP_H2_DUE_INTERIM)
+        tell_interims(st);
+    if (due & UP_H2_DUE_HEAD && st->open) {
+        due &= ~(unsigned)UP_H2_DUE_BODY;
+        st->told_head = true;
+        st->s.events->on_head(&st->s);
+    }
+    if (due & UP_H2_DUE_BODY && st->open && !st->failed)
+        st->s.events->on_body(&st->s);
+    if (due & UP_H2_DUE_WRITABLE && st->open && !st->failed)
+        st->s.events->on_writable(&st->s);
+}
+
+void
+up_h2_tell_all(struct up_h2 *u)
+{
+    struct up_h2_stream *st;
+
+    while ((st = TAILQ_FIRST(&u->due))) {
+        TAILQ_REMOVE(&u->due, st, due_link);
+        st->queued = false;
+        tell(st);
+        if (!st->open)
+            up_h2_stream_free(st);
+    }
+}
+
+/* ------------------------------------------------------------------ heads */
+
+/* What HTTP/1.1 says in the request line and in Host. */
+static void
+add_pseudo(struct h2_nv *nv, const struct http_request *r, struct slice target, bool tls)
+{
+    const struct field *host = fields_find(&r->fields, FIELD_HOST);
+
+    h2_nv_add(nv, SLICE(":method"), r->method_text);
+    h2_nv_add(nv, SLICE(":scheme"), tls ? SLICE("https") : SLICE("http"));
+    h2_nv_add(nv, SLICE(":authority"), host ? host->value : r->authority);
+    h2_nv_add(nv, SLICE(":path"), target);
+}
+
+/* Where HTTP/2 has other words, or none: Host is :authority, and RFC 8441 5 has no key. */
+static bool
+is_left_out(enum field_id id)
+{
+    return h2_connection_specific(id) || id == FIELD_HOST || id == FIELD_CONTENT_LENGTH ||
+           id == FIELD_SEC_WEBSOCKET_KEY;
+}
+
+static void
+add_fields(struct h2_nv *nv, const struct fields *f)
+{
+    for (unsigned i = 0; i < f->n; i++)
+        if (!is_left_out((enum field_id)f->v[i].id))
+            h2_nv_add(nv, f->v[i].name, f->v[i].value);
+}
+
+static void
+submit(struct up_h2_stream *st, struct h2_nv nv)
+{
+    struct up_h2 *u = st->u;
+    nghttp2_data_provider body = { .read_callback = up_h2_read_body };
+    int32_t id = nghttp2_submit_request(u->ng, NULL, nv.v, nv.n, st->out.ended ? NULL : &body, st);
+
+    if (id > 0)
+        st->id = id;
+    else
+        up_h2_refused(st, "the connection takes no further request");
+    up_h2_later(u);
+}
+
+/* Of a request that waits to know whether the origin takes an extended CONNECT (RFC 8441 4). */
+static void
+submit_waiting(struct up_h2_stream *st)
+{
+    struct h2_nv nv = st->waiting, first = { .v = nv.v }, fifth = { .v = nv.v + PSEUDO_FIELDS };
+
+    st->waiting.n = 0;
+    if (nghttp2_session_get_remote_settings(st->u->ng, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1) {
+        h2_nv_add(&first, SLICE(":method"), SLICE("CONNECT"));
+        h2_nv_add(&fifth, SLICE(":protocol"), SLICE("websocket"));
+        h1_writer_begin(&st->out, (struct body_framing){ .kind = BODY_UNTIL_CLOSE });
+    } else {
+        st->websocket_key = SLICE_NONE;
+        nv.n--;
+        memmove(fifth.v, fifth.v + 1, (nv.n - PSEUDO_FIELDS) * sizeof(*nv.v));
+    }
+    submit(st, nv);
+}
+
+void
+up_h2_submit_waiting(struct up_h2 *u)
+{
+    struct up_h2_stream *st;
+
+    TAILQ_FOREACH(st, &u->streams, link)
+    if (st->waiting.n && st->open)
+        submit_waiting(st);
+}
+
+static bool
+wants_websocket(const struct http_request *r)
+{
+    return slice_ieq(r->upgrade, SLICE("websocket")) && r->method == METHOD_GET;
+}
+
+static void
+op_request(struct up_stream *s, const struct http_request *r, struct slice target, struct body_framing body)
+{
+    struct up_h2_stream *st = up_h2_stream_of(s);
+    struct up_h2 *u = st->u;
+    struct h2_nv nv;
+
+    if (!u->b.c || st->id || st->failed)
+        return;
+    st->method = r->method;
+    nv = h2_nv_new(st->arena, &r->fields, PSEUDO_FIELDS + 2);
+    add_pseudo(&nv, r, target, u->b.c->tls != NULL);
+    if (wants_websocket(r))
+        st->websocket_key = fields_value(&r->fields, FIELD_SEC_WEBSOCKET_KEY);
+    if (st->websocket_key.n)
+        nv.n++; /* for :protocol, if it comes to that */
+    add_fields(&nv, &r->fields);
+    if (body.kind == BODY_LENGTH)
+        h2_nv_add(&nv, SLICE("content-length"), arena_printf(st->arena, "%llu", (unsigned long long)body.length));
+    h1_writer_begin(&st->out, body.kind == BODY_CHUNKED ? (struct body_framing){ .kind = BODY_UNTIL_CLOSE } : body);
+    if (st->websocket_key.n) {
+        st->waiting = nv;
+        if (u->settings_seen)
+            submit_waiting(st);
+    } else {
+        submit(st, nv);
+    }
+}
+
+/* ------------------------------------------------------------------ the request's body */
+
+static void
+resume(struct up_h2_stream *st)
+{
+    if (st->deferred && st->id)
+        nghttp2_session_resume_data(st->u->ng, st->id);
+    st->deferred = false;
+    up_h2_later(st->u);
+}
+
+/* The origin must not take for whole what is longer or shorter than its head says. */
+static void
+break_promise(struct up_h2_stream *st)
+{
+    if (st->id)
+        nghttp2_submit_rst_stream(st->u->ng, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_INTERNAL_ERROR);
+    up_h2_fail(st, UP_RESET, "the request has not the length that its head promised");
+    up_h2_later(st->u);
+}
+
+static void
+op_send(struct up_stream *s, struct iobuf *from, size_t n)
+{
+    struct up_h2_stream *st = up_h2_stream_of(s);
+
+    if ((!st->id && !st->waiting.n) || st->failed) {
+        iobuf_consume(from, n);
+    } else if (h1_writer_send(&st->out, from, n) < 0) {
+        iobuf_consume(from, n);
+        break_promise(st);
+    } else if (n) {
+        resume(st);
+    }
+}
+
+static size_t
+op_room(const struct up_stream *s)
+{
+    return iobuf_room(&((const struct up_h2_stream *)s)->out.out);
+}
+
+static void
+op_end(struct up_stream *s, const struct fields *trailers)
+{
+    struct up_h2_stream *st = up_h2_stream_of(s);
+
+    if (st->out.ended || st->failed)
+        return;
+    if (h1_writer_end(&st->out, NULL) < 0) {
+        break_promise(st);
+        return;
+    }
+    for (unsigned i = 0; trailers && i < trailers->n; i++)
+        fields_push(&st->trailers, arena_slice(st->arena, trailers->v[i].name),
+                    arena_slice(st->arena, trailers->v[i].value), (enum field_id)trailers->v[i].id);
+    resume(st);
+}
+
+/* What nghttp2 asks for when the windows have room. */
+static bool
+submit_trailers(struct up_h2_stream *st)
+{
+    struct h2_nv nv;
+
+    if (!st->trailers.n)
+        return false;
+    nv = h2_nv_new(st->arena, &st->trailers, 0);
+    h2_nv_add_fields(&nv, &st->trailers, false);
+    return nv.n && nghttp2_submit_trailer(st->u->ng, st->id, nv.v, nv.n) == 0;
+}
+
+ssize_t
+up_h2_read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t max, uint32_t *flags, nghttp2_data_source *source,
+                void *arg)
+{
+    struct up_h2_stream *st = nghttp2_session_get_stream_user_data(ng, id);
+    size_t n;
+
+    if (!st)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    n = st->out.out.len;
+    if (!n && !st->out.ended) {
+        st->deferred = true;
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (n > max)
+        return (ssize_t)max;
+    if (st->out.ended) {
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+        if (submit_trailers(st))
+            *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    }
+    return (ssize_t)n;
+}
+
+/* ------------------------------------------------------------------ the response's body */
+
+static void
+op_consumed(struct up_stream *s)
+{
+    struct up_h2_stream *st = up_h2_stream_of(s);
+
+    if (st->unacked > s->in.len && st->id) {
+        nghttp2_session_consume_stream(st->u->ng, st->id, st->unacked - s->in.len);
+        up_h2_later(st->u);
+    }
+    st->unacked = s->in.len;
+}
+
+static void
+op_upgraded(struct up_stream *s)
+{
+    struct up_h2_stream *st = up_h2_stream_of(s);
+
+    if (st->tunnel || !st->websocket_key.n || s->res.status != 101)
+        return;
+    st->tunnel = true;
+    s->in_end = st->remote_end;
+    if (s->in.len || s->in_end)
+        up_h2_note(st, UP_H2_DUE_BODY);
+}
+
+/* ------------------------------------------------------------------ ends */
+
+static void
+op_release(struct up_stream *s)
+{
+    struct up_h2_stream *st = up_h2_stream_of(s);
+    struct up_h2 *u = st->u;
+
+    if (st->id) {
+        if (!s->responded && st->sent_at && u->heard < st->sent_at && clock_now() - st->sent_at > SILENCE)
+            up_h2_suspect(u);
+        nghttp2_submit_rst_stream(u->ng, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_CANCEL);
+    }
+    st->open = false;
+    detach(st);
+    iobuf_fini(&s->in);
+    up_h2_released(st);
+}
+
+static const struct up_ops up_h2_ops = {
+    .request = op_request,
+    .send = op_send,
+    .room = op_room,
+    .end = op_end,
+    .consumed = op_consumed,
+    .upgraded = op_upgraded,
+    .release = op_release,
+};
+
+/* in_cap is not looked at: the window of a stream bounds what waits. */
+struct up_stream *
+up_h2_open(struct up_session *b, struct arena *arena, size_t in_cap)
+{
+    struct up_h2 *u = (struct up_h2 *)b;
+    struct up_h2_stream *st = block_get(u);
+
+    memset(st, 0, sizeof(*st));
+    st->u = u;
+    st->arena = arena;
+    st->open = true;
+    st->s.ops = &up_h2_ops;
+    st->s.reused = b->served > 0;
+    st->s.refusable = true;
+    iobuf_init(&st->s.in, UP_H2_WINDOW);
+    fields_init(&st->s.trailers, arena);
+    fields_init(&st->trailers, arena);
+    h1_writer_init(&st->out);
+    st->interims_end = &st->interims;
+    TAILQ_INSERT_TAIL(&u->streams, st, link);
+    b->streams++;
+    return &st->s;
+}
