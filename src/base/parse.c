@@ -33,10 +33,27 @@ parse_base(struct slice s, unsigned base, uint64_t max, uint64_t *out)
     return 0;
 }
 
+/* Up to this many digits never overflow. */
+#define DIGITS_SAFE 19
+
 int
 parse_u64(struct slice s, uint64_t max, uint64_t *out)
 {
-    return parse_base(s, 10, max, out);
+    uint64_t v = 0;
+
+    if (!s.n || s.n > DIGITS_SAFE)
+        return parse_base(s, 10, max, out);
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned d = (unsigned)s.p[i] - '0';
+
+        if (d > 9)
+            return -1;
+        v = v * 10 + d;
+    }
+    if (v > max)
+        return -1;
+    *out = v;
+    return 0;
 }
 
 int

@@ -45,22 +45,62 @@ char_lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
+#ifdef __SSE2__
+/* Returns the first byte that `stops` marks, if there is one: looks at blocks of 16, then of 8 and 4, and leaves the
+ * few at the end to the caller's loop. stops(x): a bit for each byte of x; of a smaller block those of its bytes count.
+ */
+#define SCAN_BLOCK(p, load, bytes, stops)                                                                              \
+    do {                                                                                                               \
+        unsigned found = (unsigned)stops(load) & ((1u << (bytes)) - 1);                                                \
+        if (found)                                                                                                     \
+            return (p) + __builtin_ctz(found);                                                                         \
+        (p) += (bytes);                                                                                                \
+    } while (0)
+#define SCAN_BLOCKS(p, end, stops)                                                                                     \
+    do {                                                                                                               \
+        while ((end) - (p) >= 16)                                                                                      \
+            SCAN_BLOCK(p, _mm_loadu_si128((const __m128i *)(const void *)(p)), 16, stops);                             \
+        if ((end) - (p) >= 8)                                                                                          \
+            SCAN_BLOCK(p, _mm_loadl_epi64((const __m128i *)(const void *)(p)), 8, stops);                              \
+        if ((end) - (p) >= 4)                                                                                          \
+            SCAN_BLOCK(p, chars_load4(p), 4, stops);                                                                   \
+    } while (0)
+
+static inline __m128i
+chars_load4(const char *p)
+{
+    int32_t v;
+
+    memcpy(&v, p, sizeof(v));
+    return _mm_cvtsi32_si128(v);
+}
+
+static inline int
+target_stops(__m128i x)
+{
+    /* Signed: bytes from 0x80 on are negative, so less than 0x21 as well. */
+    return _mm_movemask_epi8(
+        _mm_or_si128(_mm_cmplt_epi8(x, _mm_set1_epi8(0x21)), _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f))));
+}
+
+static inline int
+value_stops(__m128i x)
+{
+    __m128i control = _mm_andnot_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('\t')),
+                                       _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x1f)), x));
+
+    return _mm_movemask_epi8(_mm_or_si128(control, _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f))));
+}
+#endif
+
 /* The first byte that may not stand in a request target: not 0x21..0x7e. */
 static inline const char *
 scan_target(const char *p, const char *end)
 {
 #ifdef __SSE2__
-    const __m128i low = _mm_set1_epi8(0x21), del = _mm_set1_epi8(0x7f);
-
-    for (; end - p >= 16; p += 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-        /* Signed: bytes from 0x80 on are negative, so less than 0x21 as well. */
-        int stop = _mm_movemask_epi8(_mm_or_si128(_mm_cmplt_epi8(x, low), _mm_cmpeq_epi8(x, del)));
-        if (stop)
-            return p + __builtin_ctz((unsigned)stop);
-    }
+    SCAN_BLOCKS(p, end, target_stops);
 #endif
-    while (p<end && * p> 0x20 && *p < 0x7f)
+    while (p < end && *p > 0x20 && *p < 0x7f)
         p++;
     return p;
 }
@@ -70,15 +110,7 @@ static inline const char *
 scan_value(const char *p, const char *end)
 {
 #ifdef __SSE2__
-    const __m128i top = _mm_set1_epi8(0x1f), tab = _mm_set1_epi8('\t'), del = _mm_set1_epi8(0x7f);
-
-    for (; end - p >= 16; p += 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i control = _mm_andnot_si128(_mm_cmpeq_epi8(x, tab), _mm_cmpeq_epi8(_mm_min_epu8(x, top), x));
-        int stop = _mm_movemask_epi8(_mm_or_si128(control, _mm_cmpeq_epi8(x, del)));
-        if (stop)
-            return p + __builtin_ctz((unsigned)stop);
-    }
+    SCAN_BLOCKS(p, end, value_stops);
 #endif
     while (p < end && ((unsigned char)*p >= 0x20 || *p == '\t') && *p != 0x7f)
         p++;
@@ -90,14 +122,9 @@ static inline const char *
 scan_char(const char *p, const char *end, char c)
 {
 #ifdef __SSE2__
-    const __m128i wanted = _mm_set1_epi8(c);
-
-    for (; end - p >= 16; p += 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-        int found = _mm_movemask_epi8(_mm_cmpeq_epi8(x, wanted));
-        if (found)
-            return p + __builtin_ctz((unsigned)found);
-    }
+#define CHAR_STOPS(x) _mm_movemask_epi8(_mm_cmpeq_epi8((x), _mm_set1_epi8(c)))
+    SCAN_BLOCKS(p, end, CHAR_STOPS);
+#undef CHAR_STOPS
 #endif
     while (p < end && *p != c)
         p++;

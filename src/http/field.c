@@ -89,10 +89,8 @@ find_from(const struct fields *f, unsigned at, enum field_id id, struct slice na
 }
 
 struct field *
-fields_find(const struct fields *f, enum field_id id)
+fields_search(const struct fields *f, enum field_id id)
 {
-    if (!field_set_has(&f->ids, id))
-        return NULL;
     for (unsigned i = 0; i < f->n; i++) {
         if (f->v[i].id == id)
             return &f->v[i];
@@ -152,7 +150,7 @@ remove_matching(struct fields *f, enum field_id id, struct slice name)
 }
 
 unsigned
-fields_remove(struct fields *f, enum field_id id)
+fields_cut_out(struct fields *f, enum field_id id)
 {
     return id == FIELD_OTHER ? 0 : remove_matching(f, id, SLICE_NONE);
 }
@@ -301,6 +299,8 @@ fields_remove_hop_by_hop(struct fields *f)
     struct field_names *removed = NULL;
 
     for (unsigned line = 0; (rest = nth_connection(f, line)).p; line++) {
+        if (field_is_plain_option(rest))
+            continue;
         while (field_list_next(&rest, &name)) {
             enum field_id id = field_lookup(name);
 

@@ -107,6 +107,7 @@ struct field_names *field_names_add(struct field_names *list, struct slice name,
 enum field_id field_lookup(struct slice name); /* any case */
 const char *field_name(enum field_id id); /* canonical spelling for the wire: "Content-Length"; "" for FIELD_OTHER */
 struct slice field_name_slice(enum field_id id);
+struct slice field_name_lower(enum field_id id); /* the same in lower case, as HTTP/2 has it */
 
 void fields_init(struct fields *f, struct arena *arena);
 void fields_grow(struct fields *f); /* room for one more */
@@ -124,14 +125,27 @@ fields_push(struct fields *f, struct slice name, struct slice value, enum field_
 
 void fields_add(struct fields *f, struct slice name, struct slice value);   /* slices are kept, not copied */
 void fields_add_id(struct fields *f, enum field_id id, struct slice value); /* not FIELD_OTHER */
+struct field *fields_search(const struct fields *f, enum field_id id); /* fields_find, once it may be there */
 /* First field of that id or name, or NULL. Valid until the list changes. */
-struct field *fields_find(const struct fields *f, enum field_id id);
+static inline struct field *
+fields_find(const struct fields *f, enum field_id id)
+{
+    return field_set_has(&f->ids, id) ? fields_search(f, id) : NULL;
+}
+
 struct field *fields_find_name(const struct fields *f, struct slice name);
 struct field *fields_next(const struct fields *f, const struct field *after); /* the next of the same name */
 /* Value of the first field of that id; empty: none, or empty. */
 struct slice fields_value(const struct fields *f, enum field_id id);
 unsigned fields_count(const struct fields *f, enum field_id id);
-unsigned fields_remove(struct fields *f, enum field_id id); /* all of them; returns how many */
+unsigned fields_cut_out(struct fields *f, enum field_id id); /* fields_remove, once one may be there */
+/* All of them; returns how many. */
+static inline unsigned
+fields_remove(struct fields *f, enum field_id id)
+{
+    return field_set_has(&f->ids, id) ? fields_cut_out(f, id) : 0;
+}
+
 unsigned fields_remove_name(struct fields *f, struct slice name);
 void fields_set(struct fields *f, struct slice name, struct slice value); /* removes all of that name, adds one */
 void fields_set_id(struct fields *f, enum field_id id, struct slice value);
@@ -150,6 +164,13 @@ bool fields_list_has(const struct fields *f, enum field_id id, struct slice toke
 /* Steps through a comma-separated value: false at the end. Empty members are skipped (RFC 9110 5.6.1). A comma inside a
  * quoted string does not separate. */
 bool field_list_next(struct slice *rest, struct slice *member);
+
+/* All that most Connection fields say, in the spelling that most have: no name of a field. */
+static inline bool
+field_is_plain_option(struct slice connection)
+{
+    return slice_eq(connection, SLICE("keep-alive")) || slice_eq(connection, SLICE("close"));
+}
 
 /* The same name to an origin that makes no difference between '_' and '-', nor of case? */
 bool field_names_alike(struct slice a, struct slice b);

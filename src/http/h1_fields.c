@@ -11,6 +11,11 @@ mark_connection(struct h1_marks *m, struct slice value)
 {
     struct slice member;
 
+    if (field_is_plain_option(value) && m->connection_members < CONNECTION_MEMBERS_MAX) {
+        *(value.n == 5 ? &m->close : &m->keep_alive) = true;
+        m->connection_members++;
+        return;
+    }
     while (field_list_next(&value, &member)) {
         if (slice_ieq(member, SLICE("close")))
             m->close = true;

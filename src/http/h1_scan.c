@@ -32,6 +32,19 @@ end_line(struct h1_scan *s, const char *p, size_t at, const struct h1_limits *li
     return H1_MORE;
 }
 
+/* The same for the line that nearly every line is: within its bound, ended by CRLF, and not the empty one. */
+static inline enum h1_result
+pass_line(struct h1_scan *s, const char *p, size_t at, const struct h1_limits *limits, struct h1_error *err)
+{
+    size_t len = at - s->line_start, bound = s->lines ? limits->field : limits->request_line;
+
+    if (len < 2 || len - 1 > bound || p[at - 1] != '\r' || s->lines > limits->fields)
+        return end_line(s, p, at, limits, err);
+    s->line_start = at + 1;
+    s->lines++;
+    return H1_MORE;
+}
+
 #ifdef __SSE2__
 static inline uint64_t
 line_feeds(const char *p)
@@ -56,7 +69,7 @@ scan_lines(struct h1_scan *s, const char *p, size_t n, const struct h1_limits *l
 #ifdef __SSE2__
     for (; n - i >= 64; i += 64) {
         for (uint64_t mask = line_feeds(p + i); mask; mask &= mask - 1) {
-            result = end_line(s, p, i + (unsigned)__builtin_ctzll(mask), limits, err);
+            result = pass_line(s, p, i + (unsigned)__builtin_ctzll(mask), limits, err);
             if (result != H1_MORE)
                 return result;
         }
@@ -68,7 +81,7 @@ scan_lines(struct h1_scan *s, const char *p, size_t n, const struct h1_limits *l
         if (lf == p + n)
             break;
         i = (size_t)(lf - p) + 1;
-        result = end_line(s, p, i - 1, limits, err);
+        result = pass_line(s, p, i - 1, limits, err);
     }
     s->seen = n;
     return result;

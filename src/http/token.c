@@ -8,7 +8,7 @@
 #include <assert.h>
 
 #define NAME_MAX_LEN 32
-#define SLOTS 256
+#define SLOTS 256 /* as many as the byte of a hash says */
 
 struct row {
     char lower[NAME_MAX_LEN];
@@ -34,16 +34,30 @@ static_assert(FIELD_COUNT < 256 && FIELD_COUNT < SLOTS / 2, "the slots hold byte
 
 static uint8_t slots[SLOTS];
 
-/* The length and four letters tell the known names apart; bit 5 is set so that case does not count. The factors were
- * searched for so that no two rows of today share a slot. */
+static inline uint32_t
+load4(const char *p)
+{
+    uint32_t word;
+
+    memcpy(&word, p, 4);
+    return word;
+}
+
+/* The length, the first four letters and the last four tell the known names apart; bit 5 is set so that case does not
+ * count. The factors were searched for so that no two rows of today share a slot (on little-endian machines). */
 static inline unsigned
 name_hash(const char *p, size_t n)
 {
     const unsigned char *b = (const unsigned char *)p;
+    uint32_t first, last = 0;
 
-    return ((unsigned)n * 141 + (b[0] | 0x20u) * 134 + (b[n - 1] | 0x20u) * 47 + (b[n / 2] | 0x20u) * 76 +
-            (b[n - 1 - (n > 1)] | 0x20u) * 37) %
-           SLOTS;
+    if (n >= 4) {
+        first = load4(p) | 0x20202020u;
+        last = load4(p + n - 4) | 0x20202020u;
+    } else {
+        first = (b[0] | (uint32_t)b[n / 2] << 8 | (uint32_t)b[n - 1] << 16) | 0x202020u;
+    }
+    return ((first + (uint32_t)n) * 0xda43c7b3u + last * 0x817722f9u) >> 24;
 }
 
 __attribute__((constructor)) static void
@@ -78,22 +92,17 @@ equal8(const struct row *r, const char *p, size_t at)
 static inline bool
 equal4(const struct row *r, const char *p, size_t at)
 {
-    uint32_t word, lower, fold;
-
-    memcpy(&word, p + at, 4);
-    memcpy(&lower, r->lower + at, 4);
-    memcpy(&fold, r->fold + at, 4);
-    return (word | fold) == lower;
+    return (load4(p + at) | load4(r->fold + at)) == load4(r->lower + at);
 }
 
 /* In words that overlap at the end; p has r->len bytes. */
-static bool
+static inline bool
 row_matches(const struct row *r, const char *p)
 {
     size_t n = r->len, at;
 
     if (n >= 8) {
-        for (at = 0; at + 8 <= n; at += 8) {
+        for (at = 0; at + 8 < n; at += 8) {
             if (!equal8(r, p, at))
                 return false;
         }
@@ -134,4 +143,10 @@ struct slice
 field_name_slice(enum field_id id)
 {
     return (unsigned)id < FIELD_COUNT ? slice_of(rows[id].name, rows[id].len) : SLICE_NONE;
+}
+
+struct slice
+field_name_lower(enum field_id id)
+{
+    return (unsigned)id < FIELD_COUNT ? slice_of(rows[id].lower, rows[id].len) : SLICE_NONE;
 }

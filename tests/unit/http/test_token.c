@@ -22,6 +22,7 @@ test_every_name_is_found_in_any_case(void **state)
         assert_int_equal(field_lookup(slice_of(lower, n)), id);
         assert_string_equal(field_name((enum field_id)id), names[id]);
         slice_is(field_name_slice((enum field_id)id), names[id], "name");
+        assert_true(slice_eq(field_name_lower((enum field_id)id), slice_of(lower, n)));
         free(upper);
         free(lower);
     }
