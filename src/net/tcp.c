@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define SENDMSG_IOV_MAX 64
 /* What a peer that does not read may cost in the kernel beyond what is on its way to it. Left to itself the kernel
@@ -18,6 +20,28 @@ tcp_prepare(int fd)
 
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+}
+
+/* libc makes recv and send points where a thread may be cancelled, which takes a locked instruction before and after
+ * each of them; no thread of weir is ever cancelled. */
+static ssize_t
+receive(int fd, void *p, size_t n)
+{
+#ifdef SYS_recvfrom
+    return syscall(SYS_recvfrom, fd, p, n, 0, NULL, NULL);
+#else
+    return recv(fd, p, n, 0);
+#endif
+}
+
+static ssize_t
+send_one(int fd, const void *p, size_t n)
+{
+#ifdef SYS_sendto
+    return syscall(SYS_sendto, fd, p, n, MSG_NOSIGNAL, NULL, 0);
+#else
+    return send(fd, p, n, MSG_NOSIGNAL);
+#endif
 }
 
 /* What came of a read of at most n bytes. */
@@ -47,7 +71,7 @@ tcp_recv(struct conn *c, void *p, size_t n)
     if (c->blocked & CONN_READABLE)
         return CONN_AGAIN;
     do
-        got = recv(c->watch.fd, p, n, 0);
+        got = receive(c->watch.fd, p, n);
     while (got < 0 && errno == EINTR);
     return received(c, got, n);
 }
@@ -70,20 +94,29 @@ tcp_recv_pieces(struct conn *c, const struct iovec *iov, int n)
     return received(c, got, room);
 }
 
-ssize_t
-tcp_send(struct conn *c, const struct iovec *iov, int n)
+static ssize_t
+send_pieces(int fd, const struct iovec *iov, int n, size_t *want)
 {
     struct msghdr m = { .msg_iov = (struct iovec *)iov,
                         .msg_iovlen = (size_t)(n < SENDMSG_IOV_MAX ? n : SENDMSG_IOV_MAX) };
-    size_t want = 0;
+
+    *want = 0;
+    for (size_t i = 0; i < m.msg_iovlen; i++)
+        *want += iov[i].iov_len;
+    return sendmsg(fd, &m, MSG_NOSIGNAL);
+}
+
+/* Of one piece, as nearly all are, the kernel need not copy a list first. */
+ssize_t
+tcp_send(struct conn *c, const struct iovec *iov, int n)
+{
+    size_t want = iov->iov_len;
     ssize_t sent;
 
     if (c->blocked & CONN_WRITABLE)
         return CONN_AGAIN;
-    for (size_t i = 0; i < m.msg_iovlen; i++)
-        want += iov[i].iov_len;
     do
-        sent = sendmsg(c->watch.fd, &m, MSG_NOSIGNAL);
+        sent = n == 1 ? send_one(c->watch.fd, iov->iov_base, want) : send_pieces(c->watch.fd, iov, n, &want);
     while (sent < 0 && errno == EINTR);
     if (sent >= 0) {
         if ((size_t)sent < want)
