@@ -157,7 +157,8 @@ try_head(struct down_h1 *d)
 static bool
 nothing_may_have_come(const struct down_h1 *d)
 {
-    return !d->active->in.raw.len && !d->b.c->broken && !d->b.c->eof && !(d->b.c->ready & CONN_READABLE);
+    return !(d->active && d->active->in.raw.len) && !d->b.c->broken && !d->b.c->eof &&
+           !(d->b.c->ready & CONN_READABLE);
 }
 
 void
@@ -165,8 +166,11 @@ down_read_head(struct down_h1 *d)
 {
     enum reader_result result;
 
-    if (!d->active)
+    if (!d->active) {
+        if (nothing_may_have_come(d))
+            return; /* it became idle in this turn */
         down_activate(d);
+    }
     for (;;) {
         if (d->active->in.raw.len) {
             down_begin_head(d);
