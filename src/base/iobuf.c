@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-#define IOBUF_CACHE_MAX 128u /* 2 MiB per thread */
+#define IOBUF_CACHE_MAX 256u /* 4 MiB per thread */
 /* Up to this many bytes are copied into room that is there anyway rather than moved with their chunk; otherwise a peer
  * that sends single bytes would fill a buffer with nearly empty chunks, and the cap would not cap memory. With half a
  * chunk, of two neighbours one at least is more than half full. */

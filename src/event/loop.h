@@ -4,7 +4,8 @@
  * mailbox.
  *
  * A turn: wait -> clock_update -> events -> timers -> end-of-turn tasks (flushes) -> deferred frees. Timers are good
- * to a tenth of a millisecond as long as turns are short.
+ * to a tenth of a millisecond as long as turns are short. Of many events each turn tells 64; a timer waits until all
+ * are told that were known when it was due.
  */
 #ifndef EVENT_LOOP_H
 #define EVENT_LOOP_H
@@ -43,6 +44,8 @@ struct watch {
 int watch_open(struct watch *w, struct loop *l, int fd, void (*on_ready)(struct watch *, unsigned));
 /* Same, level-triggered and for reading only (listeners: a partial accept loop must not lose a wake-up). */
 int watch_open_level(struct watch *w, struct loop *l, int fd, void (*on_ready)(struct watch *, unsigned));
+/* Has something come that on_ready was not told of yet? */
+bool watch_has_news(const struct watch *w);
 void watch_pause(struct watch *w);       /* level-triggered watches only; idempotent */
 void watch_resume(struct watch *w);      /* idempotent */
 void watch_close(struct watch *w);       /* idempotent; no on_ready after this. Before close(fd). */

@@ -27,8 +27,15 @@ struct deferred {
     void *p;
 };
 
+/* What a turn has read waits for its end to be written: with so many the buffers are still in the CPU's cache then, and
+ * are used again by the next turn. */
+#define LOOP_TURN_EVENTS 64u
+
 struct loop {
     struct event_base *base;
+    unsigned events_seen; /* in this turn */
+    unsigned untold;      /* events that were known by, and are still to be told: */
+    nsec_t known_at;
     nsec_t turn_started; /* atomic: written by the loop, read by anybody; 0 while waiting */
     nsec_t lag_max;      /* atomic */
     bool stop;
@@ -46,7 +53,7 @@ void loop_turn_begin(struct loop *l);
 
 int timers_init(struct loop *l);
 void timers_fini(struct loop *l);
-void timers_run(struct loop *l); /* fires what is due */
+void timers_run(struct loop *l, nsec_t until); /* fires what is due by then */
 /* Before waiting: tells the kernel when to wake us, if that changed for the sooner. True: there is nothing to wait for,
  * one is due by now (read anew: the turn has taken its time). */
 bool timers_arm(struct loop *l, nsec_t now);

@@ -125,15 +125,14 @@ timer_fini(struct timer *t)
 }
 
 void
-timers_run(struct loop *l)
+timers_run(struct loop *l, nsec_t until)
 {
     struct timer_heap *h = &l->timers;
-    nsec_t now = clock_now();
 
-    while (h->n && h->entries[0].armed <= now) {
+    while (h->n && h->entries[0].armed <= until) {
         struct timer *t = h->entries[0].timer;
 
-        if (t->deadline > now) {
+        if (t->deadline > until) {
             t->armed = t->deadline;
             sift_down(h, 0, (struct timer_entry){ t->armed, t });
             continue;

@@ -14,11 +14,14 @@ static void
 on_event(evutil_socket_t fd, short what, void *arg)
 {
     struct watch *w = arg;
+    struct loop *l = w->loop; /* w may go */
     unsigned events = (what & EV_READ ? WATCH_READ : 0) | (what & EV_WRITE ? WATCH_WRITE : 0) |
                       (what & EV_CLOSED ? WATCH_CLOSED : 0);
 
-    loop_turn_begin(w->loop);
+    loop_turn_begin(l);
     w->on_ready(w, events);
+    if (++l->events_seen == LOOP_TURN_EVENTS)
+        event_base_loopbreak(l->base); /* the others stay active, and are the first of the next turn */
 }
 
 /* The only event_assign of this program, and always on a struct that is in no list of libevent: assigning one that is
@@ -54,6 +57,14 @@ int
 watch_open_level(struct watch *w, struct loop *l, int fd, void (*on_ready)(struct watch *, unsigned))
 {
     return open_with(w, l, fd, on_ready, EV_READ | EV_PERSIST);
+}
+
+bool
+watch_has_news(const struct watch *w)
+{
+    const struct event *ev = w->impl;
+
+    return ev && ev->ev_evcallback.evcb_flags & EVLIST_ACTIVE;
 }
 
 void

@@ -97,6 +97,16 @@ ssize_t conn_writev(struct conn *c, const struct iovec *iov, int n);
 /* Bytes that were written and that the peer has not taken yet, as far as the kernel knows; for TLS as they are on the
  * wire. A system call. */
 size_t conn_outstanding(const struct conn *c);
+/* Before a write that must not cross what has come: what on_ready was not told of yet, because a turn of the loop is
+ * over before all is told, may be read from now on. */
+static inline void
+conn_look(struct conn *c)
+{
+    if (watch_has_news(&c->watch)) {
+        c->ready |= CONN_READABLE;
+        c->blocked &= (unsigned char)~CONN_READABLE;
+    }
+}
 void conn_shutdown(struct conn *c);              /* no more writes; reading goes on */
 void conn_kick(struct conn *c, unsigned events); /* on_ready again at the end of this turn */
 void conn_close(struct conn *c);                 /* closes now, frees at the end of the turn */

@@ -532,8 +532,11 @@ step(struct up_h1 *u)
     }
     /* An end that came while the connection was idle is seen before anything is written: the request may then go
      * elsewhere. */
-    if (u->b.c && !u->s.wrote && (u->b.c->ready & CONN_READABLE))
-        read_head(u);
+    if (u->b.c && !u->s.wrote) {
+        conn_look(u->b.c);
+        if (u->b.c->ready & CONN_READABLE)
+            read_head(u);
+    }
     if (u->b.streams && u->b.c)
         write_out(u);
     if (!u->b.streams || !u->b.c)

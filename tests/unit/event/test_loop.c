@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 static struct loop *l;
 static char order[64];
@@ -203,6 +205,80 @@ a_turn_is_timed(void **state)
     loop_free(l);
 }
 
+/* ------------------------------------------------------------------ many events */
+
+#define MANY 150 /* more than two turns tell */
+
+static struct {
+    int fds[MANY];
+    struct watch watches[MANY];
+    struct task task;
+    struct timer timer;
+    unsigned told, most, turns; /* of events: in all, in one turn; turns that had some */
+    unsigned told_before;       /* when the turn began */
+    unsigned told_at_timer;
+} many;
+
+static void
+count_turn(struct task *t)
+{
+    unsigned n = many.told - many.told_before;
+
+    many.turns++;
+    many.most = n > many.most ? n : many.most;
+    many.told_before = many.told;
+    if (many.told == MANY)
+        loop_stop(l);
+}
+
+/* The first of all sets the timer: due at once, but everything else is known already. */
+static void
+count_event(struct watch *w, unsigned events)
+{
+    if (many.told++ == 0)
+        timer_set(&many.timer, clock_now());
+    if (many.told == 1)
+        assert_true(watch_has_news(&many.watches[20]));
+    assert_false(watch_has_news(w));
+    loop_at_turn_end(l, &many.task);
+}
+
+static void
+note_told(struct timer *t)
+{
+    many.told_at_timer = many.told;
+}
+
+static void
+many_events_take_several_turns_and_timers_wait_for_them(void **state)
+{
+    uint64_t one = 1;
+
+    open_loop();
+    many.task.run = count_turn;
+    timer_init(&many.timer, l, note_told);
+    for (unsigned i = 0; i < MANY; i++) {
+        many.fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        assert_int_equal(watch_open(&many.watches[i], l, many.fds[i], count_event), 0);
+    }
+    loop_run(l); /* that they can be written to; libevent asks the kernel for more at once as it finds more */
+    assert_int_equal(many.told, MANY);
+    many.told = many.told_before = many.most = many.turns = many.told_at_timer = 0;
+    for (unsigned i = 0; i < MANY; i++)
+        assert_int_equal(write(many.fds[i], &one, sizeof(one)), sizeof(one));
+    loop_run(l);
+    assert_int_equal(many.told, MANY);
+    assert_int_equal(many.turns, 3);
+    assert_true(many.most <= 64);
+    assert_int_equal(many.told_at_timer, MANY);
+    for (unsigned i = 0; i < MANY; i++) {
+        watch_close(&many.watches[i]);
+        close(many.fds[i]);
+    }
+    timer_fini(&many.timer);
+    loop_free(l);
+}
+
 int
 main(void)
 {
@@ -213,6 +289,7 @@ main(void)
         cmocka_unit_test(endless_tasks_leave_a_turn_after_a_thousand_rounds),
         cmocka_unit_test(a_free_may_defer_another),
         cmocka_unit_test(a_turn_is_timed),
+        cmocka_unit_test(many_events_take_several_turns_and_timers_wait_for_them),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
