@@ -239,6 +239,8 @@ put_verdict(char *p, const struct decision *d)
 {
     if (d->mode && d->verdict != VERDICT_SKIP && strcmp(d->mode, "shadow") == 0)
         p = LIT(p, "shadow_");
+    if (d->verdict == VERDICT_PASS) /* as most are */
+        return LIT(p, "pass");
     return put_own(p, verdict_name(d->verdict));
 }
 
