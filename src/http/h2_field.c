@@ -19,12 +19,12 @@ h2_connection_specific(enum field_id id)
 }
 
 static const char *
-name_error(struct slice name)
+name_error(enum field_id id, struct slice name)
 {
-    if (!field_is_token(name))
+    if (id == FIELD_OTHER && !field_is_token(name))
         return name.n ? "a field name that is not a token" : "an empty field name";
     for (size_t i = 0; i < name.n; i++)
-        if (char_lower(name.p[i]) != name.p[i])
+        if (name.p[i] >= 'A' && name.p[i] <= 'Z')
             return "a field name with capital letters"; /* RFC 9113 8.2.1 */
     return NULL;
 }
@@ -44,7 +44,7 @@ h2_value_error(struct slice value)
 const char *
 h2_field_error(enum field_id id, struct slice name, struct slice value)
 {
-    const char *text = name_error(name);
+    const char *text = name_error(id, name);
 
     if (!text)
         text = h2_value_error(value);

@@ -79,6 +79,7 @@ struct down_h2 {
     nghttp2_session *ng;
     struct h2_streams streams, due, holding, ending;
     unsigned n_streams;
+    struct h2_stream *head; /* whose head or trailers are coming; NULL: nobody's, or its stream is gone */
     struct h2_frames frames;
     size_t waiting; /* in `out` of all streams */
     struct down_conf conf;

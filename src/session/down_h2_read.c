@@ -99,13 +99,14 @@ static int
 on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 {
     struct down_h2 *d = arg;
-    struct h2_stream *st;
 
     d->head_since = clock_now();
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
         d->conf = *d->b.source.conf(d->b.source.arg);
-        st = h2_stream_new(d, frame->hd.stream_id);
-        nghttp2_session_set_stream_user_data(ng, frame->hd.stream_id, st);
+        d->head = h2_stream_new(d, frame->hd.stream_id);
+        nghttp2_session_set_stream_user_data(ng, frame->hd.stream_id, d->head);
+    } else {
+        d->head = find(d, frame->hd.stream_id);
     }
     if (d->conf.head_timeout)
         h2_look_at(d, d->head_since + d->conf.head_timeout);
@@ -130,9 +131,9 @@ on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, 
           size_t value_n, uint8_t flags, void *arg)
 {
     struct down_h2 *d = arg;
-    struct h2_stream *st = find(d, frame->hd.stream_id);
+    struct h2_stream *st = d->head; /* heads come one after the other (RFC 9113 4.3) */
 
-    if (st)
+    if (st && st->id == frame->hd.stream_id)
         take_field(d, st, frame->headers.cat != NGHTTP2_HCAT_REQUEST, slice_of((const char *)name, name_n),
                    slice_of((const char *)value, value_n));
     return go_on(d);

@@ -71,6 +71,8 @@ stream_free(struct h2_stream *st)
     struct down_h2 *d = st->d;
 
     h2_reset(st, NGHTTP2_NO_ERROR);
+    if (d->head == st)
+        d->head = NULL;
     if (st->queued)
         TAILQ_REMOVE(&d->due, st, due_link);
     if (st->ending_queued)

@@ -1,4 +1,4 @@
-/* h2_fields: heads and trailers on their way into nghttp2, which copies them and writes names in lower case. */
+/* h2_fields: heads and trailers on their way into nghttp2, which copies values, and names that weir does not know. */
 #ifndef SESSION_H2_FIELDS_H
 #define SESSION_H2_FIELDS_H
 
@@ -14,6 +14,7 @@ struct h2_nv {
 /* With room for so many more than the list has. The list's slices are kept, not copied. */
 struct h2_nv h2_nv_new(struct arena *a, const struct fields *f, unsigned more);
 void h2_nv_add(struct h2_nv *nv, struct slice name, struct slice value);
+void h2_nv_add_id(struct h2_nv *nv, enum field_id id, struct slice value); /* not FIELD_OTHER */
 /* The list but what HTTP/2 has no fields for; Content-Length only where `length` says so. */
 void h2_nv_add_fields(struct h2_nv *nv, const struct fields *f, bool length);
 /* :status, in three digits. */
