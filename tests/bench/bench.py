@@ -26,7 +26,7 @@ from load import Load  # noqa: E402
 from peers import Peers  # noqa: E402
 from scenarios import scenarios  # noqa: E402
 
-TOOLS = ("wrk", "nginx", "haproxy", "redis-server", "redis-benchmark", "openssl", "taskset")
+TOOLS = ("wrk", "h2load", "nginx", "haproxy", "redis-server", "redis-benchmark", "openssl", "taskset")
 PACKAGES = pathlib.Path(__file__).resolve().parents[2] / "packaging/packages.sh"
 
 

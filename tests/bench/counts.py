@@ -31,13 +31,13 @@ from scenarios import scenarios  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 SCENARIOS = ("plain", "log_on", "rate_limit_memory", "rate_limit_redis_256", "jwt_rs256_one_token", "four_policies",
-             "body_100k", "body_1m", "post_1m", "new_connections", "tls")
+             "body_100k", "body_1m", "post_1m", "new_connections", "tls", "h2_100_streams")
 SHOWN = 0.005  # calls per request that are worth a word
 
 
-def strace_on(pid, out):
+def strace_on(argv, pid):
     """Returns when it counts."""
-    argv = ["strace", "-f", "-c", "-o", out, *(w for p in family(pid) for w in ("-p", str(p)))]
+    argv = [*argv, *(w for p in family(pid) for w in ("-p", str(p)))]
     process = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
     while "attached" not in (line := process.stderr.readline()):
         if not line:
@@ -47,7 +47,7 @@ def strace_on(pid, out):
 
 def calls(bench, proxy, load):
     out = os.path.join(bench.peers.dir, "strace")
-    tracer = strace_on(proxy.pid, out)
+    tracer = strace_on(["strace", "-f", "-c", "-o", out], proxy.pid)
     time.sleep(0.3)
     requests = load(proxy)["requests"]
     tracer.send_signal(signal.SIGINT)
@@ -55,6 +55,26 @@ def calls(bench, proxy, load):
     rows = re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", pathlib.Path(out).read_text(), re.M)
     counted = collections.Counter({name: int(n) / requests for n, name in rows if name != "total"})
     return ", ".join(f"{name} {n:.2f}" for name, n in counted.most_common() if n > SHOWN)
+
+
+def asked_per_turn(bench, proxy, load, port):
+    """How many turns of the loop wrote to the store, and how often the one that did it most: which is to be once."""
+    out = os.path.join(bench.peers.dir, "turns")
+    argv = ["strace", "-f", "-yy", "-e", "trace=epoll_wait,sendmsg,sendto,write,writev", "-o", out]
+    tracer = strace_on(argv, proxy.pid)
+    time.sleep(0.3)
+    load(proxy)
+    tracer.send_signal(signal.SIGINT)
+    tracer.communicate()
+    writes = collections.Counter()  # by thread and turn
+    turns = collections.Counter()
+    for line in pathlib.Path(out).read_text().splitlines():
+        thread, _, call = line.partition(" ")
+        if " epoll_wait(" in line or "<... epoll_wait" in line:
+            turns[thread] += "<unfinished" not in line
+        elif f"->127.0.0.1:{port}]" in line and "resumed>" not in call:
+            writes[thread, turns[thread]] += 1
+    return f"{len(writes)} of {sum(turns.values())} turns wrote to the store, each at most {max(writes.values())} times"
 
 
 def answered(bench, proxy):
@@ -96,13 +116,15 @@ class Counter:
         scenario, redis = self.scenarios[name], None
         if "REDIS" in scenario.work.weir_top:
             scenario, redis = self.with_redis(scenario)
-        load = measures.wrk(self, scenario)
+        load = measures.load_of(self, scenario)
         if self.args.calls:
             for label in ("floor", "weir"):
                 proxy = getattr(self.peers, label)(scenario.work)
                 if proxy:
                     load(proxy)
                     print(f"{name:22} {label:6} {calls(self, proxy, load)}", flush=True)
+                    if redis and label == "weir":
+                        print(f"{name:22} {label:6} {asked_per_turn(self, proxy, load, redis.port)}", flush=True)
                     proxy.stop()
         os.environ.update(LD_PRELOAD=self.library, ALLOCS_FILE=self.file)
         proxy = self.peers.weir(scenario.work, "--no-supervisor")
@@ -132,7 +154,7 @@ def arguments():
 
 def main():
     args = arguments()
-    if any(not shutil.which(t) for t in ("strace", "wrk", "nginx", "redis-server", "cc")):
+    if any(not shutil.which(t) for t in ("strace", "wrk", "h2load", "nginx", "redis-server", "cc")):
         subprocess.run([HERE / "../../packaging/packages.sh", "bench"], check=True)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -32,7 +32,7 @@ def scenario(shape, n, i):
     lines = [line for line in text.splitlines() if not line.startswith(("workers", "listener"))]
     text = "access_log off;\n" + "\n".join(lines).replace("endpoint ORIGIN;", "ORIGIN")
     host = f"h{i // 10}.example.com" if shape == "hosts" else "127.0.0.1:8080"
-    return text, instructions.request(f"Host: {host}\r\n", PATHS[shape].format(i=i, j=i % 10))
+    return instructions.Scenario(text, instructions.request(f"Host: {host}\r\n", PATHS[shape].format(i=i, j=i % 10)))
 
 
 def count(weir, shape, n, i, directory):

@@ -8,11 +8,15 @@ lowered (--update).
 
     instructions.py --weir build/root/sbin/weir [--scenario NAME]... [--update] [--keep DIR]
 
-The figures are of Debian 12's gcc and its -O2, without sanitizers; libc is kept to code that every x86-64 has.
+The figures are of Debian 12's gcc and its -O2, without sanitizers; libc is kept to code that every x86-64 has. `tls` is
+counted without libcrypto: ciphers without the help of the CPU would be most of it.
 """
 import argparse
 import base64
+import collections
 import concurrent.futures
+import contextlib
+import dataclasses
 import hashlib
 import hmac
 import json
@@ -22,15 +26,21 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
 
+import h2.config
+import h2.connection
+import h2.events
+
 HERE = pathlib.Path(__file__).resolve().parent
 FIGURES = HERE / "instructions.txt"
 TOLERANCE = 0.03
 SHORT, LONG = 200, 1000
+STREAMS = 100  # of HTTP/2 at a time
 WAIT = 300  # seconds for anything: valgrind on a machine that may be busy with other things for minutes
 
 BODY = b'{"order":"' + b"7" * 98 + b'"}'
@@ -72,31 +82,6 @@ def request(fields, target="/orders/17?view=full", body=b""):
 
 PLAIN = "access_log off; upstream origin { ORIGIN } route / { proxy origin; }"
 ROUTES = "".join(f"route /r{i}/ {{ proxy origin; }}\n" for i in range(10000))
-SCENARIOS = {
-    "plain": (PLAIN, request(SMALL)),
-    "browser_heads": (PLAIN, request(BROWSER)),
-    "post_10k": (PLAIN, request(SMALL, body=b"x" * 10240)),
-    "routes_10000": (PLAIN + ROUTES, request(SMALL, "/r5000/orders/17?view=full")),
-    "new_connection": (PLAIN, request(SMALL + "Connection: close\r\n")),
-    "log_on": ("access_log access.log; upstream origin { ORIGIN } route / { proxy origin; }", request(BROWSER)),
-    "rate_limit": (
-        "access_log off; use rate_limit; upstream origin { ORIGIN }"
-        " route / { rate_limit { rate 1000000000/s; } proxy origin; }",
-        request(SMALL),
-    ),
-    "four_policies": (
-        f"""access_log access.log;
-        use jwt rate_limit circuit_breaker canary;
-        upstream origin {{ ORIGIN circuit_breaker {{ }} }}
-        upstream other {{ endpoint 127.0.0.1:9; }}
-        route / {{
-            jwt {{ issuer bench; audience bench; key secret:{SECRET} alg=HS256; }}
-            rate_limit {{ rate 1000000000/s; key ${{jwt.sub}}; }}
-            canary {{ variant origin 100%; variant other 0%; }}
-        }}""",
-        request(BROWSER + f"Authorization: Bearer {token()}\r\n"),
-    ),
-}
 
 
 class Link:
@@ -130,16 +115,36 @@ class Link:
         self.rest += piece
 
 
-def connect_and_send(process, port, text):
-    """Before weir can look: else it would see the connection now with and now without the request on it."""
+@contextlib.contextmanager
+def paused(process):
+    """What is sent meanwhile weir sees all at once: else it would see it now in one piece and now in several."""
     process.send_signal(signal.SIGSTOP)
-    client = Link(socket.create_connection(("127.0.0.1", port), WAIT))
-    client.sock.sendall(text)
-    process.send_signal(signal.SIGCONT)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+def connect(port):
+    return socket.create_connection(("127.0.0.1", port), WAIT)
+
+
+def connect_and_send(process, port, text):
+    with paused(process):
+        client = Link(connect(port))
+        client.sock.sendall(text)
     return client
 
 
-def drive(process, port, origin, text, count):
+def connect_tls(process, port, text):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    client = Link(context.wrap_socket(connect(port)))
+    client.sock.sendall(text)
+    return client
+
+
+def drive(process, port, origin, text, count, begin=connect_and_send):
     """The same request `count` times, each answered by the origin before the next is sent: on one connection, or, when
     it says close, each on its own."""
     client, up, fresh = None, None, b"\r\nConnection: close\r\n" in text
@@ -148,7 +153,7 @@ def drive(process, port, origin, text, count):
             if client and not fresh:
                 client.sock.sendall(text)
             else:
-                client = connect_and_send(process, port, text)
+                client = begin(process, port, text)
             if not up:
                 up = Link(origin.accept()[0])
             up.message()
@@ -164,6 +169,91 @@ def drive(process, port, origin, text, count):
                 link.sock.close()
 
 
+def drive_tls(process, port, origin, text, count):
+    drive(process, port, origin, text, count, connect_tls)
+
+
+def read_answers(client, connection, wanted):
+    while wanted:
+        for event in connection.receive_data(client.recv(65536)):
+            if isinstance(event, h2.events.ResponseReceived) and dict(event.headers)[":status"] != "200":
+                sys.exit(f"not the origin's answer: {event.headers}")
+            wanted -= isinstance(event, h2.events.StreamEnded)
+
+
+def drive_h2(process, port, origin, fields, count):
+    """So many streams of one connection at a time: all are asked at once, and all answered at once."""
+    connection = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="ascii"))
+    connection.initiate_connection()
+    connection.increment_flow_control_window(1 << 30)
+    with contextlib.ExitStack() as open_ones:
+        client, ups = open_ones.enter_context(connect(port)), []
+        client.settimeout(WAIT)
+        for _ in range(count // STREAMS):
+            for _ in range(STREAMS):
+                connection.send_headers(connection.get_next_available_stream_id(), fields, end_stream=True)
+            with paused(process):
+                client.sendall(connection.data_to_send())
+            while len(ups) < STREAMS:
+                ups.append(Link(open_ones.enter_context(origin.accept()[0])))
+            for up in ups:
+                up.message()
+            with paused(process):
+                for up in ups:
+                    up.sock.sendall(ANSWER)
+            read_answers(client, connection, STREAMS)
+
+
+@dataclasses.dataclass
+class Scenario:
+    conf: str
+    message: object  # what `drive` sends
+    drive: object = drive
+    tls: bool = False
+    without: str = ""  # a library that is not counted
+
+
+SCENARIOS = {
+    "plain": Scenario(PLAIN, request(SMALL)),
+    "browser_heads": Scenario(PLAIN, request(BROWSER)),
+    "post_10k": Scenario(PLAIN, request(SMALL, body=b"x" * 10240)),
+    "routes_10000": Scenario(PLAIN + ROUTES, request(SMALL, "/r5000/orders/17?view=full")),
+    "new_connection": Scenario(PLAIN, request(SMALL + "Connection: close\r\n")),
+    "log_on": Scenario(
+        "access_log access.log; upstream origin { ORIGIN } route / { proxy origin; }", request(BROWSER)
+    ),
+    "rate_limit": Scenario(
+        "access_log off; use rate_limit; upstream origin { ORIGIN }"
+        " route / { rate_limit { rate 1000000000/s; } proxy origin; }",
+        request(SMALL),
+    ),
+    "four_policies": Scenario(
+        f"""access_log access.log;
+        use jwt rate_limit circuit_breaker canary;
+        upstream origin {{ ORIGIN circuit_breaker {{ }} }}
+        upstream other {{ endpoint 127.0.0.1:9; }}
+        route / {{
+            jwt {{ issuer bench; audience bench; key secret:{SECRET} alg=HS256; }}
+            rate_limit {{ rate 1000000000/s; key ${{jwt.sub}}; }}
+            canary {{ variant origin 100%; variant other 0%; }}
+        }}""",
+        request(BROWSER + f"Authorization: Bearer {token()}\r\n"),
+    ),
+    "tls": Scenario(PLAIN, request(SMALL), drive_tls, tls=True, without="libcrypto"),
+    "h2_100_streams": Scenario(
+        PLAIN.replace("ORIGIN", f"ORIGIN keepalive {STREAMS};"),
+        [
+            (":method", "GET"),
+            (":scheme", "http"),
+            (":authority", "127.0.0.1:8080"),
+            (":path", "/orders/17?view=full"),
+            ("user-agent", "h2load nghttp2/1.52.0"),
+        ],
+        drive_h2,
+    ),
+}
+
+
 def wait_port(port, process, log):
     deadline = time.monotonic() + WAIT
     while time.monotonic() < deadline and process.poll() is None:
@@ -174,32 +264,68 @@ def wait_port(port, process, log):
     sys.exit(f"weir did not start under valgrind:\n{log.read_text()}")
 
 
-def worker_instructions(directory):
+def own_costs(profile):
+    """Of each object file, by name: what its own code has cost."""
+    costs, names, current = collections.Counter(), {}, None
+    lines = iter(profile.splitlines())
+    for line in lines:
+        if named := re.match(r"(c?ob)=\((\d+)\)(?: (.+))?$", line):
+            kind, number, name = named.groups()
+            if name:
+                names[number] = name
+            current = number if kind == "ob" else current
+        elif line.startswith("calls="):
+            next(lines)  # what was called cost that
+        elif cost := re.match(r"[-+*\d]\d* (\d+)$", line):
+            costs[names[current]] += int(cost.group(1))
+    return costs
+
+
+def worker_instructions(directory, without):
     """Of the thread that serves: of those beside the main thread, the one that did most. Start-up and threads that wake
     by the clock are not in it."""
     counts = [0]
-    for profile in directory.glob("callgrind.out-*"):
-        text = profile.read_text()
-        if "\nthread: 1\n" not in text:
-            counts.append(int(re.search(r"^(?:summary|totals): (\d+)", text, re.M).group(1)))
+    for path in directory.glob("callgrind.out-*"):
+        profile = path.read_text()
+        if "\nthread: 1\n" in profile:
+            continue
+        total = int(re.search(r"^(?:summary|totals): (\d+)", profile, re.M).group(1))
+        if without:
+            total -= sum(n for name, n in own_costs(profile).items() if without in name)
+        counts.append(total)
     return max(counts)
+
+
+def make_certificate(directory):
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
+            *("-days", "7", "-subj", "/CN=localhost", "-keyout", "tls.key", "-out", "tls.crt"),
+        ],
+        cwd=directory,
+        check=True,
+        capture_output=True,
+    )
 
 
 def run(weir, name, count, directory):
     directory.mkdir(parents=True)
-    text, message = SCENARIOS[name]
+    scenario = SCENARIOS[name]
+    if scenario.tls:
+        make_certificate(directory)
+    tls = "tls { certificate tls.crt; key tls.key; }" if scenario.tls else ""
     with socket.socket() as origin, socket.socket() as probe:
         origin.bind(("127.0.0.1", 0))
-        origin.listen(8)
+        origin.listen(STREAMS)
         origin.settimeout(WAIT)
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
         probe.close()
-        text = text.replace("ORIGIN", f"endpoint 127.0.0.1:{origin.getsockname()[1]};")
+        text = scenario.conf.replace("ORIGIN", f"endpoint 127.0.0.1:{origin.getsockname()[1]};")
         (directory / "gateway.conf").write_text(
             f"workers 1; modules {weir.parents[1]}/lib/weir/modules; drain {{ lag 1ms; }}\n"
             f"admin {{ bind unix:{directory}/admin.sock; }}\n"
-            f"listener public {{ bind 127.0.0.1:{port}; }}\n{text}\n"
+            f"listener public {{ bind 127.0.0.1:{port}; {tls} }}\n{text}\n"
         )
         # The names of the files are relative: they are in every line of the access log, and the length of a temporary
         # name would be counted.
@@ -225,7 +351,7 @@ def run(weir, name, count, directory):
             process = subprocess.Popen(argv, cwd=directory, stdout=out, stderr=out, env=env)
         try:
             wait_port(port, process, log)
-            drive(process, port, origin, message, count)
+            scenario.drive(process, port, origin, scenario.message, count)
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -233,7 +359,7 @@ def run(weir, name, count, directory):
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-    return worker_instructions(directory)
+    return worker_instructions(directory, scenario.without)
 
 
 def per_request(weir, name, directory):

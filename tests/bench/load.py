@@ -1,5 +1,5 @@
-"""Load on the proxies: closed loops by wrk, fixed rates by steady.c, redis-benchmark for the bare store. All of it on
-the load's CPU."""
+"""Load on the proxies: closed loops by wrk and h2load, fixed rates by steady.c, redis-benchmark for the bare store. All
+of it on the load's CPU."""
 import csv
 import io
 import os
@@ -50,6 +50,27 @@ class Load:
             "p50": milliseconds(latency["50"]),
             "p99": milliseconds(latency["99"]),
             "bad": (int(bad.group(1)) if bad else 0) + (sum(map(int, errors.groups())) if errors else 0),
+        }
+
+    def h2load(self, proxy, seconds, path, connections, streams, tls):
+        """A closed loop of HTTP/2: so many requests at a time on each connection. It tells no percentiles."""
+        argv = ["h2load", "-t1", f"-c{connections}", f"-m{streams}", f"-D{seconds}", "--warm-up-time=0"]
+        out = subprocess.run(
+            [*self.pin, *argv, f"http{'s' if tls else ''}://127.0.0.1:{proxy.port}{path}"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        done, failed, errored = map(
+            int, re.search(r"(\d+) done, \d+ succeeded, (\d+) failed, (\d+) errored", out).groups()
+        )
+        other = sum(map(int, re.search(r"2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", out).groups()))
+        return {
+            "requests": done,
+            "rps": float(re.search(r"([\d.]+) req/s", out).group(1)),
+            "p50": None,
+            "p99": None,
+            "bad": failed + errored + other,
         }
 
     def measure(self, proxy, load):

@@ -6,6 +6,7 @@ import pathlib
 import re
 import signal
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
@@ -91,11 +92,22 @@ def wrk(bench, scenario):
     return lambda proxy: bench.load.wrk(proxy, seconds, scenario.path, scenario.connections, lua, scenario.work.tls)
 
 
+def h2load(bench, scenario):
+    seconds, streams = max(1, int(bench.args.seconds * scenario.stretch)), scenario.options["streams"]
+    return lambda proxy: bench.load.h2load(
+        proxy, seconds, scenario.path, scenario.connections, streams, scenario.work.tls
+    )
+
+
+def load_of(bench, scenario):
+    return (h2load if scenario.work.http2 else wrk)(bench, scenario)
+
+
 def closed_loop(bench, scenario, prepare=None):
     with started(bench, scenario) as proxies:
         if prepare:
             prepare(proxies)
-        load = wrk(bench, scenario)
+        load = load_of(bench, scenario)
         if scenario.warm:
             for proxy in proxies.values():
                 load(proxy)
@@ -235,22 +247,35 @@ def get(s):
         sys.exit(f"not the origin's answer: {answer[:200]}")
 
 
+def connect(proxy, tls):
+    s = socket.create_connection(("127.0.0.1", proxy.port))
+    return tls.wrap_socket(s) if tls else s
+
+
+def tls_context():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
 def idle(bench, scenario):
     """Connections that have had one answer and wait; what each adds to the anonymous memory of the process."""
     n, rows = scenario.options["connections"], {}
+    tls = tls_context() if scenario.work.tls else None
     with started(bench, scenario) as proxies:
         for p, proxy in proxies.items():
             for _ in range(200):
-                with socket.create_connection(("127.0.0.1", proxy.port)) as s:
+                with connect(proxy, tls) as s:
                     get(s)
             before, clients = anonymous_kib(proxy.pid), []
             for _ in range(n):
-                clients.append(socket.create_connection(("127.0.0.1", proxy.port)))
+                clients.append(connect(proxy, tls))
                 get(clients[-1])
             rows[p] = {"bytes_each": (anonymous_kib(proxy.pid) - before) * 1024 / n, "rss_kib": rss_kib(proxy.pid)}
             rows[p]["note"] = f"{rows[p]['bytes_each']:.0f} bytes each"
             for s in clients:
                 s.close()
+    rows["weir"]["to_nginx"] = rows["weir"]["bytes_each"] / rows["nginx"]["bytes_each"]
     return rows
 
 

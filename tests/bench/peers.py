@@ -26,6 +26,7 @@ class Work:
     log: bool = False
     workers: int = 1
     tls: bool = False
+    http2: bool = False  # of the clients, by ALPN or at once
     keepalive: int = 512  # idle connections to the origin: one for each request that may be in flight
     idle: int = 60  # seconds that they are kept
     endpoints: int = 0  # of the upstream, each an address of its own; 0: the origin's one
@@ -116,7 +117,7 @@ class Peers:
         return crt, key
 
     def floor(self, work):
-        if not work.floor or work.tls:
+        if not work.floor or work.tls or work.http2:
             return None
         port, origin = free_port(), self.origins(work)[0].partition(":")[2]
         return Process(self.args.cpu, [self.program("floor"), str(port), origin], port, self.dir)
@@ -146,7 +147,7 @@ class Peers:
             return None
         port = free_port()
         log = f"access_log {self.dir}/nginx-access.log combined buffer=32k;" if work.log else "access_log off;"
-        tls = ""
+        tls, words = "", ("ssl " if work.tls else "") + ("http2" if work.http2 else "")
         if work.tls:
             crt, key = self.certificate()
             tls = f"ssl_certificate {crt}; ssl_certificate_key {key}; ssl_protocols TLSv1.3;"
@@ -161,7 +162,7 @@ class Peers:
               upstream o {{ {servers} keepalive {work.keepalive}; keepalive_requests 100000000;
                 keepalive_timeout {work.idle}s; }}
               {work.nginx_http}
-              server {{ listen 127.0.0.1:{port} backlog=4096 {"ssl" if work.tls else ""}; {tls}
+              server {{ listen 127.0.0.1:{port} backlog=4096 {words}; {tls}
                 proxy_http_version 1.1; proxy_set_header Connection "";
                 proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr;
                 {work.nginx_server}
@@ -177,6 +178,9 @@ class Peers:
         servers = "\n".join(
             f"    server s{i} {o} pool-purge-delay {work.idle}s" for i, o in enumerate(self.origins(work))
         )
+        bind = f"ssl crt {self.dir}/tls.pem ssl-min-ver TLSv1.3" if work.tls else ""
+        if work.http2:
+            bind += " alpn h2" if work.tls else " proto h2"
         conf = self.write(
             f"haproxy-{port}.cfg",
             f"""
@@ -196,7 +200,7 @@ defaults
     {"log global" if work.log else ""}
     {"option httplog" if work.log else ""}
 frontend f
-    bind 127.0.0.1:{port} {"ssl crt " + self.dir + "/tls.pem ssl-min-ver TLSv1.3" if work.tls else ""}
+    bind 127.0.0.1:{port} {bind}
     option forwardfor
 {work.haproxy}
     default_backend b

@@ -19,6 +19,8 @@ COLUMNS = (
 # Of weir's row: (what, at most, what it is called). Where there is a peer weir is to be ahead of it, too.
 FLOOR = ("to_floor", 1.2, "floor")
 RELOAD_TIME = 1.0
+TLS = ("tls", "tls_full_handshake", "tls_resumed")
+HTTP2 = ("h2_100_streams", "h2_8_connections", "h2_tls_100_streams", "h2_tls_8_connections")
 TARGETS = {
     "plain": [FLOOR],
     "browser_heads": [FLOOR],
@@ -33,7 +35,9 @@ TARGETS = {
     "regex_routes_10000": [("to_beside", 1.05, "one route")],
     "endpoints_1000": [("to_beside", 1.1, "one endpoint")],
     "generations_50": [("to_beside", 1.1, "one generation")],
-    "tls": [("to_nginx", 1.05, "nginx")],
+    **{name: [("to_nginx", 1.05, "nginx")] for name in TLS},
+    **{name: [("to_nginx", 1.0, "nginx")] for name in HTTP2},
+    "idle_tls_2000": [("to_nginx", 1.0, "nginx's bytes")],
     "idle_10000": [("bytes_each", 700, "bytes")],
     "start": [("rss_kib", 8 * 1024, "KiB")],
     "start_10000": [("ready_s", RELOAD_TIME, "s"), ("peak_ratio", 2, "memory")],
@@ -44,7 +48,7 @@ TARGETS = {
         ("bad", 0, "failures"),
     ],
 }
-NOT_AHEAD = ("tls", "tls_full_handshake", "tls_resumed")  # these have targets of their own, or none yet
+NOT_AHEAD = (*TLS, *HTTP2)  # of nginx alone
 
 
 def verdict(name, row):

@@ -204,11 +204,21 @@ def tls():
     }
 
 
+def http2():
+    """Of one client with many streams, and of several; the origin is asked by HTTP/1.1."""
+    made = {}
+    for name, work in (("h2", Work(http2=True)), ("h2_tls", Work(http2=True, tls=True))):
+        for load, connections, streams in (("100_streams", 1, 100), ("8_connections", 8, 16)):
+            made[f"{name}_{load}"] = Scenario(work, connections=connections, options={"streams": streams})
+    return made
+
+
 def states(peers):
     many = prefixes(peers, 10000).work
     changing = dataclasses.replace(many, haproxy_master=True, floor=False)
     return {
         "idle_10000": Scenario(Work(floor=False), measure=measures.idle, options={"connections": 10000}),
+        "idle_tls_2000": Scenario(Work(tls=True), measure=measures.idle, options={"connections": 2000}),
         "start": Scenario(Work(), measure=measures.start),
         "start_10000": Scenario(many, measure=measures.start),
         "reload_10000": Scenario(changing, path="/r5000/x", measure=measures.reload),
@@ -233,5 +243,6 @@ def scenarios(peers):
         **endpoints(),
         **generations(),
         **tls(),
+        **http2(),
         **states(peers),
     }

@@ -6,7 +6,8 @@ from collections import Counter
 
 import pytest
 
-from harness import eventually
+from harness import H2, eventually
+from harness import h2 as wire
 
 STORE = "store main { url @REDIS@; timeout 200ms; }\n"
 
@@ -177,6 +178,21 @@ def test_one_command_for_a_request(weir, redis):
     before = evals()
     statuses(w, 50)
     assert evals() - before <= 50
+
+
+def test_one_write_to_redis_for_a_turn_of_the_loop(weir, redis):
+    """Whatever came in one read is decided in one turn: 50 questions leave together."""
+    w = weir(STORE + conf("rate 1000/s; store main;"), REDIS=redis.url)
+    with H2(w.port.address) as c, redis.connect() as f:
+        assert c.request("/r").status == 200  # there are the connection to Redis and the script now
+
+        def reads():
+            return int(re.search(r"total_reads_processed:(\d+)", redis.talk(f, ["INFO", "stats"]))[1])
+        before = reads()
+        streams = [c.new_stream() for _ in range(50)]
+        c.send(b"".join(wire.frame(wire.HEADERS, wire.END_STREAM | wire.END_HEADERS, s, c.encode(c.head("/r"))) for s in streams))
+        assert {c.response(s).status for s in streams} == {200}
+        assert reads() - before - 1 == 1, "beside the reading of this question"
 
 
 @pytest.mark.parametrize("url", ["unix", "password", "database"])

@@ -1,4 +1,5 @@
 """A real redis-server of the test's own."""
+import contextlib
 import os
 import shutil
 import signal
@@ -60,13 +61,19 @@ class Redis:
 
     # ---- RESP, enough of it to look inside ----
 
-    def command(self, *words):
+    @contextlib.contextmanager
+    def connect(self):
+        """For `talk`."""
         with socket.socket() as s:
             s.settimeout(DEADLINE)
             s.connect(self.port.address)
             f = s.makefile("rwb")
             if self.password:
                 self.talk(f, ("AUTH", self.password))
+            yield f
+
+    def command(self, *words):
+        with self.connect() as f:
             return self.talk(f, words)
 
     def talk(self, f, words):
