@@ -345,6 +345,7 @@ ask_retry(struct exchange *x, int status)
         .wrote = x->us && x->us->wrote,
         .stale = x->failure.stale,
         .stale_used = x->retried_stale,
+        .left_out = x->us && x->us->left_out,
         .responded = x->head_sent,
         .body_replayable = !x->replay_lost,
         .attempts = x->attempts,

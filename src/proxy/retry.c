@@ -7,6 +7,9 @@ grpc_listed(const struct retry_conf *c, const struct retry_facts *f)
     return c->grpc >> f->grpc & 1;
 }
 
+/* An origin that goes on leaving takes no requests. */
+#define LEFT_OUT_ATTEMPTS 5
+
 static bool
 listed(const struct retry_conf *c, const struct retry_facts *f)
 {
@@ -44,8 +47,9 @@ retry_decide(const struct retry_conf *c, const struct retry_facts *f)
         return (no.why = "body_too_large_to_replay", no);
     if (f->wrote && !method_idempotent(f->method) && !grpc_listed(c, f))
         return (no.why = "not_idempotent", no);
-    /* The keep-alive race costs nobody an error: once, on a fresh connection, outside any budget. */
-    if (f->stale && !f->stale_used)
+    /* The keep-alive race costs nobody an error: once, on a fresh connection, outside any budget. Who is left out by an
+     * origin's GOAWAY may find the next connection leaving, too, when many share one. */
+    if (f->stale && (!f->stale_used || (f->left_out && f->attempts < LEFT_OUT_ATTEMPTS)))
         return (struct retry_answer){ .again = true, .fresh = true, .why = "stale_connection" };
     if (!listed(c, f))
         return (no.why = "not_listed", no);

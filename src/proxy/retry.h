@@ -10,6 +10,7 @@ struct retry_facts {
     enum http_method method;
     bool wrote;           /* some byte of the request may have reached the origin */
     bool stale;           /* a reused connection that closed before any byte of a response, or said 408 */
+    bool left_out;        /* the origin was leaving, and says that it has not begun with the request */
     bool stale_used;      /* the one retry for a stale connection was taken */
     bool responded;       /* the client has been given a byte of this response */
     bool body_replayable; /* the body sent so far is still at hand */

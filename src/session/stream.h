@@ -174,6 +174,7 @@ struct up_stream {
     struct fields trailers;
     bool in_end;
     bool reused;    /* the connection has served a request before */
+    bool left_out;  /* by the GOAWAY of an origin that leaves: it has not looked at the request */
     bool refusable; /* the origin may say that it has not looked at the request: then it may go again, whatever it is */
     bool wrote;     /* some byte of the request was given to the kernel */
     bool responded; /* some byte of a response was seen */

@@ -283,8 +283,10 @@ on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void *arg)
 
     if (!st)
         return 0;
-    if (code == NGHTTP2_REFUSED_STREAM && !st->s.responded)
-        up_h2_refused(st, "the origin refused the stream, or is leaving");
+    if (code == NGHTTP2_REFUSED_STREAM && !st->s.responded && st->reset)
+        up_h2_refused(st, "the origin refused the stream");
+    else if (code == NGHTTP2_REFUSED_STREAM && !st->s.responded)
+        up_h2_left_out(st);
     else if (st->reset)
         up_h2_fail(st, UP_RESET, "the origin reset the stream");
     else
@@ -337,7 +339,7 @@ on_frame_not_send(nghttp2_session *ng, const nghttp2_frame *frame, int error, vo
     struct up_h2_stream *st = frame->hd.type == NGHTTP2_HEADERS ? find(arg, frame->hd.stream_id) : NULL;
 
     if (st && !st->sent_at)
-        up_h2_refused(st, "the origin is leaving");
+        up_h2_left_out(st);
     return 0;
 }
 

@@ -117,6 +117,8 @@ void up_h2_note(struct up_h2_stream *st, enum up_h2_due due);
 void up_h2_fail(struct up_h2_stream *st, enum up_error error, const char *detail);
 /* The origin has not looked at the request: it may go elsewhere, whatever its method. */
 void up_h2_refused(struct up_h2_stream *st, const char *detail);
+/* The same where it says so of all that it has not begun. */
+void up_h2_left_out(struct up_h2_stream *st);
 void up_h2_tell_all(struct up_h2 *u);
 void up_h2_submit_waiting(struct up_h2 *u); /* the origin's SETTINGS are known */
 void up_h2_stream_free(struct up_h2_stream *st);

@@ -105,6 +105,13 @@ up_h2_refused(struct up_h2_stream *st, const char *detail)
     up_h2_fail(st, UP_CLOSED_EARLY, detail);
 }
 
+void
+up_h2_left_out(struct up_h2_stream *st)
+{
+    st->s.left_out = true;
+    up_h2_refused(st, "the origin is leaving, and has not begun with the request");
+}
+
 static void
 tell_interims(struct up_h2_stream *st)
 {
@@ -198,7 +205,7 @@ submit(struct up_h2_stream *st, struct h2_nv nv)
     if (id > 0)
         st->id = id;
     else
-        up_h2_refused(st, "the connection takes no further request");
+        up_h2_left_out(st);
     up_h2_later(u);
 }
 

@@ -288,6 +288,13 @@ def test_what_a_goaway_leaves_out_goes_again(start):
     assert w.get("/y").status == 200 and len(w.origin.conns) == 2
 
 
+def test_an_origin_that_leaves_again_and_again(start):
+    w = start()
+    w.origin.on("/x", lambda conn, stream, _: conn.send(wire.frame(wire.GOAWAY, 0, 0, wire.number(0) + wire.number(0))))
+    r = w.post("/x", b"once")
+    assert (r.status, r.reason) == (502, "upstream_reset") and w.origin.count("/x") == 5
+
+
 @pytest.mark.parametrize("method, status, n", [("GET", 200, 2), ("POST", 502, 1)])
 def test_a_connection_that_is_lost(start, method, status, n):
     """As with HTTP/1.1: what may have been looked at is sent again only where twice is the same as once."""
