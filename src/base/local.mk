@@ -13,6 +13,7 @@ src_base_libbase_a_SOURCES = \
 	src/base/name_map.c src/base/name_map.h \
 	src/base/number.h \
 	src/base/parse.c src/base/parse.h \
+	src/base/path_walk.c src/base/path_walk.h \
 	src/base/privilege.c src/base/privilege.h \
 	src/base/random.c src/base/random.h \
 	src/base/recycle.h \

@@ -3,11 +3,11 @@
 #include "privilege.h"
 
 #include "parse.h"
+#include "path_walk.h"
 #include "xalloc.h"
 
 #include <errno.h>
 #include <grp.h>
-#include <limits.h>
 #include <linux/capability.h>
 #include <pwd.h>
 #include <stdatomic.h>
@@ -15,13 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define CAPS_MAX 64
 #define ENTRY_MAX 65536 /* bytes of a passwd or group entry */
-#define LINKS_MAX 8
 
 static struct {
     struct privilege_user user;
@@ -238,64 +236,39 @@ others_write(const struct stat *st)
 
 /* In a sticky directory (/tmp) nobody moves what is root's. */
 static bool
-is_roots(const char *path)
+is_roots(const struct stat *st)
 {
-    struct stat st;
-
-    if (lstat(path, &st) != 0 || st.st_uid != 0)
-        return false;
-    return S_ISLNK(st.st_mode) || !others_write(&st) || (S_ISDIR(st.st_mode) && st.st_mode & S_ISVTX);
-}
-
-static bool walk(const char *path, unsigned links);
-
-static bool
-walk_link(const char *link, unsigned links)
-{
-    char target[PATH_MAX], whole[PATH_MAX];
-    ssize_t n = readlink(link, target, sizeof(target));
-    int dir = (int)(strrchr(link, '/') + 1 - link);
-
-    if (n < 0 || n == sizeof(target) || !links)
-        return false;
-    target[n] = '\0';
-    if (target[0] == '/')
-        return walk(target, links - 1);
-    return snprintf(whole, sizeof(whole), "%.*s%s", dir, link, target) < PATH_MAX && walk(whole, links - 1);
+    return st->st_uid == 0 &&
+           (S_ISLNK(st->st_mode) || !others_write(st) || (S_ISDIR(st->st_mode) && st->st_mode & S_ISVTX));
 }
 
 /* The directory of a path that leads to nothing: will it be root who makes that? In a sticky one it may be anybody,
  * also between this look and the next. */
 static bool
-is_closed(const char *path)
+is_closed(const char *dir)
 {
-    char dir[PATH_MAX];
     struct stat st;
 
-    snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') + 1 - path), path);
-    return stat(dir, &st) == 0 && !others_write(&st);
+    return lstat(dir, &st) == 0 && !others_write(&st);
 }
 
 /* Each step, and where it leads when it is a link. The last one may be missing. */
 static bool
-walk(const char *path, unsigned links)
+trusts_steps(const char *path)
 {
-    char part[PATH_MAX];
+    struct path_walk w;
     struct stat st;
-    const char *end = path;
 
-    if (path[0] != '/' || strlen(path) >= sizeof(part) || !is_roots("/"))
+    path_walk_begin(&w, path);
+    if (lstat("/", &st) != 0 || !is_roots(&st))
         return false;
-    while (*end) {
-        end += strspn(end, "/");
-        end += strcspn(end, "/");
-        snprintf(part, sizeof(part), "%.*s", (int)(end - path), path);
-        if (lstat(part, &st) != 0)
-            return errno == ENOENT && !*end && is_closed(part);
-        if (!is_roots(part) || (S_ISLNK(st.st_mode) && !walk_link(part, links)))
+    while (path_walk_step(&w)) {
+        if (w.missing)
+            return w.missing == ENOENT && w.last && is_closed(w.dir);
+        if (!is_roots(&w.st))
             return false;
     }
-    return true;
+    return !w.lost;
 }
 
 bool
@@ -306,10 +279,10 @@ privilege_trusts(const char *path)
     bool good = false;
 
     if (path[0] == '/')
-        good = walk(path, LINKS_MAX);
+        good = trusts_steps(path);
     else if (getcwd(directory, sizeof(directory)) &&
              snprintf(whole, sizeof(whole), "%s/%s", directory, path) < (int)sizeof(whole))
-        good = walk(whole, LINKS_MAX);
+        good = trusts_steps(whole);
     errno = sys;
     return good;
 }

@@ -1,16 +1,12 @@
 #include "file_places.h"
 
+#include "../base/path_walk.h"
 #include "../base/xalloc.h"
 
 #include <glob.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define LINKS_MAX 40 /* as the kernel has it */
 
 const struct file_dir *
 file_dirs_find(const struct file_dir *list, const char *path)
@@ -69,80 +65,15 @@ want(struct file_dir **list, const char *path, const char *name)
     }
 }
 
-/* A path on the way from its first component to its last: `dir` has been walked and holds no link. */
-struct walk {
-    char dir[PATH_MAX], rest[PATH_MAX];
-    unsigned links;
-};
-
-/* The next component; false: there is none. */
-static bool
-take(struct walk *w, char name[NAME_MAX + 1])
-{
-    char *p = w->rest + strspn(w->rest, "/");
-    size_t n = strcspn(p, "/");
-    if (n == 0 || n > NAME_MAX)
-        return false;
-    memcpy(name, p, n);
-    name[n] = '\0';
-    memmove(w->rest, p + n, strlen(p + n) + 1);
-    return true;
-}
-
-static bool
-set_path(char to[PATH_MAX], const char *path)
-{
-    size_t n = strlen(path);
-    if (n >= PATH_MAX)
-        return false;
-    memcpy(to, path, n + 1);
-    return true;
-}
-
-static bool
-follow_link(struct walk *w, const char *full)
-{
-    char target[PATH_MAX], rest[PATH_MAX];
-    ssize_t n = readlink(full, target, sizeof target - 1);
-    if (n <= 0 || ++w->links > LINKS_MAX)
-        return false;
-    target[n] = '\0';
-    if (snprintf(rest, sizeof rest, "%s/%s", target, w->rest) >= (int)sizeof rest)
-        return false;
-    return set_path(w->rest, rest) && (target[0] != '/' || set_path(w->dir, "/"));
-}
-
-static bool
-descend(struct walk *w, const char *name, const char *full)
-{
-    char *slash;
-    if (strcmp(name, "..") != 0)
-        return set_path(w->dir, full);
-    slash = strrchr(w->dir, '/');
-    slash[slash == w->dir ? 1 : 0] = '\0';
-    return true;
-}
-
 /* Notes where each link on the way stands, and the end of the way: the file, or the first thing that is missing. */
 static void
 walk(struct file_dir **list, const char *path)
 {
-    struct walk w = { .dir = "/" };
-    char name[NAME_MAX + 1], full[PATH_MAX];
-    struct stat st;
-    bool going = path[0] == '/' && set_path(w.rest, path);
-    while (going && take(&w, name)) {
-        if (strcmp(name, ".") == 0)
-            continue;
-        if (snprintf(full, sizeof full, "%s/%s", w.dir[1] ? w.dir : "", name) >= (int)sizeof full)
-            return;
-        bool there = lstat(full, &st) == 0, last = w.rest[strspn(w.rest, "/")] == '\0';
-        if (!there || last || S_ISLNK(st.st_mode))
-            want(list, w.dir, name);
-        if (!there)
-            return;
-        going = S_ISLNK(st.st_mode) ? follow_link(&w, full) : last ? false : descend(&w, name, full);
-    }
+    struct path_walk w;
+    path_walk_begin(&w, path);
+    while (path_walk_step(&w))
+        if (w.missing || w.last || S_ISLNK(w.st.st_mode))
+            want(list, w.dir, w.name);
 }
 
 /* The directories that a pattern looks into. */
