@@ -77,7 +77,7 @@ over_exec(int fd, bool keep)
 static void
 become_child(const char *binary, enum child_role role, int channel)
 {
-    struct strbuf text;
+    struct strbuf text, lent;
     char number[16];
     unsigned n;
     const struct held *held = held_all(&n);
@@ -85,12 +85,18 @@ become_child(const char *binary, enum child_role role, int channel)
 
     setpgid(0, 0); /* Ctrl-C is for the supervisor, which passes it on once */
     strbuf_init(&text, SIZE_MAX);
+    strbuf_init(&lent, SIZE_MAX);
     strbuf_addf(&text, "%d", channel);
     over_exec(channel, true);
     held_over_exec(true);
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
         strbuf_addf(&text, ":%d", held[i].fd);
+        if (held[i].owner == getppid())
+            strbuf_addf(&lent, "%s%d", lent.n ? ":" : "", held[i].fd);
+    }
     setenv(SUPERVISED_ENV, text.p, 1);
+    if (lent.n)
+        setenv(SUPERVISED_LENT_ENV, lent.p, 1);
     if (role == CHILD_OPENER)
         setenv(OPENER_ENV, "1", 1);
     unsetenv("NOTIFY_SOCKET");

@@ -71,22 +71,35 @@ inherit(int fd)
         log_warning(NULL, "descriptor %d that was handed over is no listening stream socket; closed", fd);
 }
 
+static void
+read_lent(const char *text)
+{
+    char *end;
+
+    for (; text && *text; text = *end ? end + 1 : end)
+        handover_set_lent((int)strtol(text, &end, 10));
+}
+
 void
 supervised_init(void)
 {
     const char *text = getenv(SUPERVISED_ENV);
     unsigned n = supervised_listen_fds();
 
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
+        handover_set_lent((int)(SUPERVISED_LISTEN_FDS_FIRST + i));
         inherit((int)(SUPERVISED_LISTEN_FDS_FIRST + i));
+    }
     if (!text)
         return;
+    read_lent(getenv(SUPERVISED_LENT_ENV));
     char *end;
     sv.channel = (int)strtol(text, &end, 10);
     fcntl(sv.channel, F_SETFD, FD_CLOEXEC);
     while (*end == ':')
         inherit((int)strtol(end + 1, &end, 10));
     unsetenv(SUPERVISED_ENV);
+    unsetenv(SUPERVISED_LENT_ENV);
     handover_set_holder(&holder);
 }
 

@@ -14,6 +14,9 @@
 /* The environment variable by which a supervisor tells the process that it starts: "CHANNEL[:FD...]", descriptors. */
 #define SUPERVISED_ENV "WEIR_SUPERVISED"
 
+/* Beside it: "FD[:FD...]", those of the descriptors that the supervisor itself was lent by systemd. */
+#define SUPERVISED_LENT_ENV "WEIR_LENT"
+
 /* First of all in the process: takes over what was inherited. */
 void supervised_init(void);
 bool supervised(void); /* is there a supervisor, and does it live? */

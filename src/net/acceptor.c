@@ -4,6 +4,7 @@
 
 #include "../base/log.h"
 #include "../base/xalloc.h"
+#include "bind.h"
 #include "descriptors.h"
 #include "handover.h"
 
@@ -19,10 +20,12 @@
 #define ACCEPTS_AT_STOP 65536 /* more than any backlog */
 #define ACCEPT_PAUSE (100 * NSEC_PER_MSEC)
 #define TELL_PAUSES_EVERY (10 * NSEC_PER_SEC)
+#define LEAVE_GRACE (2 * NSEC_PER_SEC) /* an answer of the kernel that was lost is sent again after one second */
 
 struct acceptor {
     struct watch watch;
-    struct timer pause;
+    struct timer pause, grace;
+    void (*gone)(void *arg); /* when the grace is over */
     struct worker *worker;
     struct listener_socket *socket; /* a reference of its own */
     acceptor_fn on_accept;
@@ -218,6 +221,15 @@ acceptor_on_timer(struct timer *t)
         watch_resume(&a->watch);
 }
 
+static void
+acceptor_on_grace(struct timer *t)
+{
+    struct acceptor *a = (struct acceptor *)((char *)t - offsetof(struct acceptor, grace));
+
+    acceptor_stop(a);
+    a->gone(a->arg);
+}
+
 struct acceptor *
 acceptor_start(struct worker *w, struct listener_socket *s, acceptor_fn on_accept, void *arg)
 {
@@ -240,6 +252,7 @@ acceptor_start(struct worker *w, struct listener_socket *s, acceptor_fn on_accep
     descriptors_read_limit();
     spare_open(a);
     timer_init(&a->pause, w->loop, acceptor_on_timer);
+    timer_init(&a->grace, w->loop, acceptor_on_grace);
     if (watch_open_level(&a->watch, w->loop, fd, acceptor_on_ready) < 0) {
         addr_format(listener_addr(s), text);
         log_error("listener", "%s: worker %u cannot watch it: %m", text, w->id);
@@ -274,7 +287,7 @@ refuse_handshakes(int fd)
 static void
 empty_queue(struct acceptor *a, int fd)
 {
-    if (!addr_is_unix(listener_addr(a->socket)))
+    if (!addr_is_unix(listener_addr(a->socket)) && !handover_lent(fd))
         refuse_handshakes(fd);
     accept_some(a, fd, ACCEPTS_AT_STOP);
 }
@@ -289,9 +302,24 @@ acceptor_stop(struct acceptor *a)
     a->stopped = true;
     watch_close(&a->watch);
     timer_fini(&a->pause);
+    timer_fini(&a->grace);
     spare_close(a);
     listener_slot_close(a->socket, a->worker->id);
     listener_put(a->socket);
     a->socket = NULL;
     loop_defer_free(a->worker->loop, free, a);
+}
+
+bool
+acceptor_leave(struct acceptor *a, void (*gone)(void *arg))
+{
+    int fd = a->watch.fd;
+
+    if (addr_is_unix(listener_addr(a->socket)) || handover_shared(fd) || handover_lent(fd) || !bind_hide(fd)) {
+        acceptor_stop(a);
+        return false;
+    }
+    a->gone = gone;
+    timer_after(&a->grace, LEAVE_GRACE);
+    return true;
 }

@@ -4,6 +4,7 @@
 #include "tcp.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -84,6 +85,30 @@ bind_socket(const struct addr *a, bool shared)
         close(fd);
     errno = sys;
     return -1;
+}
+
+#define NOWHERE INT_MAX /* no interface of this number comes about */
+
+/* The kernel finds a listening socket by the packet's interface too, and by no more than the four numbers of a
+ * connection whom it has answered before. */
+bool
+bind_hide(int fd)
+{
+    int device = NOWHERE;
+
+    return setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &device, sizeof(device)) == 0;
+}
+
+bool
+bind_show(int fd)
+{
+    int device = 0;
+    socklen_t len = sizeof(device);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &device, &len) != 0 || device != NOWHERE)
+        return true;
+    device = 0;
+    return setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &device, sizeof(device)) == 0;
 }
 
 int

@@ -1,6 +1,7 @@
 #include "handover.h"
 
 #include "../base/xalloc.h"
+#include "bind.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -11,8 +12,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
     int *inherited; /* not taken yet */
     unsigned n_inherited;
-    uint64_t *shared;
-    size_t n_shared;
+    uint64_t *shared, *lent;
+    size_t n_shared, n_lent;
     const struct handover_holder *holder;
 } ho;
 
@@ -49,6 +50,15 @@ handover_give(int fd)
     ho.inherited[ho.n_inherited++] = fd;
     pthread_mutex_unlock(&lock);
     return true;
+}
+
+void
+handover_set_lent(int fd)
+{
+    pthread_mutex_lock(&lock);
+    ho.lent = xrealloc(ho.lent, (ho.n_lent + 1) * sizeof(*ho.lent));
+    ho.lent[ho.n_lent++] = handover_cookie(fd);
+    pthread_mutex_unlock(&lock);
 }
 
 void
@@ -104,7 +114,8 @@ handover_take(const struct addr *a)
 
     pthread_mutex_lock(&lock);
     for (unsigned i = 0; i < ho.n_inherited && fd < 0; i++) {
-        if (!has_address(ho.inherited[i], a))
+        /* One that was hidden by a process which then fell is of no use. */
+        if (!has_address(ho.inherited[i], a) || !bind_show(ho.inherited[i]))
             continue;
         fd = ho.inherited[i];
         ho.inherited[i] = ho.inherited[--ho.n_inherited];
@@ -120,17 +131,30 @@ handover_opened(int fd)
         ho.holder->opened(fd);
 }
 
-bool
-handover_shared(int fd)
+/* The lists change under the lock. */
+static bool
+is_among(int fd, uint64_t *const *list, const size_t *n)
 {
     uint64_t cookie = handover_cookie(fd);
     bool found = false;
 
     pthread_mutex_lock(&lock);
-    for (size_t i = 0; i < ho.n_shared; i++)
-        found |= ho.shared[i] == cookie;
+    for (size_t i = 0; i < *n; i++)
+        found |= (*list)[i] == cookie;
     pthread_mutex_unlock(&lock);
     return found;
+}
+
+bool
+handover_shared(int fd)
+{
+    return is_among(fd, &ho.shared, &ho.n_shared);
+}
+
+bool
+handover_lent(int fd)
+{
+    return is_among(fd, &ho.lent, &ho.n_lent);
 }
 
 void

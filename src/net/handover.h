@@ -25,6 +25,10 @@ uint64_t handover_cookie(int fd);
 /* Before the first listener_open: a socket that was inherited; owned from now on. One that does not listen for
  * streams is closed and refused: false. */
 bool handover_give(int fd);
+/* The socket is lent by whoever started weir (systemd): it goes on listening there when this process closes it, for the
+ * next one. */
+void handover_set_lent(int fd);
+bool handover_lent(int fd);
 void handover_set_holder(const struct handover_holder *holder); /* NULL: none; borrowed */
 /* What was inherited and nobody took: closed, and the holder told. Returns how many. After the first generation is
  * bound. Who waits at one of them is served by the predecessor, when there is one. */

@@ -18,3 +18,4 @@ src_net_libnet_a_SOURCES = \
 	src/net/tls_conn.c src/net/tls_conn.h src/net/tls_pace.c src/net/tls_pace.h src/net/tls_server.c \
 	src/net/tls_session.c src/net/tls_session.h src/net/tls_ticket.c src/net/tls_ticket.h
 src_net_libnet_a_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS) $(CARES_CFLAGS)
+EXTRA_DIST += src/net/README.md

@@ -77,7 +77,7 @@ struct generation {
 
     _Atomic unsigned holders[WORKER_MAX]; /* exchanges; each written by its own worker only */
     _Atomic unsigned tunnels[WORKER_MAX]; /* those of them that have become tunnels; same */
-    _Atomic unsigned workers_on;    /* workers that have it as their current one */
+    _Atomic unsigned workers_on;    /* workers that have it as their current one, and addresses that they leave with it */
     void (*on_unused)(struct generation *g); /* service thread, once retired and without holders */
     struct generation *next_retired;
 };
@@ -105,8 +105,13 @@ generation_hold(struct generation *g, unsigned worker)
 }
 /* current: it is still the generation that this worker gives to new exchanges. */
 void generation_put(struct generation *g, unsigned worker, bool current);
-/* A worker has taken a newer one as its current one. */
+/* A worker has taken a newer one as its current one, or has left an address for which it stayed (generation_stay). */
 void generation_leave(struct generation *g);
+static inline void
+generation_stay(struct generation *g)
+{
+    atomic_fetch_add_explicit(&g->workers_on, 1, memory_order_relaxed);
+}
 /* On its worker: an exchange that holds it has become a tunnel (1), or such a one is over (-1). */
 static inline void
 generation_count_tunnel(struct generation *g, unsigned worker, int change)
@@ -116,7 +121,7 @@ generation_count_tunnel(struct generation *g, unsigned worker, int change)
 }
 
 struct generation_held {
-    unsigned workers;   /* that give it to new exchanges */
+    unsigned workers;   /* that give it to new exchanges, or still accept at an address that it was the last to have */
     unsigned exchanges; /* requests and their responses, streams included */
     unsigned tunnels;   /* WebSockets and other upgraded connections */
 };

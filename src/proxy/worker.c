@@ -27,6 +27,7 @@ struct proxy_listener {
     struct listener_socket *socket; /* a reference */
     const struct listener *conf;    /* of worker->gen; NULL once the address has left the configuration */
     struct acceptor *acceptor;      /* NULL: no longer accepting */
+    struct generation *left;        /* held while it still accepts who was on the way; NULL: it does not leave */
     struct down_handler handler;
     struct down_source source;
     struct down_conf down;  /* copied: sessions outlive the generation */
@@ -256,14 +257,44 @@ listener_follow(struct proxy_listener *l, const struct listener *conf)
         l->acceptor = acceptor_start(l->worker->worker, l->socket, on_accept, l);
 }
 
-/* The address left the configuration: what is queued is accepted and served by the routes as they are now, then the
- * socket goes. */
+/* Nobody comes any more. */
 static void
-listener_leave(struct proxy_listener *l)
+listener_left(void *arg)
+{
+    struct proxy_listener *l = arg;
+    struct generation *g = l->left;
+    l->acceptor = NULL;
+    l->left = NULL;
+    if (g != l->worker->gen)
+        l->conf = NULL;
+    generation_leave(g);
+}
+
+/* The address has left the configuration, which g is the last to have, or the worker ends: whoever is on the way is
+ * accepted and served by the routes as they are now, then the socket goes. */
+static void
+listener_leave(struct proxy_listener *l, struct generation *g)
+{
+    if (l->left)
+        return;
+    if (l->acceptor && acceptor_leave(l->acceptor, listener_left)) {
+        l->left = g;
+        generation_stay(g);
+    } else {
+        l->acceptor = NULL;
+    }
+    listener_put(l->socket);
+    l->socket = NULL;
+}
+
+static void
+listener_stop(struct proxy_listener *l)
 {
     if (l->acceptor)
         acceptor_stop(l->acceptor);
     l->acceptor = NULL;
+    if (l->left)
+        listener_left(l);
     listener_put(l->socket);
     l->socket = NULL;
 }
@@ -282,7 +313,7 @@ listeners_sweep(struct proxy_worker *w)
 {
     for (struct proxy_listener **at = &w->listeners; *at;) {
         struct proxy_listener *l = *at;
-        if (l->socket || l->sessions) {
+        if (l->socket || l->left || l->sessions) {
             at = &l->next;
             continue;
         }
@@ -308,8 +339,9 @@ take_generation(struct proxy_worker *w, struct generation *g)
     for (struct proxy_listener *l = w->listeners; l; l = l->next) {
         if (l->seen)
             continue;
-        listener_leave(l); /* which accepts what is queued, and needs conf for that */
-        l->conf = NULL;
+        listener_leave(l, old);
+        if (!l->left)
+            l->conf = NULL;
     }
     if (old)
         generation_leave(old);
@@ -366,7 +398,7 @@ stop_accepting(struct proxy_worker *w)
 {
     w->draining = true;
     for (struct proxy_listener *l = w->listeners; l; l = l->next)
-        listener_leave(l);
+        listener_leave(l, w->gen);
 }
 
 static void
@@ -451,7 +483,7 @@ proxy_worker_stop(struct worker *worker)
 {
     struct proxy_worker *w = worker->user;
     for (struct proxy_listener *l = w->listeners; l; l = l->next)
-        listener_leave(l);
+        listener_stop(l);
     proxy_intros_free(w->intros);
     down_sessions_abort(w->sessions);
     down_sessions_free(w->sessions);

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from harness import Conn, Port, eventually, run_weir
+from harness.kernel import OnTheWay
 from harness.message import Closed
 
 pytestmark = pytest.mark.workers
@@ -261,6 +262,26 @@ route / { respond 200 "${request.path}"; }
         with pytest.raises(ConnectionRefusedError):
             Conn(p.address)
         assert old.get("/3").text == "/3"
+    p.close()
+
+
+@pytest.mark.parametrize("supervised", [False, True])
+def test_who_is_on_the_way_to_an_address_that_goes(weir, supervised):
+    """A client whose handshake has begun comes in and is served; nobody else does."""
+    conf = "listener main { bind @LISTEN@; %s }\nroute / { respond 200 here; }"
+    p = Port()
+    w = weir(conf % f"bind {p};", supervised=supervised)
+    with OnTheWay(p.address) as late:
+        assert w.reload(conf % "")[0] == 200
+        with pytest.raises(ConnectionRefusedError):
+            Conn(p.address)
+        sock = late.arrive()
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert sock.recv(4096).startswith(b"HTTP/1.1 200 ")
+    # Nothing of that stands in the way of the next one there.
+    assert w.reload(conf % f"bind {p};")[0] == 200
+    with Conn(p.address) as c:
+        assert c.get("/").text == "here"
     p.close()
 
 

@@ -356,13 +356,12 @@ def test_sockets_from_systemd(weir, supervised):
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     sock.listen(16)
-    early = Conn(sock.getsockname())
+    address = sock.getsockname()
+    early = Conn(address)
     early.write("GET", "/here")
     starter = f"import os, sys; os.dup2({sock.fileno()}, 3); os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1'); os.execv(sys.argv[1], sys.argv[1:])"
-    w = weir("listener main { bind @L@; }\nroute /here { respond 200 here; }", L="%s:%d" % sock.getsockname(), supervised=supervised,
+    w = weir("listener main { bind @L@; }\nroute /here { respond 200 here; }", L="%s:%d" % address, supervised=supervised,
              prefix=[sys.executable, "-c", starter], pass_fds=[sock.fileno()])
-    address = sock.getsockname()
-    sock.close()
     with early:
         assert early.response().body == b"here"
     with Conn(address) as c:
@@ -372,6 +371,13 @@ def test_sockets_from_systemd(weir, supervised):
         os.kill(old, signal.SIGKILL)
         with Conn(address) as c:
             assert c.get("/here").body == b"here"
+    # systemd goes on listening: who comes while weir is restarted waits for the next one.
+    w.stop()
+    with Conn(address) as c:
+        c.write("GET", "/here")
+        w.start()
+        assert c.response().body == b"here"
+    sock.close()
 
 
 @pytest.mark.skipif(not shutil.which("systemd-socket-activate"), reason="no systemd-socket-activate here")

@@ -113,7 +113,6 @@ class Weir:
         self.command = [*prefix, binary or BINARY, "run", "-c", "gateway.conf", *([] if supervised else ["--no-supervisor"]), *words]
         self.pass_fds = pass_fds
         self.process = None
-        self.stopped = False
         self.sign = sign and not re.search(r"^\s*error_log (?!stderr)", conf, re.M)  # whether stderr says that it serves
         self.write(conf)
         self.start(ready, read_log)
@@ -137,6 +136,7 @@ class Weir:
         os.rename(self.path + ".new", self.path)
 
     def start(self, ready=True, read_log=True):
+        self.stopped = False
         self.process = subprocess.Popen(self.command, env=self.env, stdin=subprocess.DEVNULL, cwd=self.dir, pass_fds=self.pass_fds,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
         if read_log:

@@ -1,6 +1,12 @@
 """What the kernel knows of TCP over loopback: under load a segment may take its time even there."""
+import ctypes
+import socket
+import struct
 
-ESTABLISHED = "01"
+from .wait import DEADLINE, eventually
+
+ESTABLISHED, SYN_RECV = "01", "03"
+SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
 
 
 def tcp(local, remote):
@@ -22,3 +28,28 @@ def ended(local, remote):
 def unread(local, remote):
     found = tcp(local, remote)
     return found[1] if found else 0
+
+
+class OnTheWay:
+    """A client that the server's kernel has answered, but that has not heard it yet."""
+
+    def __init__(self, address):
+        nothing = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # a filter: keep 0 bytes of each segment
+        self.sock = socket.socket()
+        self.sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("H6xQ", 1, ctypes.addressof(nothing)))
+        self.sock.setblocking(False)
+        self.sock.connect_ex(address)
+        port = self.sock.getsockname()[1]
+        eventually(lambda: tcp(address[1], port) == (SYN_RECV, 0), "the server's answer")
+
+    def arrive(self):
+        """It hears the next answer, which comes a second after the first. The socket, connected."""
+        self.sock.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+        self.sock.settimeout(DEADLINE)
+        return self.sock
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.sock.close()

@@ -1,3 +1,4 @@
+#include "../../../src/net/bind.h"
 #include "../../../src/net/handover.h"
 #include "../../../src/net/listener.h"
 
@@ -53,6 +54,18 @@ bound(struct addr *a)
     assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
     addr_from_sockaddr(a, (struct sockaddr *)&sa, len);
     return fd;
+}
+
+static bool
+refused(const struct addr *a)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = addr_sockaddr(a, &sa);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool good = connect(fd, (struct sockaddr *)&sa, len) == 0;
+
+    close(fd);
+    return !good;
 }
 
 static void
@@ -122,6 +135,27 @@ what_a_successor_has_is_not_told(void **state)
 }
 
 static void
+a_hidden_one_is_shown_again(void **state)
+{
+    (void)state;
+    struct addr a;
+    int fd = bound(&a);
+
+    assert_false(handover_lent(fd));
+    handover_set_lent(fd);
+    assert_true(handover_lent(fd));
+    if (!bind_hide(fd))
+        skip();
+    assert_true(refused(&a));
+    assert_true(handover_give(fd));
+    if (geteuid() != 0)
+        skip(); /* it stays hidden, and nobody gets it */
+    assert_int_equal(handover_take(&a), fd);
+    assert_false(refused(&a));
+    close(fd);
+}
+
+static void
 a_unix_socket_keeps_its_file(void **state)
 {
     (void)state;
@@ -155,6 +189,7 @@ main(void)
         cmocka_unit_test_setup(a_copy_has_the_same_cookie, set_up),
         cmocka_unit_test_setup(a_listener_takes_what_was_inherited, set_up),
         cmocka_unit_test_setup(what_a_successor_has_is_not_told, set_up),
+        cmocka_unit_test_setup(a_hidden_one_is_shown_again, set_up),
         cmocka_unit_test_setup(a_unix_socket_keeps_its_file, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
