@@ -30,7 +30,7 @@ enum tls_part {
 
 /* What both sides may negotiate. All zero: TLS 1.2 and 1.3, Mozilla's intermediate set. */
 struct tls_terms {
-    bool own_order;             /* a server goes by its own order of ciphers, not by the client's */
+    bool own_order;             /* a server goes by its own order of ciphers, but for clients that put ChaCha20 first */
     unsigned protocols;         /* TLS_1_2, TLS_1_3; 0: both */
     const char *const *ciphers; /* names of OpenSSL or IANA, of either version; a version without one has its default */
     unsigned n_ciphers;

@@ -148,9 +148,9 @@ const struct weir_directive listener_rows[] = {
       .help = "Ciphers in order, by their names in OpenSSL or IANA; those of TLS 1.3 are called TLS_*, and a version "
               "of which none is named keeps its default. Default: those of Mozilla's "
               "intermediate configuration, without finite-field DHE." },
-    { .name = "cipher_order", .in = "tls", .args = WORDS("client|server"), .def = "client",
-      .help = "Whose order of ciphers decides. All of the default ones are good, and clients know what they are fast "
-              "at; server suits those who must prefer some." },
+    { .name = "cipher_order", .in = "tls", .args = WORDS("client|server"), .def = "server",
+      .help = "Whose order of ciphers decides. With server, a client that puts ChaCha20 first, because it has no "
+              "instructions for AES, gets it all the same where it is among the ciphers." },
     { .name = "curves", .in = "tls", .args = MANY("NAME", WEIR_T_STRING), .def = TLS_CURVES,
       .help = "Groups for the key exchange, in order." },
     { .name = "session_tickets", .in = "tls", .args = ONE("on|off", WEIR_T_BOOL), .def = "on",

@@ -87,10 +87,13 @@ def test_defaults(weir, certificate):
     for words in (["-tls1", *weak], ["-tls1_1", *weak], ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA256"], ["-tls1_2", "-cipher", "AES128-GCM-SHA256"],
                   ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-SHA"], ["-tls1_3", "-groups", "P-521"]):
         assert "Cipher is (NONE)" in s_client(w.port, *words), words
-    # The client's order decides.
-    for first, second in (("AES128", "AES256"), ("AES256", "AES128")):
-        order = ":".join(f"ECDHE-ECDSA-{a}-GCM-SHA{256 if a == 'AES128' else 384}" for a in (first, second))
-        assert f"Cipher is ECDHE-ECDSA-{first}" in s_client(w.port, "-tls1_2", "-cipher", order)
+    # weir's order decides, but for clients without instructions for AES.
+    aes128, aes256, chacha = "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"
+    for order, expected in (((aes256, chacha, aes128), aes128), ((aes256, chacha), aes256), ((chacha, aes256, aes128), chacha)):
+        assert f"Cipher is {expected}" in s_client(w.port, "-tls1_2", "-cipher", ":".join(order)), order
+    for order, expected in (("TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384"),
+                            ("TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")):
+        assert f"Cipher is {expected}" in s_client(w.port, "-tls1_3", "-ciphersuites", order), order
     # A new handshake inside of the old one is not for clients to ask for.
     assert "no renegotiation" in s_client(w.port, "-tls1_2", send="R\nGET / HTTP/1.1\r\n\r\n")
 
@@ -205,6 +208,9 @@ def test_an_ocsp_response_that_ran_out(weir, tmp_path):
 
 
 def test_the_order_of_ciphers(weir, certificate):
-    w = weir(listener(*pairs(certificate), "cipher_order server;", "ciphers ECDHE-ECDSA-AES256-GCM-SHA384 ECDHE-ECDSA-AES128-GCM-SHA256;"))
-    order = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"
-    assert "Cipher is ECDHE-ECDSA-AES256-GCM-SHA384" in s_client(w.port, "-tls1_2", "-cipher", order)
+    ciphers = "ciphers ECDHE-ECDSA-AES256-GCM-SHA384 ECDHE-ECDSA-AES128-GCM-SHA256;"
+    words = ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"]
+    w = weir(listener(*pairs(certificate), ciphers))
+    assert "Cipher is ECDHE-ECDSA-AES256-GCM-SHA384" in s_client(w.port, *words)
+    assert w.reload(listener(*pairs(certificate), ciphers, "cipher_order client;"))[0] == 200
+    assert "Cipher is ECDHE-ECDSA-AES128-GCM-SHA256" in s_client(w.port, *words)
