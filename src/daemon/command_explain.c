@@ -1,6 +1,7 @@
 /* `weir explain`: every decision for a request, with reasons and places, and no traffic. */
 #include "command.h"
 
+#include "../net/client_cert.h"
 #include "../proxy/explain.h"
 #include "offline.h"
 
@@ -141,7 +142,7 @@ add_header(struct fields *f, const char *text)
 }
 
 struct words { /* of the command line */
-    const char *path;
+    const char *path, *cert; /* cert NULL: none */
     bool json;
     struct explain_request request;
 };
@@ -152,6 +153,7 @@ read_words(const struct command *self, int argc, char **argv, struct words *w)
     static const struct option options[] = { { "config", required_argument, NULL, 'c' },
                                              { "header", required_argument, NULL, 'H' },
                                              { "json", no_argument, NULL, 'j' },
+                                             { "client-cert", required_argument, NULL, 'C' },
                                              { 0 } };
     int o;
     while ((o = getopt_long(argc, argv, "c:H:", options, NULL)) != -1) {
@@ -159,6 +161,8 @@ read_words(const struct command *self, int argc, char **argv, struct words *w)
             w->path = optarg;
         else if (o == 'j')
             w->json = true;
+        else if (o == 'C')
+            w->cert = optarg;
         else if (o != 'H')
             return command_usage(self, NULL, NULL);
         else if (add_header(&w->request.fields, optarg) != 0)
@@ -171,30 +175,52 @@ read_words(const struct command *self, int argc, char **argv, struct words *w)
     return EXIT_GOOD;
 }
 
+static int
+show(struct generation *g, const struct words *w)
+{
+    struct explanation x;
+    struct err e;
+    int rc = explain(g, &w->request, &x, &e);
+
+    if (rc == 0)
+        rc = w->json ? print_json(&x) : print_text(&x);
+    else
+        fprintf(stderr, "weir explain: %s\n", e.text);
+    explanation_fini(&x);
+    return rc == 0 ? EXIT_GOOD : EXIT_FAILED;
+}
+
+static int
+load_and_show(struct words *w)
+{
+    struct generation *g;
+    struct err e;
+    int rc = EXIT_FAILED;
+
+    if (w->cert && !(w->request.cert = client_cert_load(w->cert, &e))) {
+        fprintf(stderr, "weir explain: %s\n", e.text);
+        return rc;
+    }
+    g = offline_load(w->path);
+    if (g) {
+        rc = show(g, w);
+        offline_free(g);
+    }
+    client_cert_put(w->request.cert);
+    return rc;
+}
+
 int
 command_explain(const struct command *self, int argc, char **argv)
 {
     struct words w = { .path = DEFAULT_CONFIG };
-    struct explanation x;
     struct arena arena;
-    struct err e;
 
     arena_init(&arena);
     fields_init(&w.request.fields, &arena);
     int rc = read_words(self, argc, argv, &w);
-    struct generation *g = rc == EXIT_GOOD ? offline_load(w.path) : NULL;
-    if (g) {
-        rc = explain(g, &w.request, &x, &e);
-        if (rc == 0)
-            rc = w.json ? print_json(&x) : print_text(&x);
-        else
-            fprintf(stderr, "weir explain: %s\n", e.text);
-        explanation_fini(&x);
-        offline_free(g);
-        rc = rc == 0 ? EXIT_GOOD : EXIT_FAILED;
-    } else if (rc == EXIT_GOOD) {
-        rc = EXIT_FAILED;
-    }
+    if (rc == EXIT_GOOD)
+        rc = load_and_show(&w);
     arena_fini(&arena);
     return rc;
 }

@@ -9,8 +9,8 @@
 const struct command commands[] = {
     { "run", "[-c FILE] [--no-supervisor] [--upgrade-timeout DURATION]", "serve in the foreground", command_run },
     { "check", "[-c FILE] [--dump]", "check a configuration; --dump shows it with all defaults", command_check },
-    { "explain", "[-c FILE] METHOD URL [-H 'NAME: VALUE']... [--json]", "say what would happen to a request, and why",
-      command_explain },
+    { "explain", "[-c FILE] METHOD URL [-H 'NAME: VALUE']... [--client-cert FILE] [--json]",
+      "say what would happen to a request, and why", command_explain },
     { "reload", "[--admin ADDRESS] [--dry [--json]]",
       "let the running daemon load its configuration anew; --dry shows what that would change", command_reload },
     { "drain", "[--admin ADDRESS]", "let the running daemon finish its work and end", command_drain },

@@ -2,6 +2,7 @@
 
 #include "../base/xalloc.h"
 #include "addr.h"
+#include "tls_cert.h"
 #include "tls_peer.h"
 
 #include <ctype.h>
@@ -165,6 +166,18 @@ client_cert_new(const X509 *x, const STACK_OF(X509) *chain)
     c->header = sequence(x);
     read_chain(c, chain);
     ERR_clear_error();
+    return c;
+}
+
+struct client_cert *
+client_cert_load(const char *path, struct err *e)
+{
+    struct client_cert *c = NULL;
+    struct tls_cert cert = { 0 };
+
+    if (tls_cert_load_chain(&cert, path, e) == 0)
+        c = client_cert_new(cert.leaf, cert.chain);
+    tls_cert_fini(&cert);
     return c;
 }
 

@@ -112,18 +112,21 @@ read_names(struct tls_cert *c)
 
 /* ------------------------------------------------------------------ certificate */
 
-static int
-load_chain(struct tls_cert *c, const struct tls_pair *p, struct err *e)
+int
+tls_cert_load_chain(struct tls_cert *c, const char *path, struct err *e)
 {
     char why[160], room[GRANT_NAME_MAX];
-    BIO *b = BIO_new_file(grant_name(p->certificate, room), "r");
     X509 *x;
+    BIO *b;
 
+    ERR_clear_error();
+    if (!tls_readable(path, "certificate", e))
+        return -1;
+    b = BIO_new_file(grant_name(path, room), "r");
     c->leaf = b ? PEM_read_bio_X509_AUX(b, NULL, NULL, NULL) : NULL;
     if (!c->leaf) {
         BIO_free(b);
-        return err_set(e, ERR_TLS, "%s: not a certificate in PEM form (%s)", p->certificate,
-                       tls_reason(why, sizeof(why)));
+        return err_set(e, ERR_TLS, "%s: not a certificate in PEM form (%s)", path, tls_reason(why, sizeof(why)));
     }
     c->chain = sk_X509_new_null();
     while ((x = PEM_read_bio_X509(b, NULL, NULL, NULL)))
@@ -132,7 +135,7 @@ load_chain(struct tls_cert *c, const struct tls_pair *p, struct err *e)
     BIO_free(b);
     /* The end of the file is no mistake; what looks like a certificate and is none is. */
     if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-        return err_set(e, ERR_TLS, "%s: certificate %d of its chain is not in PEM form (%s)", p->certificate,
+        return err_set(e, ERR_TLS, "%s: certificate %d of its chain is not in PEM form (%s)", path,
                        sk_X509_num(c->chain) + 2, tls_reason(why, sizeof(why)));
     ERR_clear_error();
     return 0;
@@ -223,9 +226,7 @@ int
 tls_cert_load(struct tls_cert *c, const struct tls_pair *p, struct err *e)
 {
     *c = (struct tls_cert){ 0 };
-    ERR_clear_error();
-    if (!tls_readable(p->certificate, "certificate", e) || !tls_readable(p->key, "key", e) || load_chain(c, p, e) < 0 ||
-        load_key(c, p, e) < 0)
+    if (tls_cert_load_chain(c, p->certificate, e) < 0 || !tls_readable(p->key, "key", e) || load_key(c, p, e) < 0)
         goto fail;
     if (key_type(c->key, &c->type) < 0) {
         err_set(e, ERR_TLS, "%s: a key of this kind cannot be used for TLS: RSA, ECDSA, Ed25519 or Ed448", p->key);

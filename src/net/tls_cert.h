@@ -22,6 +22,8 @@ struct tls_cert {
 
 /* 0, or -1 with *e, and nothing to free. */
 int tls_cert_load(struct tls_cert *c, const struct tls_pair *p, struct err *e);
+/* The certificate and what follows it in the file alone, to be ended by fini in any case. */
+int tls_cert_load_chain(struct tls_cert *c, const char *path, struct err *e);
 void tls_cert_fini(struct tls_cert *c);
 int tls_cert_use(const struct tls_cert *c, SSL_CTX *ctx); /* 0, or -1: the reason is in OpenSSL's queue */
 

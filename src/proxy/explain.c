@@ -47,17 +47,20 @@ static const struct exchange_services dry_services = {
 
 /* ---- the request ---- */
 
-/* A path that is refused is no error here: a client would get an answer too. */
+/* A path that is refused is no error here: a client would get an answer too. Who brings a certificate comes by TLS. */
 static int
-read_url(struct explanation *x, const struct generation *g, struct slice url, struct err *e)
+read_url(struct explanation *x, const struct generation *g, const struct explain_request *in, struct err *e)
 {
+    struct slice url = in->url;
     struct http_request *r = &x->req;
     struct url u;
     r->target = arena_slice(&x->arena, url);
-    r->scheme = SLICE("http");
+    r->scheme = in->cert ? SLICE("https") : SLICE("http");
     if (url.n && url.p[0] != '/') {
         if (!url_parse(r->target, &u))
             return err_set(e, ERR_INPUT, "`%.*s` is not a URL; expected http://HOST/PATH or /PATH", SLICE_FMT(url));
+        if (in->cert && !u.tls)
+            return err_set(e, ERR_INPUT, "a client certificate comes with https alone, not with `%.*s`", SLICE_FMT(url));
         r->scheme = u.tls ? SLICE("https") : SLICE("http");
     }
     x->malformed = uri_parse_target(r, &g->uri, &x->arena);
@@ -88,7 +91,7 @@ read_request(struct explanation *x, const struct generation *g, const struct exp
             return err_set(e, ERR_INPUT, "`%.*s` is not a header field", SLICE_FMT(f->name));
         fields_add(&r->fields, arena_slice(&x->arena, f->name), arena_slice(&x->arena, f->value));
     }
-    return read_url(x, g, in->url, e);
+    return read_url(x, g, in, e);
 }
 
 /* ---- the walk: the same steps as the exchange's, with nothing to wait for ---- */
@@ -133,6 +136,7 @@ to_upstream(struct explanation *x, struct target *t)
     chain_outcome(&x->px, t->chain, &o);
     x->outcome = EXPLAIN_PROXY;
     forward_host(&x->px, t, NULL);
+    forward_client_cert(&x->px, t);
 }
 
 static void
@@ -228,6 +232,7 @@ explain(struct generation *g, const struct explain_request *in, struct explanati
     x->px.started = clock_now();
     x->px.explaining = true;
     x->px.explain_claims = in->claims;
+    x->px.client_cert = in->cert;
     x->px.id = SLICE("00000000000000000000000000000000");
     decision_init(&x->px.log, &x->arena);
     fields_init(&x->res.fields, &x->arena);

@@ -7,11 +7,14 @@
 
 #include "generation.h"
 
+struct client_cert;
+
 struct explain_request {
     struct slice method, url;          /* URL: absolute, or a path (host then from `host` field or empty) */
     struct fields fields;              /* as the client would send them */
     const struct addr *client;         /* NULL: 127.0.0.1 */
     struct slice claims;               /* p NULL: none; stands for a valid token */
+    const struct client_cert *cert;    /* NULL: none; stands for one that was verified. Borrowed */
 };
 
 enum explain_outcome { EXPLAIN_PROXY, EXPLAIN_REPLY, EXPLAIN_REDIRECT };

@@ -1,4 +1,5 @@
 /* `test` blocks: a request and what must come of it. Run by `weir check` and every load; nothing is sent anywhere. */
+#include "../net/client_cert.h"
 #include "explain.h"
 
 #define TEXT(name_) (const struct weir_arg[]){ { .name = name_, .type = WEIR_T_STRING }, { 0 } }
@@ -14,6 +15,9 @@ const struct weir_directive test_rows[] = {
     { .name = "client", .in = "test", .args = TEXT("ADDRESS"),
       .help = "Where the request comes from. Default: 127.0.0.1." },
     { .name = "claims", .in = "test", .args = TEXT("JSON"), .help = "Stands for a valid token with these claims." },
+    { .name = "client_cert", .in = "test",
+      .args = (const struct weir_arg[]){ { .name = "FILE", .type = WEIR_T_PATH }, { 0 } },
+      .help = "Stands for a verified certificate of the client (PEM, a chain behind it); the request comes by https." },
     { .name = "expect", .in = "test",
       .args = (const struct weir_arg[]){
           { .name = "WHAT", .type = WEIR_T_WORD, .choices = "route|status|reason|upstream|header|body" },
@@ -88,35 +92,59 @@ expectation_holds(const struct weir_conf *line, struct explanation *x)
 }
 
 static bool
-run(struct generation *g, const struct weir_conf *block)
+expectations_hold(struct generation *g, const struct weir_conf *block, const struct explain_request *in)
 {
-    const struct weir_conf *request = conf_find(block, "request"), *client = conf_find(block, "client"),
-                           *claims = conf_find(block, "claims");
-    struct explain_request in = { .method = conf_arg(request, 0), .url = conf_arg(request, 1) };
     struct explanation x;
-    struct addr from;
     struct err e;
     bool good = true;
 
-    fields_init(&in.fields, conf_arena(g->conf));
-    for (const struct weir_conf *h = conf_find(block, "header"); h; h = conf_next(h))
-        fields_add(&in.fields, conf_arg(h, 0), conf_arg(h, 1));
-    if (client && addr_parse_ip(conf_arg(client, 0), &from) != 0) {
-        conf_error(client, 0, "`%s` is not an address", conf_arg(client, 0).p);
-        return false;
-    }
-    if (client)
-        in.client = &from;
-    if (claims)
-        in.claims = conf_arg(claims, 0);
-    if (explain(g, &in, &x, &e) != 0) {
-        conf_error(request, 1, "%s", e.text);
+    if (explain(g, in, &x, &e) != 0) {
+        conf_error(conf_find(block, "request"), 1, "%s", e.text);
         good = false;
     } else {
         for (const struct weir_conf *l = conf_find(block, "expect"); l; l = conf_next(l))
             good &= expectation_holds(l, &x);
     }
     explanation_fini(&x);
+    return good;
+}
+
+/* Who the request comes from. False: reported. */
+static bool
+read_client(const struct weir_conf *block, struct explain_request *in, struct addr *room)
+{
+    const struct weir_conf *client = conf_find(block, "client"), *claims = conf_find(block, "claims"),
+                           *cert = conf_find(block, "client_cert");
+    struct err e;
+
+    if (client && addr_parse_ip(conf_arg(client, 0), room) != 0) {
+        conf_error(client, 0, "`%s` is not an address", conf_arg(client, 0).p);
+        return false;
+    }
+    if (client)
+        in->client = room;
+    if (claims)
+        in->claims = conf_arg(claims, 0);
+    if (cert && !(in->cert = client_cert_load(conf_input(cert, conf_arg(cert, 0)).p, &e))) {
+        conf_error(cert, 0, "%s", e.text);
+        return false;
+    }
+    return true;
+}
+
+static bool
+run(struct generation *g, const struct weir_conf *block)
+{
+    const struct weir_conf *request = conf_find(block, "request");
+    struct explain_request in = { .method = conf_arg(request, 0), .url = conf_arg(request, 1) };
+    struct addr from;
+    bool good;
+
+    fields_init(&in.fields, conf_arena(g->conf));
+    for (const struct weir_conf *h = conf_find(block, "header"); h; h = conf_next(h))
+        fields_add(&in.fields, conf_arg(h, 0), conf_arg(h, 1));
+    good = read_client(block, &in, &from) && expectations_hold(g, block, &in);
+    client_cert_put(in.cert);
     return good;
 }
 

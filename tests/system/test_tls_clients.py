@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from harness import Certificate, Conn, Port, eventually, openssl, s_client
+from harness import Certificate, Conn, Port, eventually, openssl, run_weir, s_client
 
 VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
 WORDS = pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
@@ -179,6 +179,31 @@ def test_a_session_of_a_certificate_that_ran_out(weir, certificate, people, tmp_
     eventually(lambda: datetime.datetime.now(datetime.timezone.utc) > end + datetime.timedelta(seconds=1), "the end of the certificate")
     assert "HTTP/1.1 200" not in s_client(w.port, "-sess_in", session, "-ign_eof", send=HELLO)
     w.stderr.wait(lambda line: "the client's certificate has expired" in line, "line about it")
+
+
+# ---- offline ----
+
+def test_in_tests_and_explanations(weir, certificate, people, origin, tmp_path):
+    text = listener(certificate, people) + f"""
+upstream o {{ endpoint @O@; client_cert_header on; }}
+route / name=alice {{ match client_cert san = spiffe://corp/alice; proxy o; }}
+route / name=others {{ respond 403; }}
+test "alice" {{ request GET /x; client_cert {people['alice'].file}; expect route alice; expect header Client-Cert :{der(people['alice'])}:; }}
+test "bob" {{ request GET https://weir.test/x; client_cert {people['bob'].file}; expect route others; }}
+test "nobody" {{ request GET /x; expect route others; }}
+"""
+    w = weir(text, O=origin)
+    for words, route in ((["--client-cert", people["alice"].file, "GET", "/x"], "alice"), (["GET", "/x"], "others")):
+        done = run_weir("explain", "-c", w.path, "--json", *words)
+        assert json.loads(done.stdout)["route"] == route, done.stderr
+    for words, why in (["--client-cert", people["alice"].key], "not a certificate"), (["--client-cert", tmp_path / "none"], "cannot be read"), \
+            (["--client-cert", people["alice"].file, "GET", "http://weir.test/"], "https"):
+        done = run_weir("explain", "-c", w.path, *map(str, words), *(["GET", "/x"] if len(words) == 2 else []))
+        assert done.returncode == 1 and why in done.stderr, done.stderr
+    status, body = w.reload(text.replace("expect route others", "expect route alice"), O=origin)
+    assert status == 409 and "got `others`" in body["detail"]
+    status, body = w.reload(text.replace(people["bob"].file, people["bob"].key), O=origin)
+    assert status == 409 and "not a certificate" in body["detail"]
 
 
 def test_what_is_wrong_in_the_file(weir, certificate, people, tmp_path):
