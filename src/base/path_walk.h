@@ -1,6 +1,6 @@
 /*
- * path_walk: the way to a file as the kernel goes it, from / on: each component in turn, and where it leads when it is a
- * symbolic link. Nothing is opened.
+ * path_walk: the way to a file as the kernel goes it, from / on: each component in turn, and where it leads when it is
+ * a symbolic link. Nothing is opened.
  */
 #ifndef BASE_PATH_WALK_H
 #define BASE_PATH_WALK_H

@@ -141,7 +141,7 @@ add_header(struct fields *f, const char *text)
     return 0;
 }
 
-struct words { /* of the command line */
+struct words {               /* of the command line */
     const char *path, *cert; /* cert NULL: none */
     bool json;
     struct explain_request request;

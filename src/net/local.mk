@@ -14,7 +14,7 @@ src_net_libnet_a_SOURCES = \
 	src/net/resolver.c src/net/resolver.h \
 	src/net/tcp.c src/net/tcp.h \
 	src/net/tls.c src/net/tls.h src/net/tls_ctx.h \
-	src/net/tls_cert.c src/net/tls_cert.h src/net/tls_client.c src/net/tls_conf.c src/net/tls_conf.h \
+	src/net/tls_cert.c src/net/tls_cert.h src/net/tls_client.c src/net/tls_conf.c src/net/tls_conf.h src/net/tls_crl.c src/net/tls_crl.h \
 	src/net/tls_conn.c src/net/tls_conn.h src/net/tls_pace.c src/net/tls_pace.h src/net/tls_server.c \
 	src/net/tls_session.c src/net/tls_session.h src/net/tls_ticket.c src/net/tls_ticket.h
 src_net_libnet_a_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS) $(CARES_CFLAGS)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Mozilla's intermediate set for TLS 1.2, without finite-field DHE; TLS 1.3's suites are OpenSSL's own three. */
@@ -155,6 +156,14 @@ tls_readable(const char *path, const char *what, struct err *e)
     if (fd >= 0)
         close(fd);
     return S_ISREG(st.st_mode);
+}
+
+int64_t
+tls_time(const ASN1_TIME *t)
+{
+    struct tm tm;
+
+    return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
 }
 
 uint64_t

@@ -22,7 +22,9 @@ enum tls_part {
     TLS_PART_CURVES,
     TLS_PART_CA,
     TLS_PART_TICKETS,
-    TLS_PART_CLIENT_CA
+    TLS_PART_CLIENT_CA,
+    TLS_PART_CLIENT_CRL,
+    TLS_PART_CRL
 };
 
 #define TLS_1_2 1u
@@ -53,8 +55,10 @@ struct tls_server_conf {
     struct slice scope;           /* sessions of another scope, or of clients verified otherwise, are never resumed */
     enum tls_client_verify client_verify;
     bool no_tickets;         /* no session is ever taken up again */
+    int64_t ticket_lifetime; /* seconds after its whole handshake until which a session can be; 0: twelve hours */
     const char *ticket_keys; /* file (tls_ticket.h); NULL: keys of the process */
     const char *client_ca;   /* PEM file of those who sign clients; not NULL where clients are asked */
+    const char *client_crl;  /* file of lists of revoked ones (tls_crl.h); NULL: none */
 };
 
 /* Each name of the certificates (subjectAltName; of those without, the common name) is served by the first certificate
@@ -69,6 +73,8 @@ bool tls_server_uses(const struct tls_server *t, unsigned pair);      /* false: 
 int64_t tls_server_expiry(const struct tls_server *t, unsigned pair); /* notAfter, seconds since 1970 */
 /* Until when the OCSP answer is stapled, seconds since 1970; 0: there is none. */
 int64_t tls_server_staple_end(const struct tls_server *t, unsigned pair);
+/* When the first list of revoked clients runs out, after which no client of its issuer is let in; 0: there is none. */
+int64_t tls_server_crl_end(const struct tls_server *t);
 
 #define TLS_ALPN_HTTP1 1u
 #define TLS_ALPN_H2 2u
@@ -77,6 +83,7 @@ struct tls_client_conf {
     struct tls_terms terms;
     unsigned alpn;               /* TLS_ALPN_: what is offered, HTTP/2 first; 0: HTTP/1.1 */
     const char *ca;              /* PEM file; NULL: the system's store */
+    const char *crl;             /* file of lists of revoked certificates (tls_crl.h); NULL: none */
     bool verify;                 /* false only where the operator said so */
     const struct tls_pair *pair; /* with which the client names itself; NULL: with none */
     bool resume;                 /* keeps what servers give for taking up a session again (tls_session.h) */

@@ -8,7 +8,6 @@
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define STAPLE_MAX 16384u /* an answer for one certificate has some 500 to 2,500 bytes */
 
@@ -141,14 +140,6 @@ tls_cert_load_chain(struct tls_cert *c, const char *path, struct err *e)
     return 0;
 }
 
-static int64_t
-time_of(const ASN1_TIME *t)
-{
-    struct tm tm;
-
-    return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
-}
-
 /* ------------------------------------------------------------------ OCSP */
 
 /* What the response says of this certificate; NULL: nothing. */
@@ -180,7 +171,7 @@ check_staple(struct tls_cert *c, const char *path, OCSP_RESPONSE *r, struct err 
     if (single)
         status = OCSP_single_get0_status(single, NULL, NULL, NULL, &next);
     /* Without an end it is as good as the certificate. */
-    c->staple_end = next ? time_of(next) : c->expiry;
+    c->staple_end = next ? tls_time(next) : c->expiry;
     OCSP_BASICRESP_free(basic);
     ERR_clear_error();
     if (!single)
@@ -233,7 +224,7 @@ tls_cert_load(struct tls_cert *c, const struct tls_pair *p, struct err *e)
         goto fail;
     }
     read_names(c);
-    c->expiry = time_of(X509_get0_notAfter(c->leaf));
+    c->expiry = tls_time(X509_get0_notAfter(c->leaf));
     if (p->ocsp && load_staple(c, p->ocsp, e) < 0)
         goto fail;
     return 0;

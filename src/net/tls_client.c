@@ -1,4 +1,5 @@
 #include "tls_cert.h"
+#include "tls_crl.h"
 
 #include "../base/grant.h"
 #include "../base/hash.h"
@@ -56,6 +57,7 @@ identity_of(const struct tls_client_conf *c)
         h = hash_mix(h, hash_stable(slice_str(c->terms.ciphers[i])));
     h = hash_mix(h, hash_stable(slice_str(c->terms.curves)));
     h = tls_hash_file(h, c->ca);
+    h = tls_hash_file(h, c->crl);
     h = tls_hash_file(h, c->pair ? c->pair->certificate : NULL);
     return h ? h : 1;
 }
@@ -65,11 +67,15 @@ tls_client_new(const struct tls_client_conf *c, struct err *e, enum tls_part *pa
 {
     SSL_CTX *ctx = tls_ctx_new(TLS_client_method(), &c->terms, e, part);
     struct tls_client *t;
+    int64_t crl_end;
 
     if (!ctx)
         return NULL;
     *part = TLS_PART_CA;
     if (load_ca(ctx, c->ca, e) < 0)
+        goto fail;
+    *part = TLS_PART_CRL;
+    if (c->crl && tls_crl_load(SSL_CTX_get_cert_store(ctx), c->crl, &crl_end, e) < 0)
         goto fail;
     *part = TLS_PART_CERTIFICATE;
     if (c->pair && load_own(ctx, c->pair, e) < 0)

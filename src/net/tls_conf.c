@@ -73,7 +73,9 @@ tls_conf_report(const struct weir_conf *tls, enum tls_part part, unsigned pair, 
                                          [TLS_PART_CURVES] = "curves",
                                          [TLS_PART_CA] = "ca",
                                          [TLS_PART_TICKETS] = "ticket_keys",
-                                         [TLS_PART_CLIENT_CA] = "client_ca" };
+                                         [TLS_PART_CLIENT_CA] = "client_ca",
+                                         [TLS_PART_CLIENT_CRL] = "client_crl",
+                                         [TLS_PART_CRL] = "crl" };
     const struct weir_conf *line = names[part] ? tls_conf_nth(tls, names[part], pair) : NULL;
 
     conf_error(line ? line : tls, line ? 0 : -1, "%s", e->text);

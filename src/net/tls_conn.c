@@ -145,21 +145,14 @@ fail_tls(struct conn *c, const char *doing)
 
 /* ------------------------------------------------------------------ operations */
 
-/* A session that is resumed has its client's certificate in it, which may have run out since it was verified. */
-static int
-take_client_cert(struct conn *c)
+/* A session that is resumed has its client's certificate in it, and ends with that (tls_ticket.h). */
+static void
+take_client_cert(struct tls_conn *t)
 {
-    struct tls_conn *t = c->tls;
     const X509 *x = SSL_get0_peer_certificate(t->ssl);
 
-    if (!x)
-        return 0;
-    if (X509_cmp_current_time(X509_get0_notAfter(x)) < 0) {
-        log_info(conn_subject(c), "the client's certificate has expired");
-        return conn_fail(c, ERR_TLS, 0, "TLS handshake: the client's certificate has expired");
-    }
-    t->cert = client_cert_new(x, SSL_get_peer_cert_chain(t->ssl));
-    return 0;
+    if (x)
+        t->cert = client_cert_new(x, SSL_get_peer_cert_chain(t->ssl));
 }
 
 static int
@@ -170,12 +163,15 @@ shake_hands(struct conn *c)
 
     ERR_clear_error();
     r = SSL_do_handshake(t->ssl);
-    if (r == 1)
-        r = t->server ? take_client_cert(c) : 0;
-    else if ((why = SSL_get_error(t->ssl, r)) == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)
+    if (r == 1) {
+        if (t->server)
+            take_client_cert(t);
+        r = 0;
+    } else if ((why = SSL_get_error(t->ssl, r)) == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) {
         return CONN_AGAIN;
-    else
+    } else {
         r = fail_tls(c, "TLS handshake");
+    }
     tls_pace_count(t->server != NULL, r < 0 ? TLS_FAILED : SSL_session_reused(t->ssl) ? TLS_RESUMED : TLS_FULL);
     return r;
 }

@@ -28,6 +28,7 @@ struct tls_server {
     unsigned n_certs;
     bool h2;                     /* offered by ALPN */
     struct tls_tickets *tickets; /* NULL: sessions are not taken up again */
+    int64_t crl_end;             /* seconds since 1970; 0: there is no list of revoked certificates, or no end of it */
 };
 
 struct tls_client {
@@ -44,6 +45,7 @@ SSL_CTX *tls_ctx_new(const SSL_METHOD *method, const struct tls_terms *terms, st
 /* A regular file that can be read? A pipe would hold up whoever loads the configuration until somebody writes to it. */
 bool tls_readable(const char *path, const char *what, struct err *e);
 
+int64_t tls_time(const ASN1_TIME *t); /* seconds since 1970; 0: it is none */
 /* Of what the file holds, whatever its path: a new CA under the old path is another identity. path NULL: no file. */
 uint64_t tls_hash_file(uint64_t h, const char *path);
 

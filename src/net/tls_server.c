@@ -1,4 +1,5 @@
 #include "tls_cert.h"
+#include "tls_crl.h"
 #include "tls_ticket.h"
 
 #include "../base/clock.h"
@@ -132,16 +133,16 @@ struct building {
 };
 
 /* A session is bound to what would have been asked of its client here: one that another listener gave out, or that was
- * given out under another CA, is none. */
+ * given out under another CA or before the newest list of revoked clients, is none. */
 static void
 set_scope(SSL_CTX *ctx, const struct tls_server_conf *c)
 {
     unsigned char id[EVP_MAX_MD_SIZE];
     char text[128];
     unsigned n = 0;
-    int len = snprintf(text, sizeof(text), "%d %016llx %.*s", (int)c->client_verify,
-                       (unsigned long long)tls_hash_file(0, c->client_ca), (int)(c->scope.n < 64 ? c->scope.n : 64),
-                       c->scope.p ? c->scope.p : "");
+    uint64_t trust = tls_hash_file(tls_hash_file(0, c->client_ca), c->client_crl);
+    int len = snprintf(text, sizeof(text), "%d %016llx %.*s", (int)c->client_verify, (unsigned long long)trust,
+                       (int)(c->scope.n < 64 ? c->scope.n : 64), c->scope.p ? c->scope.p : "");
 
     if (EVP_Digest(text, (size_t)len, id, &n, EVP_sha256(), NULL) != 1)
         n = 0;
@@ -168,6 +169,16 @@ load_client_ca(struct building *b)
         return 0;
     }
     return err_set(b->e, ERR_TLS, "%s: no CA certificates in PEM form (%s)", path, tls_reason(why, sizeof(why)));
+}
+
+static int
+load_client_crl(struct building *b)
+{
+    if (b->conf->client_verify == TLS_CLIENT_UNASKED || !b->conf->client_crl)
+        return 0;
+    *b->part = TLS_PART_CLIENT_CRL;
+    *b->pair = 0;
+    return tls_crl_load(b->clients, b->conf->client_crl, &b->t->crl_end, b->e);
 }
 
 static void
@@ -217,7 +228,7 @@ server_ctx(struct building *b, const struct choice *choice)
     if (b->conf->terms.own_order)
         SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     if (b->t->tickets) {
-        tls_tickets_use(b->t->tickets, ctx);
+        tls_tickets_use(b->t, ctx, b->conf->ticket_lifetime);
     } else {
         SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
         SSL_CTX_set_num_tickets(ctx, 0);
@@ -330,8 +341,8 @@ tls_server_new(const struct tls_server_conf *c, struct err *e, enum tls_part *pa
 
     assert(c->n_pairs);
     t->refs = 1;
-    good = load_client_ca(&b) == 0 && load_tickets(&b) == 0 && load_certs(&b) == 0 && build_default(&b) == 0 &&
-           build_names(&b) == 0;
+    good = load_client_ca(&b) == 0 && load_client_crl(&b) == 0 && load_tickets(&b) == 0 && load_certs(&b) == 0 &&
+           build_default(&b) == 0 && build_names(&b) == 0;
     free(b.choices);
     X509_STORE_free(b.clients);
     sk_X509_NAME_pop_free(b.client_names, X509_NAME_free);
@@ -389,4 +400,10 @@ int64_t
 tls_server_staple_end(const struct tls_server *t, unsigned pair)
 {
     return t->certs[pair].staple_end;
+}
+
+int64_t
+tls_server_crl_end(const struct tls_server *t)
+{
+    return t->crl_end;
 }

@@ -4,6 +4,7 @@
 #include "../base/grant.h"
 #include "../base/xalloc.h"
 
+#include <endian.h>
 #include <openssl/core_names.h>
 #include <openssl/rand.h>
 #include <pthread.h>
@@ -193,7 +194,8 @@ set_up(const struct ticket_key *key, unsigned char *iv, EVP_CIPHER_CTX *c, EVP_M
            EVP_CipherInit_ex2(c, cipher, key->cipher, iv, sealing, NULL) == 1;
 }
 
-/* 0: a whole handshake; 1: go on; 2: go on, and give out a new one; -1: broken. */
+/* 0: a whole handshake; 1: go on; 2: go on, and give out a new one, as each is for one connection with TLS 1.3 (RFC
+ * 8446 C.4); -1: broken. */
 static int
 on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *c, EVP_MAC_CTX *m, int sealing)
 {
@@ -213,13 +215,74 @@ on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *c, E
     OPENSSL_cleanse(&key, sizeof(key));
     if (!ok)
         return -1;
-    return newest ? 1 : 2;
+    return newest && SSL_version(ssl) != TLS1_3_VERSION ? 1 : 2;
+}
+
+/* Of a session that begins: it is not to outlive what its client was verified by. Seconds since 1970. */
+static uint64_t
+first_end(SSL *ssl, const struct tls_server *t)
+{
+    int64_t end = SSL_SESSION_get_time(SSL_get_session(ssl)) + SSL_CTX_get_timeout(SSL_get_SSL_CTX(ssl));
+    const X509 *cert = SSL_get0_peer_certificate(ssl);
+    int64_t expiry = cert ? tls_time(X509_get0_notAfter(cert)) : 0;
+
+    if (expiry && expiry < end)
+        end = expiry;
+    if (cert && t->crl_end && t->crl_end < end)
+        end = t->crl_end;
+    return end > 0 ? (uint64_t)end : 0;
+}
+
+/* The end goes with the session from ticket to ticket, in the byte order of no machine: others may have the keys.
+ * False: it has none yet. */
+static bool
+get_end(const SSL_SESSION *s, uint64_t *end)
+{
+    void *kept = NULL;
+    size_t n = 0;
+
+    if (SSL_SESSION_get0_ticket_appdata((SSL_SESSION *)s, &kept, &n) != 1 || n != sizeof(*end))
+        return false;
+    memcpy(end, kept, n);
+    *end = be64toh(*end);
+    return true;
+}
+
+static int
+on_new_ticket(SSL *ssl, void *arg)
+{
+    SSL_SESSION *s = SSL_get_session(ssl);
+    uint64_t end, kept, begun = (uint64_t)SSL_SESSION_get_time(s);
+
+    if (!get_end(s, &end)) {
+        end = first_end(ssl, arg);
+        kept = htobe64(end);
+        if (SSL_SESSION_set1_ticket_appdata(s, &kept, sizeof(kept)) != 1)
+            return 0;
+    }
+    SSL_SESSION_set_timeout(s, end > begun ? (long)(end - begun) : 1); /* OpenSSL cannot seal a session of none */
+    return 1;
+}
+
+static SSL_TICKET_RETURN
+on_opened(SSL *ssl, SSL_SESSION *s, const unsigned char *name, size_t n, SSL_TICKET_STATUS status, void *arg)
+{
+    uint64_t end = UINT64_MAX;
+
+    (void)ssl, (void)name, (void)n, (void)arg;
+    if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    get_end(s, &end);
+    if (end <= (uint64_t)(clock_wall() / NSEC_PER_SEC))
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
 
 void
-tls_tickets_use(struct tls_tickets *t, SSL_CTX *ctx)
+tls_tickets_use(struct tls_server *t, SSL_CTX *ctx, int64_t lifetime)
 {
-    SSL_CTX_set_app_data(ctx, t);
-    SSL_CTX_set_timeout(ctx, TLS_TICKET_LIFETIME);
+    SSL_CTX_set_app_data(ctx, t->tickets);
+    SSL_CTX_set_timeout(ctx, (long)(lifetime ? lifetime : TLS_TICKET_LIFETIME));
     SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
+    SSL_CTX_set_session_ticket_cb(ctx, on_new_ticket, on_opened, t);
 }

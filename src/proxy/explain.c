@@ -60,7 +60,8 @@ read_url(struct explanation *x, const struct generation *g, const struct explain
         if (!url_parse(r->target, &u))
             return err_set(e, ERR_INPUT, "`%.*s` is not a URL; expected http://HOST/PATH or /PATH", SLICE_FMT(url));
         if (in->cert && !u.tls)
-            return err_set(e, ERR_INPUT, "a client certificate comes with https alone, not with `%.*s`", SLICE_FMT(url));
+            return err_set(e, ERR_INPUT, "a client certificate comes with https alone, not with `%.*s`",
+                           SLICE_FMT(url));
         r->scheme = u.tls ? SLICE("https") : SLICE("http");
     }
     x->malformed = uri_parse_target(r, &g->uri, &x->arena);

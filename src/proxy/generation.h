@@ -39,6 +39,8 @@ struct listener {
     struct tls_server *tls;         /* NULL: plain */
     struct listener_cert *certs;    /* of it */
     unsigned n_certs;
+    const char *crl_file;           /* lists of revoked clients, as it may be shown; NULL: none */
+    int64_t crl_end;                /* when the first of them runs out, seconds since 1970; 0: never */
     struct listener_socket **sockets;
     const struct weir_conf **binds; /* the line of each socket */
     unsigned n_sockets;

@@ -154,13 +154,20 @@ const struct weir_directive listener_rows[] = {
     { .name = "curves", .in = "tls", .args = MANY("NAME", WEIR_T_STRING), .def = TLS_CURVES,
       .help = "Groups for the key exchange, in order." },
     { .name = "session_tickets", .in = "tls", .args = ONE("on|off", WEIR_T_BOOL), .def = "on",
-      .help = "Whether clients get tickets with which they take up their sessions again, for twelve hours at most." },
+      .opts = (const struct weir_opt[]){ { .key = "lifetime", .type = WEIR_T_DURATION, .min = SEC, .max = 12 * 3600 * SEC,
+                                           .def = "12h" }, { 0 } },
+      .help = "Whether clients get tickets with which they take up their sessions again, and for how long after the "
+              "whole handshake that began it: the tickets that follow do not prolong that." },
     { .name = "ticket_keys", .in = "tls", .args = ONE("FILE", WEIR_T_PATH),
       .help = "Keys of tickets, the same in all instances that are to take up each other's sessions: one a line, as "
               "`openssl rand -hex 80` makes them; the first seals, all open. Read at each load. Default: keys that the "
               "process draws, new ones every six hours." },
     { .name = "client_ca", .in = "tls", .args = ONE("FILE", WEIR_T_PATH),
       .help = "Certificates that may sign those of clients (PEM); clients are asked for one." },
+    { .name = "client_crl", .in = "tls", .args = ONE("FILE", WEIR_T_PATH),
+      .help = "Lists of the clients' certificates that are revoked, of every authority in their chains (PEM, one after "
+              "the other, or one in DER). A client is refused whose chain has a revoked certificate, or an authority "
+              "without a list here, or one with a list that has run out." },
     { .name = "client_verify", .in = "tls", .args = WORDS("required|optional"), .def = "required",
       .help = "With client_ca: whether a client without a certificate is refused in the handshake, or served. One "
               "whose certificate is not good is refused in any case." },

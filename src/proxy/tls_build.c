@@ -27,24 +27,42 @@ note_certs(struct generation *g, struct listener *l, const struct weir_conf *tls
 }
 
 static void
+note_crl(struct listener *l, const struct weir_conf *tls)
+{
+    const struct weir_conf *line = conf_find(tls, "client_crl");
+
+    if (!line)
+        return;
+    l->crl_file = conf_arg_shown(line, 0).p;
+    l->crl_end = tls_server_crl_end(l->tls);
+    if (l->crl_end && l->crl_end < clock_wall() / NSEC_PER_SEC)
+        conf_warning(line, 0, "a list of revoked certificates here has run out: clients of its authority are refused");
+}
+
+static void
 read_clients(const struct weir_conf *tls, struct tls_server_conf *conf)
 {
-    const struct weir_conf *ca = conf_find(tls, "client_ca"), *verify = conf_find(tls, "client_verify");
+    const struct weir_conf *ca = conf_find(tls, "client_ca"), *verify = conf_find(tls, "client_verify"),
+                           *crl = conf_find(tls, "client_crl");
 
+    if (crl && !ca)
+        conf_error(crl, -1, "whose certificates? name those who sign them with `client_ca FILE;` beside it");
     if (verify && !ca)
         conf_error(verify, -1, "whose certificates? name those who sign them with `client_ca FILE;` beside it");
     if (!ca)
         return;
     conf->client_ca = conf_input(ca, conf_arg(ca, 0)).p;
+    conf->client_crl = crl ? conf_input(crl, conf_arg(crl, 0)).p : NULL;
     conf->client_verify = conf_get_int(tls, "client_verify") == 0 ? TLS_CLIENT_REQUIRED : TLS_CLIENT_OPTIONAL;
 }
 
 static void
 read_tickets(const struct weir_conf *tls, struct tls_server_conf *conf)
 {
-    const struct weir_conf *keys = conf_find(tls, "ticket_keys");
+    const struct weir_conf *keys = conf_find(tls, "ticket_keys"), *tickets = conf_get(tls, "session_tickets");
 
-    conf->no_tickets = conf_get_int(tls, "session_tickets") == 0;
+    conf->no_tickets = conf_int(tickets, 0) == 0;
+    conf->ticket_lifetime = conf_opt_int(tickets, "lifetime", 0) / NSEC_PER_SEC;
     if (keys && conf->no_tickets)
         conf_error(keys, -1, "there are no tickets to seal: `session_tickets` is off");
     if (keys)
@@ -68,16 +86,18 @@ tls_build(struct generation *g, struct listener *l, const struct weir_conf *bloc
     read_tickets(tls, &conf);
     tls_conf_terms(tls, &g->arena, &conf.terms);
     l->tls = tls_server_new(&conf, &e, &part, &pair);
-    if (l->tls)
-        note_certs(g, l, tls, conf.n_pairs);
-    else
+    if (!l->tls) {
         tls_conf_report(tls, part, pair, &e);
+        return;
+    }
+    note_certs(g, l, tls, conf.n_pairs);
+    note_crl(l, tls);
 }
 
 /* ---- telling ---- */
 
-void
-tls_expose(const struct generation *g, struct strbuf *out)
+static void
+expose_certs(const struct generation *g, struct strbuf *out)
 {
     static const char *const labels[] = { "listener", "certificate" };
     static const char name[] = "weir_certificate_expiry_timestamp_seconds";
@@ -92,6 +112,43 @@ tls_expose(const struct generation *g, struct strbuf *out)
     }
 }
 
+static void
+expose_crls(const struct generation *g, struct strbuf *out)
+{
+    static const char *const labels[] = { "listener", "crl" };
+    static const char name[] = "weir_crl_expiry_timestamp_seconds";
+
+    stats_expose_head(out, name, "gauge",
+                      "When the first of the lists in a listener's client_crl runs out, in seconds since the epoch.");
+    for (unsigned i = 0; i < g->n_listeners; i++) {
+        const struct listener *l = &g->listeners[i];
+        struct slice values[] = { slice_str(l->name), slice_str(l->crl_file) };
+        if (l->crl_end)
+            stats_expose_value(out, name, labels, values, 2, (double)l->crl_end);
+    }
+}
+
+void
+tls_expose(const struct generation *g, struct strbuf *out)
+{
+    expose_certs(g, out);
+    expose_crls(g, out);
+}
+
+static void
+warn_cert(const struct listener *l, const struct listener_cert *c, int64_t now)
+{
+    int64_t left = c->expiry - now;
+
+    if (left < 0)
+        log_warning(NULL, "listener %s: the certificate %s has expired", l->name, c->file);
+    else if (left < (int64_t)WARN_DAYS * DAY)
+        log_warning(NULL, "listener %s: the certificate %s expires in %lld days", l->name, c->file,
+                    (long long)(left / DAY));
+    if (c->staple_end && c->staple_end < now)
+        log_warning(NULL, "listener %s: the OCSP response for %s has run out and is not stapled", l->name, c->file);
+}
+
 void
 tls_warn(const struct generation *g)
 {
@@ -99,16 +156,12 @@ tls_warn(const struct generation *g)
 
     for (unsigned i = 0; i < g->n_listeners; i++) {
         const struct listener *l = &g->listeners[i];
-        for (unsigned k = 0; k < l->n_certs; k++) {
-            int64_t left = l->certs[k].expiry - now;
-            if (left < 0)
-                log_warning(NULL, "listener %s: the certificate %s has expired", l->name, l->certs[k].file);
-            else if (left < (int64_t)WARN_DAYS * DAY)
-                log_warning(NULL, "listener %s: the certificate %s expires in %lld days", l->name, l->certs[k].file,
-                            (long long)(left / DAY));
-            if (l->certs[k].staple_end && l->certs[k].staple_end < now)
-                log_warning(NULL, "listener %s: the OCSP response for %s has run out and is not stapled", l->name,
-                            l->certs[k].file);
-        }
+        for (unsigned k = 0; k < l->n_certs; k++)
+            warn_cert(l, &l->certs[k], now);
+        if (l->crl_end && l->crl_end < now)
+            log_warning(NULL,
+                        "listener %s: a list of revoked certificates in %s has run out: clients of its authority "
+                        "are refused",
+                        l->name, l->crl_file);
     }
 }

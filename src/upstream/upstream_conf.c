@@ -75,6 +75,9 @@ const struct weir_directive upstream_rows[] = {
     { .name = "tls", .in = "upstream", .block = "upstream-tls", .help = "Speak TLS to the endpoints." },
     { .name = "ca", .in = "upstream-tls", .args = ARGS({ "FILE", WEIR_T_PATH }),
       .help = "Certificates that may sign the endpoint's (PEM). Missing: those of the system." },
+    { .name = "crl", .in = "upstream-tls", .args = ARGS({ "FILE", WEIR_T_PATH }),
+      .help = "Lists of revoked certificates, of every authority in the endpoint's chain, as in client_crl of a "
+              "listener." },
     { .name = "verify", .in = "upstream-tls", .def = "on", .args = ARGS({ "on|off", WEIR_T_BOOL }),
       .help = "Whether the endpoint's certificate is checked." },
     { .name = "server_name", .in = "upstream-tls", .args = ARGS({ "NAME", WEIR_T_STRING }),
@@ -390,11 +393,20 @@ read_limits(const struct weir_conf *block, struct arena *arena, struct cluster *
                            .p;
 }
 
+/* NULL: not named. */
+static const char *
+input_of(const struct weir_conf *block, const char *name)
+{
+    const struct weir_conf *line = conf_find(block, name);
+
+    return line ? conf_input(line, conf_arg(line, 0)).p : NULL;
+}
+
 static int
 read_tls(const struct weir_conf *block, struct arena *arena, struct cluster *c)
 {
     static const unsigned alpn[] = { TLS_ALPN_HTTP1, TLS_ALPN_H2, TLS_ALPN_HTTP1 | TLS_ALPN_H2 };
-    const struct weir_conf *tls = conf_find(block, "tls"), *ca;
+    const struct weir_conf *tls = conf_find(block, "tls");
     struct tls_client_conf conf = { 0 };
     struct tls_pair *pair;
     struct err e = { 0 };
@@ -410,8 +422,8 @@ read_tls(const struct weir_conf *block, struct arena *arena, struct cluster *c)
         return 0;
     if (tls_conf_pairs(tls, arena, &pair, &n) < 0)
         return -1;
-    ca = conf_find(tls, "ca");
-    conf.ca = ca ? conf_input(ca, conf_arg(ca, 0)).p : NULL;
+    conf.ca = input_of(tls, "ca");
+    conf.crl = input_of(tls, "crl");
     conf.verify = conf_get_int(tls, "verify") != 0;
     conf.resume = conf_get_int(tls, "session_reuse") != 0;
     conf.pair = n ? pair : NULL;

@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from harness import Certificate, Conn, Port, eventually, openssl, run_weir, s_client
+from harness import Certificate, Conn, Port, eventually, make_crl, run_weir, s_client
 
 VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
 WORDS = pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
@@ -100,10 +100,7 @@ def der(certificate):
 
 def test_origins(weir, certificate, people, origin, tmp_path):
     """RFC 9440; and whatever clients say by these names is never passed on."""
-    middle = Certificate(tmp_path, "middle", issuer=people["ca"])
-    openssl("req", "-new", "-key", middle.key, "-subj", "/CN=middle", "-out", tmp_path / "request")
-    openssl("x509", "-req", "-in", tmp_path / "request", "-CA", people["ca"].file, "-CAkey", people["ca"].key, "-CAcreateserial", "-days", 2,
-            "-extfile", "/etc/ssl/openssl.cnf", "-extensions", "v3_ca", "-out", middle.file)
+    middle = Certificate(tmp_path, "middle", issuer=people["ca"], authority=True)
     carol = Certificate(tmp_path, "carol", issuer=middle)
     with open(carol.file, "a", encoding="ascii") as f, open(middle.file, encoding="ascii") as m:
         f.write(m.read())
@@ -175,10 +172,79 @@ def test_a_session_of_a_certificate_that_ran_out(weir, certificate, people, tmp_
     (tmp_path / "short.crt").write_bytes(short.public_bytes(serialization.Encoding.PEM))
     w = weir("log_level info;\n" + listener(certificate, people) + "\nroute / { respond 200 \"<${client_cert.serial}>\"; }")
     session = tmp_path / "session"
-    assert "<07>" in s_client(w.port, "-cert", tmp_path / "short.crt", "-key", people["bob"].key, "-sess_out", session, "-ign_eof", send=HELLO)
+    own = ["-cert", tmp_path / "short.crt", "-key", people["bob"].key]
+    got = s_client(w.port, *own, "-sess_out", session, "-ign_eof", send=HELLO)
+    assert "<07>" in got and int(re.search(r"lifetime hint: (\d+)", got)[1]) <= 4  # it does not outlive the certificate
     eventually(lambda: datetime.datetime.now(datetime.timezone.utc) > end + datetime.timedelta(seconds=1), "the end of the certificate")
-    assert "HTTP/1.1 200" not in s_client(w.port, "-sess_in", session, "-ign_eof", send=HELLO)
-    w.stderr.wait(lambda line: "the client's certificate has expired" in line, "line about it")
+    assert "HTTP/1.1 200" not in s_client(w.port, *own, "-sess_in", session, "-ign_eof", send=HELLO)
+    w.stderr.wait(lambda line: "the client's certificate was refused: certificate has expired" in line, "line about it")
+    # Who has a new one gets in with it, whatever is left of the old session.
+    new = ["-cert", people["bob"].file, "-key", people["bob"].key]
+    assert "HTTP/1.1 200" in s_client(w.port, *new, "-sess_in", session, "-ign_eof", send=HELLO)
+
+
+# ---- revocation ----
+
+def refused(w, why):
+    w.stderr.wait(lambda line: f"the client's certificate was refused: {why}" in line, why)
+
+
+@WORDS
+def test_revoked(weir, certificate, people, tmp_path, version):
+    crl, session = tmp_path / "crl", tmp_path / "session"
+    alice, bob = ([version, "-cert", people[n].file, "-key", people[n].key, "-ign_eof"] for n in ("alice", "bob"))
+    make_crl(people["ca"], crl)
+    w = weir("log_level info;\n" + listener(certificate, people, f"client_crl {crl};") + "\nroute / { respond 200 \"<${client_cert.subject}>\"; }")
+    assert "<CN=alice,O=Corp>" in s_client(w.port, *alice, "-sess_out", session, send=HELLO)
+    assert "Reused, TLS" in s_client(w.port, *alice, "-sess_in", session, send=HELLO)
+    make_crl(people["ca"], crl, people["alice"])
+    assert w.reload()[0] == 200
+    for words in ([], ["-sess_in", session]):
+        got = s_client(w.port, *alice, *words, send=HELLO)
+        assert "HTTP/1.1 200" not in got and "Reused" not in got
+    refused(w, "certificate revoked")
+    assert "<CN=bob,O=Corp>" in s_client(w.port, *bob, send=HELLO)
+
+
+def test_lists_that_say_nothing(weir, certificate, people, tmp_path):
+    """One that has run out, and one of another authority: nobody knows, so nobody gets in, and the log says why."""
+    crl = tmp_path / "crl"
+    w = weir("log_level info;\n" + listener(certificate, people, f"client_crl {make_crl(people['ca'], crl, form='DER')};", "client_verify optional;")
+             + "\nroute / { respond 200; }")
+    assert served(w, certificate, people["bob"]).status == 200
+    assert w.metric("weir_crl_expiry_timestamp_seconds", listener="main", crl=str(crl)) > datetime.datetime.now().timestamp() + 86400
+    make_crl(people["ca"], crl, ended=True)
+    assert w.reload()[0] == 200
+    assert served(w, certificate, people["bob"]) is None and served(w, certificate, None).status == 200
+    refused(w, "CRL has expired")
+    w.stderr.wait(lambda line: f"listener main: a list of revoked certificates in {crl} has run out" in line, "warning")
+    make_crl(Certificate(tmp_path, "other"), crl)
+    assert w.reload()[0] == 200
+    assert served(w, certificate, people["bob"]) is None
+    refused(w, "unable to get certificate CRL")
+    crl.write_text("nothing")
+    status, body = w.reload()
+    assert status == 409 and "not lists of revoked certificates" in body["detail"]
+
+
+def test_the_whole_chain_is_looked_up(weir, certificate, people, tmp_path):
+    middle = Certificate(tmp_path, "middle", issuer=people["ca"], authority=True)
+    carol = Certificate(tmp_path, "carol", issuer=middle)
+    with open(carol.file, "a", encoding="ascii") as f, open(middle.file, encoding="ascii") as m:
+        f.write(m.read())
+    crl, above, below = tmp_path / "crl", tmp_path / "above", make_crl(middle, tmp_path / "below")
+    conf = "log_level info;\n" + listener(certificate, people, f"client_crl {crl};") + "\nroute / { respond 200; }"
+
+    def both(*revoked):
+        make_crl(people["ca"], above, *revoked)
+        crl.write_text(above.read_text() + below.read_text())
+    both()
+    w = weir(conf)
+    assert served(w, certificate, carol).status == 200
+    both(middle)
+    assert w.reload()[0] == 200
+    assert served(w, certificate, carol) is None
+    refused(w, "certificate revoked")
 
 
 # ---- offline ----
@@ -208,7 +274,7 @@ test "nobody" {{ request GET /x; expect route others; }}
 
 def test_what_is_wrong_in_the_file(weir, certificate, people, tmp_path):
     w = weir("route / { respond 200; }")
-    for line, why in (("client_verify optional;", "client_ca"), (f"client_ca {certificate.key};", "no CA certificates"),
+    for line, why in (("client_verify optional;", "client_ca"), ("client_crl none;", "client_ca"), (f"client_ca {certificate.key};", "no CA certificates"),
                       (f"client_ca {tmp_path}/none;", "No such file")):
         status, body = w.reload(f"listener main {{ bind @LISTEN@; tls {{ certificate {certificate.file}; key {certificate.key};\n{line} }} }}\nroute / {{ respond 200; }}")
         assert status == 409 and why in body["detail"] and re.search(r"gateway.conf:2:\d+: error", body["detail"]), body

@@ -1,7 +1,7 @@
 """TLS to a stock origin: who it is, who weir is to it, and sessions that are taken up again."""
 import pytest
 
-from harness import Certificate
+from harness import Certificate, make_crl
 
 UPSTREAM = "workers 1;\nroute / { proxy o; }\nupstream o { endpoint @P@; connect_timeout 20s; keepalive 0; tls { ca @CA@; server_name weir.test; %s } }"
 
@@ -87,6 +87,24 @@ def test_weir_names_itself(weir, nginx, certificate, ca, tmp_path, version):
     assert w.get("/").get("X-Client") is None and w.get("/").status in (400, 502)
     status, body = w.reload(conf, CRT=one.file, KEY=two.key)
     assert status == 409 and "does not belong" in body["detail"]
+
+
+def test_an_origin_that_is_revoked(weir, nginx, ca, tmp_path):
+    one, crl = Certificate(tmp_path, "weir.test", issuer=ca), tmp_path / "crl"
+    n = nginx(server(one))
+    make_crl(ca, crl)
+    w = weir(UPSTREAM.replace("keepalive 0;", "") % f"crl {crl};", P=n, CA=ca.file)
+    assert w.get("/").status == 200
+    make_crl(ca, crl, one)
+    assert w.reload()[0] == 200
+    r = w.get("/")  # no connection of before is used, and no session taken up
+    assert (r.status, r.reason, r.json["detail"]) == (502, "upstream_tls_error", "the upstream's certificate was refused: certificate revoked")
+    make_crl(ca, crl, ended=True)
+    assert w.reload()[0] == 200
+    assert w.get("/").json["detail"] == "the upstream's certificate was refused: CRL has expired"
+    crl.write_text("nothing")
+    status, body = w.reload()
+    assert status == 409 and "not lists of revoked certificates" in body["detail"]
 
 
 def test_what_is_wrong_with_the_certificate(weir, nginx, certificate, tmp_path):

@@ -1,10 +1,11 @@
 """Sessions that clients keep and take up again: at every worker, after a reload, at another instance that has the same keys."""
+import base64
 import re
 import secrets
 
 import pytest
 
-from harness import Port, s_client
+from harness import Port, eventually, s_client
 
 VERSIONS = pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
 HELLO = "GET / HTTP/1.1\r\nHost: weir.test\r\nConnection: close\r\n\r\n"
@@ -21,8 +22,9 @@ def begin(w, session, version):
     return got
 
 
-def resumed(w, session, version, port=None):
-    got = s_client(port or w.port, version, "-sess_in", session, "-ign_eof", send=HELLO)
+def resumed(w, session, version, port=None, keep=None):
+    """keep: where the ticket that comes in place of the one used goes."""
+    got = s_client(port or w.port, version, "-sess_in", session, *(["-sess_out", keep] if keep else []), "-ign_eof", send=HELLO)
     assert "HTTP/1.1 200" in got
     return "Reused, TLS" in got
 
@@ -56,6 +58,37 @@ def test_instances_by_file(weir, certificate, tmp_path, version):
         assert resumed(two, session, version) == goes_on
     begin(one, session, version)
     assert resumed(two, session, version)
+
+
+def test_each_ticket_once(weir, certificate, tmp_path):
+    """RFC 8446 C.4: who takes up a session gets a new ticket."""
+    w = weir(conf(certificate))
+    first, second = tmp_path / "first", tmp_path / "second"
+    begin(w, first, "-tls1_3")
+    assert resumed(w, first, "-tls1_3", keep=second) and second.read_text() != first.read_text()
+    assert resumed(w, second, "-tls1_3")
+
+
+def patient(session):
+    """A client that offers the session for two minutes, whatever it was told: lifetime_hint, [9] of OpenSSL's form, was one second."""
+    text = session.read_text()
+    body = base64.b64decode("".join(text.splitlines()[1:-1]))
+    assert body.count(b"\xa9\x03\x02\x01\x01") == 1
+    changed = base64.encodebytes(body.replace(b"\xa9\x03\x02\x01\x01", b"\xa9\x03\x02\x01\x78")).decode()
+    session.write_text("-----BEGIN SSL SESSION PARAMETERS-----\n" + changed + "-----END SSL SESSION PARAMETERS-----\n")
+
+
+def test_a_chain_of_sessions_ends(weir, certificate, tmp_path):
+    """With the time after its whole handshake: neither a client that keeps the ticket nor one that has it renewed again and again goes on."""
+    w = weir(conf(certificate, "session_tickets on lifetime=1s;"))
+    first, last = tmp_path / "first", tmp_path / "last"
+    assert re.search(r"lifetime hint: (\d+)", begin(w, first, "-tls1_3"))[1] == "1"
+    patient(first)
+    last.write_text(first.read_text())
+    eventually(lambda: not resumed(w, last, "-tls1_3", keep=last), "the end of the chain")
+    assert not resumed(w, first, "-tls1_3")
+    status, body = w.reload(conf(certificate, "session_tickets on lifetime=13h;"))
+    assert status == 409 and "12h" in body["detail"]
 
 
 @VERSIONS
