@@ -62,6 +62,12 @@ def test_answers_are_changed(start, path, body):
     assert not head.headers.has("Content-Length") or not body
 
 
+def test_an_answer_without_its_body_promises_no_length(start, origin):
+    origin.raw("/x", b"HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\nContent-Length: 10\r\n\r\n", close=False)
+    assert start("bodies_a { response upper; }").get("/x").headers.all("Content-Length") == []
+    assert start("bodies_a { response look; }").get("/x").headers.all("Content-Length") == ["10"]
+
+
 def test_answers_of_weir_have_no_body_phase(weir, module):
     w = weir("modules @M@; use bodies;\nroute / { bodies_a { response upper; } respond 200 \"hello\"; }", M=module)
     assert w.get("/").body == b"hello"
