@@ -20,5 +20,6 @@ src_http_libhttp_a_SOURCES = \
 	src/http/token.c \
 	src/http/uri.c src/http/uri.h \
 	src/http/uri_path.c \
-	src/http/url.c
+	src/http/url.c \
+	src/http/ws_frames.c src/http/ws_frames.h
 src_http_libhttp_a_CFLAGS = $(AM_CFLAGS)

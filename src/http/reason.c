@@ -54,6 +54,7 @@ static const struct reason core[REASON_COUNT] = {
     [REASON_POLICY_ERROR] = { "policy_error", 500, "Policy failed", "proxy_internal_error", KEEP, OURS },
     [REASON_BODY_HOLD_EXCEEDED] = { "body_hold_exceeded", 413, "Body larger than a policy may hold",
                                     "http_request_error", CLOSE, OURS },
+    [REASON_DURATION_EXCEEDED] = { "duration_exceeded", 0, "Lasted too long", "http_response_timeout", CLOSE, OURS },
 };
 
 #define ADDED_MAX 256

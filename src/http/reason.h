@@ -31,7 +31,7 @@ struct reason {
     X(UPSTREAM_TIMEOUT, upstream_timeout) X(BODY_ABORTED, body_aborted) X(CLIENT_CLOSED, client_closed)     \
     X(LOOP_DETECTED, loop_detected) X(EXPECTATION_FAILED, expectation_failed)                               \
     X(STORE_UNAVAILABLE, store_unavailable) X(POLICY_ERROR, policy_error)                                   \
-    X(BODY_HOLD_EXCEEDED, body_hold_exceeded)
+    X(BODY_HOLD_EXCEEDED, body_hold_exceeded) X(DURATION_EXCEEDED, duration_exceeded)
 
 enum reason_id {
 #define X(id, code) REASON_##id,

@@ -19,7 +19,8 @@ HTTP_TESTS = \
 	tests/unit/http/test_h1_framing \
 	tests/unit/http/test_h1_response \
 	tests/unit/http/test_chunked \
-	tests/unit/http/test_h1_write
+	tests/unit/http/test_h1_write \
+	tests/unit/http/test_ws_frames
 check_PROGRAMS += $(HTTP_TESTS)
 EXTRA_DIST += tests/unit/http/http_test.h
 
@@ -101,3 +102,7 @@ tests_unit_http_test_limit_LDADD = $(LIBS_1_HTTP) $(CMOCKA_LIBS)
 tests_unit_http_test_h2_response_SOURCES = tests/unit/http/test_h2_response.c
 tests_unit_http_test_h2_response_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_http_test_h2_response_LDADD = $(LIBS_1_HTTP) $(CMOCKA_LIBS)
+
+tests_unit_http_test_ws_frames_SOURCES = tests/unit/http/test_ws_frames.c
+tests_unit_http_test_ws_frames_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_http_test_ws_frames_LDADD = $(LIBS_1_HTTP) $(CMOCKA_LIBS)
