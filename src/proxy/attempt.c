@@ -5,6 +5,7 @@
 #include "../policy/str.h"
 #include "forward.h"
 #include "grpc.h"
+#include "lasting.h"
 #include "retry.h"
 #include "worker.h"
 
@@ -311,6 +312,10 @@ static void
 on_error(struct up_stream *us, enum up_error error, const char *detail)
 {
     struct exchange *x = us->user;
+    if (x->lasting && x->lasting->leaving) { /* the client was told already */
+        attempt_release(x);
+        return;
+    }
     if (x->head_sent) {
         /* The client must see that this is not the end: no last chunk, no full length. */
         x->reason = reason_get(REASON_BODY_ABORTED);

@@ -4,6 +4,7 @@
 #include "choice.h"
 #include "forward.h"
 #include "grpc.h"
+#include "lasting.h"
 #include "metrics.h"
 #include "services.h"
 #include "worker.h"
@@ -180,6 +181,17 @@ late_answer(struct exchange *x)
     exchange_run(x, failed);
 }
 
+void
+exchange_break_off(struct exchange *x, enum grpc_status status, struct slice message)
+{
+    attempt_settle(x, WEIR_RESULT_CANCELLED, 0);
+    if (lasting_leave(x) || grpc_cut(x, status, message))
+        return;
+    attempt_release(x);
+    x->ds->ops->reset(x->ds);
+    exchange_run(x, STEP_FINISH);
+}
+
 /* Nothing moved for as long as the route allows: the answer, or the tunnel, is cut. */
 static void
 fell_silent(struct exchange *x)
@@ -190,12 +202,7 @@ fell_silent(struct exchange *x)
     d->detail =
         limit_words(x->px.arena, "idle_timeout", LIMIT_TIME, x->route->idle_timeout, "nothing came for too long");
     d->at = x->route->idle_timeout_at;
-    attempt_settle(x, WEIR_RESULT_CANCELLED, 0);
-    if (grpc_cut(x, GRPC_UNAVAILABLE, d->detail))
-        return;
-    attempt_release(x);
-    x->ds->ops->reset(x->ds);
-    exchange_run(x, STEP_FINISH);
+    exchange_break_off(x, GRPC_UNAVAILABLE, d->detail);
 }
 
 /* The client's own deadline passed while the answer was coming. */
@@ -205,12 +212,7 @@ gave_up(struct exchange *x)
     const char *detail =
         grpc_record_timeout(x, reason_get(REASON_UPSTREAM_TIMEOUT)->code, "the answer was not complete in time");
     x->reason = reason_get(REASON_UPSTREAM_TIMEOUT);
-    attempt_settle(x, WEIR_RESULT_CANCELLED, 0);
-    if (grpc_cut(x, GRPC_DEADLINE_EXCEEDED, slice_str(detail)))
-        return;
-    attempt_release(x);
-    x->ds->ops->reset(x->ds);
-    exchange_run(x, STEP_FINISH);
+    exchange_break_off(x, GRPC_DEADLINE_EXCEEDED, slice_str(detail));
 }
 
 /* The deadline: of the attempt or the whole request until the response head, of silence after it. */
@@ -218,7 +220,9 @@ static void
 on_timer(struct timer *t)
 {
     struct exchange *x = (struct exchange *)((char *)t - offsetof(struct exchange, timer));
-    if (x->head_sent && grpc_gave_up(x)) {
+    if (x->lasting && x->lasting->leaving) {
+        exchange_break_off(x, GRPC_UNAVAILABLE, SLICE_NONE);
+    } else if (x->head_sent && grpc_gave_up(x)) {
         gave_up(x);
     } else if (x->head_sent) {
         fell_silent(x);
@@ -465,6 +469,8 @@ step_finish(struct exchange *x)
     if (g->log)
         write_log(x, duration);
     timer_fini(&x->timer);
+    if (x->lasting)
+        lasting_end(x);
     iobuf_fini(&x->replay);
     client_cert_put(x->px.client_cert);
     w->exchanges--;

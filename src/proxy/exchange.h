@@ -9,6 +9,7 @@
 #ifndef PROXY_EXCHANGE_H
 #define PROXY_EXCHANGE_H
 
+#include "../http/grpc.h"
 #include "../policy/chain.h"
 #include "../session/stream.h"
 #include "../upstream/pool.h"
@@ -76,6 +77,8 @@ struct exchange {
     struct filter *request_filter, *response_filter; /* of policies that look at the bodies; NULL: there are none */
     /* How bodies move where they do not just go from one stream to the other, in place of pump_*; NULL: they do. */
     void (*request_way)(struct exchange *x), (*response_way)(struct exchange *x);
+    struct lasting *lasting;          /* of one that may last; NULL: it is none */
+    struct websocket *websocket;      /* of a tunnel that is one */
 
     /* response */
     struct http_response local;       /* answers made by weir */
@@ -105,6 +108,10 @@ void exchange_resumed(struct weir_exchange *px);
 
 /* Ends what is under way, a suspended policy or an attempt: an answer of weir's own comes next, or the end. */
 void exchange_interrupt(struct exchange *x);
+
+/* Ends an answer whose head has gone: politely where there is a way to, one of gRPC with this status, or it is broken
+ * off. */
+void exchange_break_off(struct exchange *x, enum grpc_status status, struct slice message);
 
 /* attempt.c: the steps on the origin's side. */
 enum step step_attempt(struct exchange *x);

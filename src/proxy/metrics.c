@@ -15,6 +15,10 @@
 
 static struct stats_family *requests, *calls, *connections, *turned_away;
 static stats_id duration, total, active, idle, loop_lag;
+static struct {
+    const char *name;
+    stats_id open, total;
+} streams[] = { [STREAM_WEBSOCKET] = { "websocket" }, [STREAM_TUNNEL] = { "tunnel" }, [STREAM_EVENTS] = { "events" } };
 
 /* Of a route, as long as some generation has one of that name. */
 struct route_metrics {
@@ -38,6 +42,23 @@ collect_pauses(struct strbuf *out, void *arg)
     stats_expose_head(out, "weir_accept_pauses_total", "counter",
                       "How often accepting connections had to pause for want of descriptors or memory.");
     stats_expose_value(out, "weir_accept_pauses_total", NULL, NULL, 0, (double)acceptor_pauses());
+}
+
+static void
+init_streams(void)
+{
+    static const char *const labels[] = { "kind" };
+    struct stats_family *open = stats_family("weir_streams", STATS_GAUGE,
+                                             "Open WebSockets, other tunnels, and streams of server-sent events.",
+                                             labels, 1, NULL, 0);
+    struct stats_family *all = stats_family("weir_streams_total", STATS_COUNTER,
+                                            "WebSockets, other tunnels, and streams of server-sent events so far.",
+                                            labels, 1, NULL, 0);
+
+    for (unsigned i = STREAM_WEBSOCKET; i < sizeof streams / sizeof *streams; i++) {
+        streams[i].open = stats_series(open, (struct slice[]){ slice_str(streams[i].name) });
+        streams[i].total = stats_series(all, (struct slice[]){ slice_str(streams[i].name) });
+    }
 }
 
 void
@@ -69,6 +90,7 @@ metrics_init(void)
                      NULL);
     total = stats_series(
         stats_family("weir_exchanges_total", STATS_COUNTER, "Requests of all routes.", NULL, 0, NULL, 0), NULL);
+    init_streams();
     glitch_init();
     stats_add_collector(collect_pauses, NULL);
     tls_metrics_init();
@@ -214,6 +236,14 @@ metrics_request(const struct route_metrics *route, enum http_method method, int 
     stats_add(series_of(route, method, status), 1);
     stats_add(total, 1);
     stats_observe(duration, (double)took / (double)NSEC_PER_SEC);
+}
+
+void
+metrics_stream(enum metrics_stream kind, int change)
+{
+    stats_gauge_add(streams[kind].open, change);
+    if (change > 0)
+        stats_add(streams[kind].total, (uint64_t)change);
 }
 
 void

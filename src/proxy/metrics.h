@@ -21,6 +21,9 @@ void metrics_route_put(struct route_metrics *m); /* nobody counts for it any mor
 void metrics_request(const struct route_metrics *route, enum http_method method, int status, nsec_t took);
 /* weir_grpc_requests_total, on top of that. */
 void metrics_grpc(const struct route_metrics *route, enum grpc_status status);
+/* What may last. */
+enum metrics_stream { STREAM_NONE, STREAM_WEBSOCKET, STREAM_TUNNEL, STREAM_EVENTS };
+void metrics_stream(enum metrics_stream kind, int change); /* one more (1) or less (-1) is open on this worker */
 void metrics_downstream(int sessions, int busy); /* changes of weir_connections{side="downstream"} on this worker */
 /* weir_connections_refused_total of a listener. Takes a lock. */
 stats_id metrics_turned_away(const char *listener, enum limit_id limit);

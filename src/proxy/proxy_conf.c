@@ -52,7 +52,8 @@ const struct weir_directive proxy_rows[] = {
     { .name = "lag", .in = "drain", .args = TIME(0), .def = "2s",
       .help = "How long connections are still accepted after /ready has turned 503." },
     { .name = "timeout", .in = "drain", .args = TIME(1 * MSEC), .def = "30s",
-      .help = "How long exchanges and tunnels may go on before they are cut." },
+      .help = "How long exchanges and tunnels may go on before they are cut. In its first half WebSockets get a Close "
+              "frame (1001), and streams of server-sent events end, one by one." },
 
     { .name = "host", .in = "main", .args = MANY("HOST", WEIR_T_STRING), .block = "host", .flags = WEIR_D_REPEAT,
       .help = "Routes for these host names; *.example.com stands for one or more labels." },
@@ -89,9 +90,14 @@ const struct weir_directive proxy_rows[] = {
     { .name = "timeout", .in = "host route", .args = TIME(1 * MSEC),
       .help = "Deadline of a request until the head of its response. Default: that of the enclosing block." },
     { .name = "idle_timeout", .in = "main", .args = TIME(1 * MSEC), .def = "5m",
-      .help = "Longest silence in a response body or a tunnel." },
+      .help = "Longest silence in a response body or a tunnel; pings of a WebSocket break it, from either side." },
     { .name = "idle_timeout", .in = "host route", .args = TIME(1 * MSEC),
       .help = "Longest silence in a response body or a tunnel. Default: that of the enclosing block." },
+    { .name = "max_duration", .in = "main", .args = TIME(0), .def = "0s",
+      .help = "Longest time from the head of a response to its end, for tunnels and streams that never fall silent; 0: "
+              "no bound." },
+    { .name = "max_duration", .in = "host route", .args = TIME(0),
+      .help = "Longest time from the head of a response to its end. Default: that of the enclosing block." },
     { .name = "hsts", .in = "main", .args = ONE("on|off", WEIR_T_BOOL), .opts = HSTS_OPTS, .def = "off",
       .help = "Tells clients that came by https to come by nothing else from now on (Strict-Transport-Security), in "
               "place of what an origin says of that." },

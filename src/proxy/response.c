@@ -4,6 +4,7 @@
 #include "../base/parse.h"
 #include "forward.h"
 #include "grpc.h"
+#include "lasting.h"
 #include "worker.h"
 
 /* How the client will see the end of the body. A HEAD answer keeps the length that GET would have had. */
@@ -55,6 +56,8 @@ begin_response(struct exchange *x, struct body_framing body)
     x->head_sent = true;
     x->ds->ops->respond(x->ds, r, body, false);
     timer_set(&x->timer, exchange_patience(x));
+    if (body.kind != BODY_LENGTH || x->route->max_duration)
+        lasting_begin(x);
 }
 
 static bool

@@ -50,9 +50,10 @@ struct route {
     int https_status, https_port; /* plain requests are sent there with this status; 0: they are served */
     const char *https_at;
 
-    nsec_t timeout, idle_timeout;
+    nsec_t timeout, idle_timeout, max_duration; /* the last one 0: no bound */
     uint64_t max_body;
-    const char *timeout_at, *idle_timeout_at, *max_body_at; /* where they are set: "default" when nowhere */
+    /* where they are set: "default" when nowhere */
+    const char *timeout_at, *idle_timeout_at, *max_duration_at, *max_body_at;
     struct filter_cap body_hold;
     bool access_log;
 

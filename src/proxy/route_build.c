@@ -257,11 +257,14 @@ static void
 read_limits(struct route *r)
 {
     const struct weir_conf *timeout = inherited(r, "timeout"), *idle = inherited(r, "idle_timeout"),
-                           *max_body = inherited(r, "max_body"), *hold = inherited(r, "body_hold");
+                           *max_body = inherited(r, "max_body"), *hold = inherited(r, "body_hold"),
+                           *duration = inherited(r, "max_duration");
     r->timeout = conf_int(timeout, 0);
     r->timeout_at = conf_at(timeout);
     r->idle_timeout = conf_int(idle, 0);
     r->idle_timeout_at = conf_at(idle);
+    r->max_duration = conf_int(duration, 0);
+    r->max_duration_at = conf_at(duration);
     r->max_body = (uint64_t)conf_int(max_body, 0);
     r->max_body_at = conf_at(max_body);
     r->body_hold.hold = (size_t)conf_int(hold, 0);

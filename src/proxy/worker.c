@@ -416,6 +416,7 @@ on_drain(void *arg)
     (void)arg;
     struct proxy_worker *w = worker_self()->user;
     stop_accepting(w);
+    lasting_drain(w);
     down_sessions_drain(w->sessions);
 }
 
@@ -472,6 +473,7 @@ proxy_worker_start(struct worker *worker)
 {
     struct proxy_worker *w = xcalloc(1, sizeof *w);
     w->worker = worker;
+    TAILQ_INIT(&w->lasting);
     w->intros = proxy_intros_new(worker->loop);
     w->sessions = down_sessions_new(worker->loop);
     w->pool = pool_new(worker->loop);

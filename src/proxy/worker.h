@@ -6,6 +6,7 @@
 #define PROXY_WORKER_H
 
 #include "generation.h"
+#include "lasting.h"
 #include "../net/proxy_intro.h"
 #include "../session/down.h"
 #include "../upstream/pool.h"
@@ -18,6 +19,7 @@ struct proxy_worker {
     struct pool *pool;
     struct proxy_listener *listeners; /* one per open address */
     unsigned exchanges;               /* in flight */
+    struct lasting_list lasting;      /* those of them that can take leave */
     bool draining;
 };
 
