@@ -1,9 +1,13 @@
 """gRPC-Web to gRPC: what browsers send, before origins that speak gRPC."""
 import base64
+import concurrent.futures
 import struct
+import threading
 
+import grpc
 import pytest
 
+from harness import Port
 from harness.h2 import H2
 
 CONF = """
@@ -164,3 +168,120 @@ def test_explain(check, start):
     w = start()
     done = run_weir("explain", "-c", w.path, "POST", "http://h/pkg.S/M", "-H", "Content-Type: application/grpc-web-text")
     assert done.returncode == 0 and "application/grpc" in done.stdout and "grpc_web" in done.stdout, done.stdout
+
+
+# ---- a real server behind ----
+
+class Service(grpc.GenericRpcHandler):
+    """Echoes, in all kinds of calls that gRPC-Web has; messages are bytes."""
+
+    def __init__(self):
+        self.port = Port()
+        self.seen = {}
+        self.go = threading.Semaphore(0)
+        self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(8), handlers=[self])
+        assert self.server.add_insecure_port(str(self.port))
+        self.server.start()
+
+    def close(self):
+        self.go.release(100)
+        self.server.stop(0).wait()
+        self.port.close()
+
+    def service(self, call):
+        self.seen = dict(call.invocation_metadata)
+        return {
+            "/pkg.S/Echo": grpc.unary_unary_rpc_method_handler(self.echo),
+            "/pkg.S/Fail": grpc.unary_unary_rpc_method_handler(self.fail),
+            "/pkg.S/Wait": grpc.unary_unary_rpc_method_handler(self.wait),
+            "/pkg.S/Count": grpc.unary_stream_rpc_method_handler(self.count),
+        }.get(call.method)
+
+    def echo(self, message, context):
+        context.set_trailing_metadata([("x-after", "Yes"), ("x-after-bin", b"\0\1")])
+        return b"you said " + message
+
+    def fail(self, message, context):
+        context.abort(grpc.StatusCode.FAILED_PRECONDITION, "nö: not now")
+
+    def wait(self, message, context):
+        self.go.acquire(timeout=20)
+        return message
+
+    def count(self, message, context):
+        for i in range(3):
+            self.go.acquire(timeout=20)
+            yield b"%d" % i * (i + 1)
+
+
+@pytest.fixture
+def service():
+    s = Service()
+    yield s
+    s.close()
+
+
+@pytest.fixture
+def real(weir, service):
+    return weir(CONF.replace("endpoint @O@;", "endpoint @O@; protocol http2;") + "upstream nobody { endpoint 127.0.0.1:1; }\n"
+                "route /away/ { grpc_web; proxy nobody; }\n", O=service.port)
+
+
+def trailers(frame_of_them):
+    flag, text = frame_of_them
+    assert flag == 0x80 and text.endswith(b"\r\n")
+    return dict(line.split(": ", 1) for line in text.decode().split("\r\n")[:-1])
+
+
+FORMS = pytest.mark.parametrize("headers, put, take", [(WEB, bytes, bytes), (TEXT, base64.b64encode, untext)], ids=["binary", "text"])
+
+
+@FORMS
+def test_a_call_of_a_real_server(real, service, headers, put, take):
+    r = real.post("/pkg.S/Echo", put(frame(b"\xff\0hello")), {**headers, "X-Before": "mine"})
+    *messages, last = frames(take(r.body))
+    assert r.status == 200 and messages == [(0, b"you said \xff\0hello")] and not r.trailers
+    assert trailers(last) == {"grpc-status": "0", "x-after": "Yes", "x-after-bin": "AAE"}
+    assert service.seen["x-before"] == "mine" and service.seen["via"] == "1.1 weir"
+    assert r.get("Content-Type") == headers["Content-Type"]
+    assert real.metric("weir_grpc_requests_total", grpc_status="OK") == 1
+
+
+@FORMS
+def test_a_failure_of_a_real_server(real, headers, put, take):
+    r = real.post("/pkg.S/Fail", put(frame(b"")), headers)
+    told = trailers(frames(take(r.body))[-1]) if r.body else dict(r.headers)
+    assert told["grpc-status"] == "9" and told["grpc-message"] == "n%C3%B6: not now"
+    r = real.post("/pkg.S/Nothing", put(frame(b"")), headers)
+    told = trailers(frames(take(r.body))[-1]) if r.body else dict(r.headers)
+    assert told["grpc-status"] == "12"
+
+
+@FORMS
+def test_a_stream_of_a_real_server(real, service, headers, put, take):
+    with real.connect() as c:
+        c.write("POST", "/pkg.S/Count", headers, put(frame(b"")))
+        for i in range(3):
+            service.go.release()
+            if i == 0:
+                c.reader.until(b"\r\n\r\n", "a head")
+            assert frames(take(c.reader.chunk())) == [(0, b"%d" % i * (i + 1))]
+        assert trailers(frames(take(c.reader.chunk()))[0])["grpc-status"] == "0"
+        assert c.reader.chunk() is None
+
+
+def test_a_stream_over_http2(real, service):
+    with H2(real.port.address) as h2:
+        service.go.release(3)
+        a = h2.request("/pkg.S/Count", "POST", [(n.lower(), v) for n, v in TEXT.items()], base64.b64encode(frame(b"")))
+        *messages, last = frames(untext(a.body))
+        assert messages == [(0, b"0"), (0, b"11"), (0, b"222")] and trailers(last)["grpc-status"] == "0" and not a.trailers
+
+
+@FORMS
+def test_what_weir_says_itself(real, service, headers, put, take):
+    """A head that has the status, where the clients look for it; before the policy it would be a problem document."""
+    r = real.post("/pkg.S/Wait", put(frame(b"")), {**headers, "Grpc-Timeout": "100m"})
+    assert (r.status, r.get("grpc-status"), r.get("Content-Type"), r.body) == (200, "4", headers["Content-Type"], b"")
+    r = real.post("/away/S/M", put(frame(b"")), headers)
+    assert (r.status, r.get("grpc-status"), r.get("Content-Type"), r.body) == (200, "14", headers["Content-Type"], b"")
