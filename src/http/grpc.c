@@ -185,6 +185,32 @@ grpc_to_http(enum grpc_status s)
     return (unsigned)s < GRPC_STATUS_COUNT ? statuses[s] : 500;
 }
 
+/* ---- bodies ---- */
+
+#define PREFIX 5u /* a flag, and the length */
+
+bool
+grpc_framing_within(struct grpc_framing *m, struct slice bytes, uint64_t max)
+{
+    m->seen += bytes.n;
+    while (bytes.n) {
+        size_t n = 1;
+
+        if (m->prefix < PREFIX) {
+            m->length = m->length << 8 | (unsigned char)bytes.p[0]; /* the flag is shifted out by then */
+            if (++m->prefix == PREFIX && m->length > max)
+                return false;
+        } else {
+            n = bytes.n < m->length ? bytes.n : m->length;
+            m->length -= (uint32_t)n;
+        }
+        if (m->prefix == PREFIX && !m->length)
+            m->prefix = 0;
+        bytes = slice_from(bytes, n);
+    }
+    return true;
+}
+
 /* ---- messages ---- */
 
 static bool

@@ -53,6 +53,15 @@ enum grpc_status grpc_of_reason(const struct reason *r);
  * method that does not exist could open a breaker. */
 int grpc_to_http(enum grpc_status s);
 
+/* The messages of a body as it comes: five bytes before each, the last four of which are its length. Zero it first. */
+struct grpc_framing {
+    uint64_t seen;   /* bytes of the body so far */
+    uint32_t length; /* of the message that is coming, as far as its prefix is there; then what is left of it */
+    unsigned prefix; /* bytes of the prefix that are there */
+};
+/* The next bytes of the body. False: they begin a message longer than `max`. */
+bool grpc_framing_within(struct grpc_framing *m, struct slice bytes, uint64_t max);
+
 /* grpc-message: percent-encoded where it is not printable ASCII. In the arena, or the text itself. */
 struct slice grpc_message(struct arena *a, struct slice text);
 

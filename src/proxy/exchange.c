@@ -61,7 +61,8 @@ exchange_refuse_body(struct exchange *x)
     d->reason = reason_get(REASON_BODY_TOO_LARGE)->code;
     d->at = x->route->max_body_at;
     d->detail = limit_words(x->px.arena, "max_body", LIMIT_BYTES, (int64_t)x->route->max_body,
-                            "the request body is larger than this route accepts");
+                            x->px.grpc.is ? "a message is larger than this route accepts"
+                                          : "the request body is larger than this route accepts");
     return exchange_refuse(x, REASON_BODY_TOO_LARGE, d->detail.p);
 }
 
@@ -301,9 +302,12 @@ exchange_start_bad(struct proxy_worker *w, struct down_stream *ds, enum reason_i
 /* ---- steps ---- */
 
 static bool
-body_too_large(const struct exchange *x)
+body_too_large(struct exchange *x)
 {
     const struct body_framing *body = &x->ds->req.body;
+
+    if (x->px.grpc.is)
+        return !grpc_within_cap(x);
     /* What came along with the head counts too; all that comes later passes pump_down_body. */
     return (body->kind == BODY_LENGTH && body->length > x->route->max_body) || x->ds->in.len > x->route->max_body;
 }

@@ -72,6 +72,7 @@ struct exchange {
     /* request body */
     bool body_wanted, body_sent;      /* 100-continue given; the end handed to the origin */
     uint64_t body_seen;               /* bytes taken from the client */
+    struct grpc_framing grpc_framing; /* of a call of gRPC: its messages so far */
     struct iobuf replay;              /* what was sent, while another attempt may need it */
     bool replay_lost;                 /* more was sent than can be replayed */
     struct filter *request_filter, *response_filter; /* of policies that look at the bodies; NULL: there are none */

@@ -8,6 +8,9 @@
 /* What a policy or a `respond` says may be long: no more than this becomes a message. */
 #define MESSAGE_MAX 1024
 
+/* Pieces of a body that are looked at in one go; what lies in further ones is looked at the next time. */
+#define IOVECS 64
+
 #define STATUS SLICE("grpc-status")
 #define MESSAGE SLICE("grpc-message")
 #define TIMEOUT SLICE("grpc-timeout")
@@ -71,6 +74,25 @@ grpc_shorten(struct exchange *x)
     size_t n = grpc_timeout_write(text, x->grpc_deadline - clock_now());
 
     fields_set(&x->ds->req.fields, TIMEOUT, slice_of(text, n));
+}
+
+/* What has come since the last look is at the end of what waits. */
+bool
+grpc_within_cap(struct exchange *x)
+{
+    struct iovec iov[IOVECS];
+    uint64_t skip = x->grpc_framing.seen - x->body_seen;
+    int n = iobuf_iov(&x->ds->in, iov, IOVECS);
+
+    for (int i = 0; i < n; i++) {
+        struct slice bytes = slice_of(iov[i].iov_base, iov[i].iov_len);
+        size_t old = skip < bytes.n ? (size_t)skip : bytes.n;
+
+        skip -= old;
+        if (!grpc_framing_within(&x->grpc_framing, slice_from(bytes, old), x->route->max_body))
+            return false;
+    }
+    return true;
 }
 
 /* ---- answers of weir's own ---- */

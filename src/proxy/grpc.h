@@ -33,6 +33,10 @@ const char *grpc_record_timeout(struct exchange *x, const char *reason, const ch
 /* Before an attempt is sent: the origin has no more time than what is left. */
 void grpc_shorten(struct exchange *x);
 
+/* Is each message of the request so far no longer than max_body, which bounds the whole of other bodies? Of one that a
+ * policy rewrites nobody knows the messages: it is bounded as a whole. */
+bool grpc_within_cap(struct exchange *x);
+
 /* The origin's head is there. Does it settle how the call has ended: an answer of trailers alone, or none of gRPC?
  * *status: for those who count, then. */
 bool grpc_settled(struct exchange *x, int *status);

@@ -8,6 +8,8 @@
 static bool
 body_within_cap(struct exchange *x)
 {
+    if (x->px.grpc.is && !x->request_way)
+        return grpc_within_cap(x);
     return x->tunnel || x->body_seen + x->ds->in.len <= x->route->max_body;
 }
 

@@ -171,8 +171,8 @@ def test_a_redirect_stays_one(start):
     assert (a.status, a.get("location")) == (308, "https://elsewhere.test/")
 
 
-def test_a_body_that_is_too_large(start, origin):
-    """At once; and when the answer has begun."""
+def test_a_message_that_is_too_large(start, origin):
+    """At once; and when the answer has begun. A call of many messages may be as long as it likes."""
     def script(conn, _):
         conn.send(HEAD + ONE)
         conn.until_closed()
@@ -180,12 +180,17 @@ def test_a_body_that_is_too_large(start, origin):
     origin.on("/s/M", script)
     w = start(route="max_body 10;")
     with w.h2() as c:
-        a = c.request("/s/M", "POST", fields(), b"x" * 11)
+        a = c.request("/s/M", "POST", fields(), b"\0\0\0\0\x0b")
         assert (a.get("grpc-status"), w.logged(a)["reason"]) == ("8", "body_too_large")
         stream = c.headers(c.head("/s/M", "POST", fields()), end=False)
         c.data(stream, EMPTY, end=False)
         c.wait(lambda: c.answer(stream).body, "the answer")
-        c.data(stream, EMPTY + b"1", end=False)
+        for _ in range(50):
+            c.data(stream, b"\0\0\0\0\x0a0123456789" + EMPTY, end=False)
+        c.ping()
+        assert not c.answer(stream).ended
+        c.data(stream, EMPTY + b"\0\0\0\0", end=False)
+        c.data(stream, b"\x0b", end=False)
         a = c.response(stream)
         assert a.trailers.get("grpc-status") == "8" and "max_body" in a.trailers.get("grpc-message")
 
@@ -297,10 +302,10 @@ RETRY = "retry { attempts 3; on grpc unavailable resource_exhausted; }"
 def test_what_is_listed_is_tried_again(start, origin):
     turns(origin, "/s/M", trailers_only(14), trailers_only(8), HEAD + ONE + end(0))
     w = start(RETRY)
-    a = w.call("/s/M", ("grpc-timeout", "9S"), body=EMPTY + b"message")
+    a = w.call("/s/M", ("grpc-timeout", "9S"), body=EMPTY + b"\0\0\0\0\x07message")
     assert a.trailers.get("grpc-status") == "0"
     first, second, third = (origin.request("/s/M", n) for n in (1, 2, 3))
-    assert first.body == second.body == third.body == EMPTY + b"message"
+    assert first.body == second.body == third.body == EMPTY + b"\0\0\0\0\x07message"
     assert milliseconds(first.get("grpc-timeout")) > milliseconds(third.get("grpc-timeout"))
     assert words(w.logged(a)) == [
         ("attempt", "pass", None), ("grpc", "error", "unavailable"), ("retry", "pass", "retry"),

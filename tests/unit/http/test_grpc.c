@@ -252,6 +252,32 @@ test_messages(void **state)
     }
 }
 
+static void
+test_messages_of_a_body(void **state)
+{
+    static const char body[] = "\0\0\0\0\003abc" "\0\0\0\0\0" "\001\0\0\001\0";
+    char large[5 + 256];
+    struct slice all = slice_of(body, sizeof(body) - 1);
+
+    memcpy(large, body + all.n - 5, 5);
+    memset(large + 5, 'x', 256);
+    for (size_t cut = 0; cut <= all.n; cut++) {
+        struct grpc_framing good = { 0 }, bad = { 0 };
+
+        assert_true(grpc_framing_within(&good, slice_of(body, cut), 256));
+        assert_true(grpc_framing_within(&good, slice_from(all, cut), 256));
+        assert_int_equal(good.seen, all.n);
+        assert_true(grpc_framing_within(&good, slice_of(large + 5, 256), 256));
+        assert_true(grpc_framing_within(&good, slice_of(large, sizeof(large)), 256));
+        assert_int_equal(good.prefix, 0);
+        /* The third is longer than this. */
+        assert_false(grpc_framing_within(&bad, slice_of(body, cut), 255) &&
+                     grpc_framing_within(&bad, slice_from(all, cut), 255));
+    }
+    assert_false(grpc_framing_within(&(struct grpc_framing){ 0 }, SLICE("\0\377\377\377\377"), UINT32_MAX - 1));
+    assert_true(grpc_framing_within(&(struct grpc_framing){ 0 }, SLICE("\0\377\377\377\377"), UINT32_MAX));
+}
+
 int
 main(void)
 {
@@ -264,6 +290,7 @@ main(void)
         cmocka_unit_test(test_what_weir_says_for_its_reasons),
         cmocka_unit_test(test_failures_of_origins_are_5xx),
         arena_test(test_messages),
+        cmocka_unit_test(test_messages_of_a_body),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
