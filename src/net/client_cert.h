@@ -25,7 +25,8 @@ struct client_cert {
                                    connection alone that brought it, not to one that resumes its session */
 };
 
-/* From a PEM file, a chain behind it. Nobody has verified it: to stand for one that was. One reference; NULL with *e. */
+/* From a PEM file, a chain behind it. Nobody has verified it: to stand for one that was. One reference; NULL with *e.
+ */
 struct client_cert *client_cert_load(const char *path, struct err *e);
 void client_cert_hold(const struct client_cert *c);
 void client_cert_put(const struct client_cert *shared); /* NULL is none */

@@ -3,9 +3,9 @@
  * up the sessions of all who have it; without one the process draws keys by itself, new ones every six hours, and
  * takes what it gave out for twelve.
  *
- * A session ends so long after its whole handshake, and no later than what its client was verified by: with TLS 1.3 each
- * connection that takes one up gets a new ticket, which says when the first one began, so that no chain of them outlives
- * that.
+ * A session ends so long after its whole handshake, and no later than what its client was verified by: with TLS 1.3
+ * each connection that takes one up gets a new ticket, which says when the first one began, so that no chain of them
+ * outlives that.
  */
 #ifndef NET_TLS_TICKET_H
 #define NET_TLS_TICKET_H

@@ -79,7 +79,7 @@ struct generation {
 
     _Atomic unsigned holders[WORKER_MAX]; /* exchanges; each written by its own worker only */
     _Atomic unsigned tunnels[WORKER_MAX]; /* those of them that have become tunnels; same */
-    _Atomic unsigned workers_on;    /* workers that have it as their current one, and addresses that they leave with it */
+    _Atomic unsigned workers_on; /* workers that have it as their current one, and addresses that they leave with it */
     void (*on_unused)(struct generation *g); /* service thread, once retired and without holders */
     struct generation *next_retired;
 };

@@ -161,8 +161,8 @@ const struct weir_directive listener_rows[] = {
     { .name = "curves", .in = "tls", .args = MANY("NAME", WEIR_T_STRING), .def = TLS_CURVES,
       .help = "Groups for the key exchange, in order." },
     { .name = "session_tickets", .in = "tls", .args = ONE("on|off", WEIR_T_BOOL), .def = "on",
-      .opts = (const struct weir_opt[]){ { .key = "lifetime", .type = WEIR_T_DURATION, .min = SEC, .max = 12 * 3600 * SEC,
-                                           .def = "12h" }, { 0 } },
+      .opts = (const struct weir_opt[]){ { .key = "lifetime", .type = WEIR_T_DURATION, .min = SEC,
+                                           .max = 12 * 3600 * SEC, .def = "12h" }, { 0 } },
       .help = "Whether clients get tickets with which they take up their sessions again, and for how long after the "
               "whole handshake that began it: the tickets that follow do not prolong that." },
     { .name = "ticket_keys", .in = "tls", .args = ONE("FILE", WEIR_T_PATH),

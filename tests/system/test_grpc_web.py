@@ -261,12 +261,16 @@ def test_a_failure_of_a_real_server(real, headers, put, take):
 def test_a_stream_of_a_real_server(real, service, headers, put, take):
     with real.connect() as c:
         c.write("POST", "/pkg.S/Count", headers, put(frame(b"")))
+        came = []
         for i in range(3):
             service.go.release()
             if i == 0:
                 c.reader.until(b"\r\n\r\n", "a head")
-            assert frames(take(c.reader.chunk())) == [(0, b"%d" % i * (i + 1))]
-        assert trailers(frames(take(c.reader.chunk()))[0])["grpc-status"] == "0"
+            came += frames(take(c.reader.chunk()))
+            assert came[i] == (0, b"%d" % i * (i + 1))
+        if len(came) == 3:  # the end may come along with the last message
+            came += frames(take(c.reader.chunk()))
+        assert trailers(came[3])["grpc-status"] == "0"
         assert c.reader.chunk() is None
 
 
