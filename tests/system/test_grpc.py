@@ -110,9 +110,25 @@ def test_an_answer_without_a_status(start, origin):
     assert w.calls("UNAVAILABLE") == 1 and w.metric("weir_upstream_requests_total", outcome="error_status") == 2
 
 
-def test_an_answer_that_breaks_off(start, origin):
+def test_a_status_in_a_head_that_turns_out_to_be_all(start, origin):
     def script(conn, _):
-        conn.send(HEAD + ONE)
+        conn.send(HEAD[:-2] + b"grpc-status: 5\r\n\r\n")
+        origin.releases.acquire(timeout=20)
+        conn.send(b"0\r\n\r\n")
+    origin.on("/s/M", script)
+    w = start()
+    with w.h2() as c:
+        stream = c.write("/s/M", "POST", fields(), EMPTY)
+        c.wait(lambda: c.answer(stream).status, "the head")
+        origin.release()
+        assert c.response(stream).get("grpc-status") == "5" and w.logged(c.answer(stream)) and w.calls("NOT_FOUND") == 1
+
+
+@pytest.mark.parametrize("begin", [HEAD + ONE, b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nContent-Length: 99\r\n\r\n" + EMPTY],
+                         ids=["chunked", "length"])
+def test_an_answer_that_breaks_off(start, origin, begin):
+    def script(conn, _):
+        conn.send(begin)
         origin.releases.acquire(timeout=20)
         return False
     origin.on("/s/M", script)
@@ -243,15 +259,16 @@ def test_the_route_has_none_once_the_answer_has_begun(start, origin):
         origin.releases.acquire(timeout=20)
         conn.send(ONE + end(0))
     origin.on("/s/M", script)
+    origin.on("/s/late", lambda conn, _: conn.until_closed())
     w = start(route="timeout 100ms;")
     with w.h2() as c:
         stream = c.write("/s/M", "POST", fields(), EMPTY)
         c.wait(lambda: c.answer(stream).body, "the answer")
-        late = c.write("/s/late", "POST", fields(("grpc-timeout", "300m")), EMPTY)  # ends after the route's time
-        origin.on("/s/late", lambda conn, _: conn.until_closed())
-        c.response(late)
+        assert c.request("/s/late", "POST", fields(), EMPTY).get("grpc-status") == "4"  # the time is over for both
         origin.release()
         assert c.response(stream).trailers.get("grpc-status") == "0"
+        line = w.logged(c.answer(stream))
+        assert line["duration_ms"] - line["upstream_ms"] > 90  # the origin is judged by its head: streams may be long
 
 
 @pytest.mark.parametrize("more, code", [([("grpc-timeout", "1s")], 13), ([("grpc-timeout", "123456789m")], 13),
@@ -373,6 +390,26 @@ def test_whoever_leaves_has_cancelled(start, origin):
         c.rst(stream)
         eventually(lambda: w.calls("CANCELLED") == 1, "the end of the call")
     assert w.metric("weir_upstream_requests_total", outcome="cancelled") == 1
+
+
+def test_whoever_leaves_while_it_is_tried_again(start, origin):
+    answers = [lambda conn: conn.send(trailers_only(14)), lambda conn: conn.until_closed()]
+    origin.on("/s/M", lambda conn, _: answers.pop(0)(conn))
+    w = start(RETRY)
+    with w.h2() as c:
+        stream = c.write("/s/M", "POST", fields(), EMPTY)
+        origin.request("/s/M", 2)
+        c.rst(stream)
+        eventually(lambda: w.calls("CANCELLED") == 1, "the end of the call")
+    assert w.calls("UNAVAILABLE") == 0
+
+
+def test_counts_of_a_route_go_with_it(start):
+    w = start()
+    w.call("/closed/M")
+    eventually(lambda: w.calls("UNAVAILABLE", route="/closed/") == 1, "the call counted")
+    w.reload("route / { respond 200; }")
+    eventually(lambda: w.metric("weir_grpc_requests_total", route="/closed/") is None, "the end of the route's counts")
 
 
 def test_a_call_through_grpc_web(weir, origin):
