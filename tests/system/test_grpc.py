@@ -196,7 +196,7 @@ def test_a_message_that_is_too_large(start, origin):
     origin.on("/s/M", script)
     w = start(route="max_body 10;")
     with w.h2() as c:
-        a = c.request("/s/M", "POST", fields(), b"\0\0\0\0\x0b")
+        a = c.request("/s/all", "POST", fields(), b"\0\0\0\0\x0b")
         assert (a.get("grpc-status"), w.logged(a)["reason"]) == ("8", "body_too_large")
         stream = c.headers(c.head("/s/M", "POST", fields()), end=False)
         c.data(stream, EMPTY, end=False)
