@@ -4,7 +4,7 @@ FUZZ_TARGETS = tests/fuzz/fuzz_request tests/fuzz/fuzz_response tests/fuzz/fuzz_
 	tests/fuzz/fuzz_find \
 	tests/fuzz/fuzz_conf tests/fuzz/fuzz_template tests/fuzz/fuzz_reply tests/fuzz/fuzz_token tests/fuzz/fuzz_jwks \
 	tests/fuzz/fuzz_canary_cookie tests/fuzz/fuzz_down_h1 tests/fuzz/fuzz_down_h2 tests/fuzz/fuzz_up_h1 tests/fuzz/fuzz_proxy_header \
-	tests/fuzz/fuzz_proxy tests/fuzz/fuzz_load tests/fuzz/fuzz_variable
+	tests/fuzz/fuzz_proxy tests/fuzz/fuzz_load tests/fuzz/fuzz_variable tests/fuzz/fuzz_ws_frames tests/fuzz/fuzz_grpc_web
 FUZZ_LIB = tests/fuzz/libfuzz.a
 tests_fuzz_libfuzz_a_SOURCES = tests/fuzz/fuzz.c tests/fuzz/fuzz.h tests/fuzz/wire.c tests/fuzz/wire.h
 tests_fuzz_libfuzz_a_CFLAGS = $(AM_CFLAGS)
@@ -59,6 +59,13 @@ tests_fuzz_fuzz_canary_cookie_CFLAGS = $(MODULE_CFLAGS)
 tests_fuzz_fuzz_canary_cookie_LDFLAGS = $(LDFLAGS_FUZZ)
 tests_fuzz_fuzz_canary_cookie_LDADD = $(FUZZ_LIB) modules/canary/libpolicy_canary.la $(LIBS_1_HTTP) $(JANSSON_LIBS) \
 	$(OPENSSL_LIBS)
+tests_fuzz_fuzz_grpc_web_SOURCES = tests/fuzz/fuzz_grpc_web.c
+tests_fuzz_fuzz_grpc_web_CFLAGS = $(MODULE_CFLAGS)
+tests_fuzz_fuzz_grpc_web_LDFLAGS = $(LDFLAGS_FUZZ)
+tests_fuzz_fuzz_grpc_web_LDADD = $(FUZZ_LIB) modules/grpc_web/libpolicy_grpc_web.la $(LIBS_1_HTTP)
+tests_fuzz_fuzz_ws_frames_SOURCES = tests/fuzz/fuzz_ws_frames.c
+tests_fuzz_fuzz_ws_frames_LDFLAGS = $(LDFLAGS_FUZZ)
+tests_fuzz_fuzz_ws_frames_LDADD = $(FUZZ_LIB) $(LIBS_1_HTTP)
 tests_fuzz_fuzz_down_h1_SOURCES = tests/fuzz/fuzz_down_h1.c
 tests_fuzz_fuzz_down_h1_LDFLAGS = $(LDFLAGS_FUZZ)
 tests_fuzz_fuzz_down_h1_LDADD = $(FUZZ_LIB) $(LIBS_3)
