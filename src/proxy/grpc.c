@@ -202,7 +202,7 @@ grpc_cut(struct exchange *x, enum grpc_status status, struct slice message)
 {
     struct fields trailers;
 
-    if (!x->px.grpc.is || x->status != 200 || x->response_way)
+    if (!x->px.grpc.is || x->status != 200 || x->response_way || x->response_done)
         return false;
     fields_init(&trailers, x->px.arena);
     add_status(&trailers, status, message);

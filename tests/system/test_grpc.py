@@ -280,13 +280,14 @@ def test_deadlines_that_are_none(start, origin, more, code):
     assert origin.count() == 0
 
 
-def test_silence(start, origin):
+@pytest.mark.parametrize("bound", ["idle_timeout", "max_duration"])
+def test_bounds_of_a_stream(start, origin, bound):
     def script(conn, _):
         conn.send(HEAD + ONE)
         conn.until_closed()
     origin.on("/s/M", script)
-    a = start(route="idle_timeout 200ms;").call()
-    assert a.body == EMPTY and a.trailers.get("grpc-status") == "14" and "idle_timeout" in a.trailers.get("grpc-message")
+    a = start(route=f"{bound} 200ms;").call()
+    assert a.body == EMPTY and a.trailers.get("grpc-status") == "14" and f"`{bound}` is 200ms" in a.trailers.get("grpc-message")
 
 
 def test_a_stream_may_pause(start, origin):
