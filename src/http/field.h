@@ -40,10 +40,14 @@
     X(IDEMPOTENCY_KEY, "Idempotency-Key") X(IF_MATCH, "If-Match") X(IF_MODIFIED_SINCE, "If-Modified-Since") \
     X(IF_NONE_MATCH, "If-None-Match") X(IF_RANGE, "If-Range") X(IF_UNMODIFIED_SINCE, "If-Unmodified-Since") \
     X(LAST_MODIFIED, "Last-Modified") X(LINK, "Link") X(ORIGIN, "Origin") X(PRAGMA, "Pragma")               \
-    X(PRIORITY, "Priority") X(RANGE, "Range") X(REFERER, "Referer")                                         \
+    X(PRIORITY, "Priority") X(RANGE, "Range") X(REFERER, "Referer") X(SEC_CH_UA, "Sec-CH-UA")               \
+    X(SEC_CH_UA_MOBILE, "Sec-CH-UA-Mobile") X(SEC_CH_UA_PLATFORM, "Sec-CH-UA-Platform")                     \
+    X(SEC_FETCH_DEST, "Sec-Fetch-Dest") X(SEC_FETCH_MODE, "Sec-Fetch-Mode")                                 \
+    X(SEC_FETCH_SITE, "Sec-Fetch-Site") X(SEC_FETCH_USER, "Sec-Fetch-User")                                 \
     X(SEC_WEBSOCKET_ACCEPT, "Sec-WebSocket-Accept") X(SEC_WEBSOCKET_KEY, "Sec-WebSocket-Key")               \
     X(SEC_WEBSOCKET_VERSION, "Sec-WebSocket-Version")                                                       \
-    X(STRICT_TRANSPORT_SECURITY, "Strict-Transport-Security") X(VARY, "Vary") X(X_API_KEY, "X-API-Key")     \
+    X(STRICT_TRANSPORT_SECURITY, "Strict-Transport-Security")                                               \
+    X(UPGRADE_INSECURE_REQUESTS, "Upgrade-Insecure-Requests") X(VARY, "Vary") X(X_API_KEY, "X-API-Key")     \
     X(X_CONTENT_TYPE_OPTIONS, "X-Content-Type-Options") X(X_POWERED_BY, "X-Powered-By")
 
 enum field_id {

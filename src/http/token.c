@@ -57,7 +57,7 @@ name_hash(const char *p, size_t n)
     } else {
         first = (b[0] | (uint32_t)b[n / 2] << 8 | (uint32_t)b[n - 1] << 16) | 0x202020u;
     }
-    return ((first + (uint32_t)n) * 0xda43c7b3u + last * 0x817722f9u) >> 24;
+    return ((first + (uint32_t)n) * 0xf08db9efu + last * 0x04ee5db7u) >> 24;
 }
 
 __attribute__((constructor)) static void
