@@ -1,7 +1,6 @@
 /* down_h2_write: the ops of a stream, and the way of its bytes to the client. No op calls back. */
 #include "down_h2_impl.h"
 #include "../base/log.h"
-#include "../base/number.h"
 #include "../http/date.h"
 #include "h2_fields.h"
 
@@ -268,14 +267,6 @@ answer_nobody(struct h2_stream *st)
     h2_note(st, H2_DUE_SENT);
 }
 
-static struct slice
-number_text(struct arena *a, uint64_t v)
-{
-    char *text = arena_alloc(a, NUMBER_DIGITS_MAX);
-
-    return slice_of(text, (size_t)(number_put(text, v) - text));
-}
-
 static void
 submit_head(struct h2_stream *st, const struct http_response *r, int status, struct body_framing framing)
 {
@@ -287,7 +278,7 @@ submit_head(struct h2_stream *st, const struct http_response *r, int status, str
     h2_nv_add_status(&nv, a, status);
     h2_nv_add_fields(&nv, &r->fields, bare);
     if (framing.kind == BODY_LENGTH)
-        h2_nv_add_id(&nv, FIELD_CONTENT_LENGTH, number_text(a, framing.length));
+        h2_nv_add_length(&nv, a, framing.length);
     if (!fields_find(&r->fields, FIELD_DATE))
         h2_nv_add_id(&nv, FIELD_DATE, http_date_now());
     nghttp2_submit_response(st->d->ng, st->id, nv.v, nv.n, st->out.ended ? NULL : &body);

@@ -1,4 +1,5 @@
 #include "h2_fields.h"
+#include "../base/number.h"
 
 struct h2_nv
 h2_nv_new(struct arena *a, const struct fields *f, unsigned more)
@@ -40,17 +41,30 @@ h2_nv_add_id(struct h2_nv *nv, enum field_id id, struct slice value)
 }
 
 void
+h2_nv_add_field(struct h2_nv *nv, const struct field *f)
+{
+    if (f->id == FIELD_OTHER)
+        h2_nv_add(nv, f->name, f->value);
+    else
+        h2_nv_add_id(nv, (enum field_id)f->id, f->value);
+}
+
+void
+h2_nv_add_length(struct h2_nv *nv, struct arena *a, uint64_t length)
+{
+    char *text = arena_alloc(a, NUMBER_DIGITS_MAX);
+
+    h2_nv_add_id(nv, FIELD_CONTENT_LENGTH, slice_of(text, (size_t)(number_put(text, length) - text)));
+}
+
+void
 h2_nv_add_fields(struct h2_nv *nv, const struct fields *f, bool length)
 {
     for (unsigned i = 0; i < f->n; i++) {
         const struct field *v = &f->v[i];
 
-        if (h2_connection_specific(v->id) || (!length && v->id == FIELD_CONTENT_LENGTH))
-            continue;
-        if (v->id == FIELD_OTHER)
-            h2_nv_add(nv, v->name, v->value);
-        else
-            h2_nv_add_id(nv, (enum field_id)v->id, v->value);
+        if (!h2_connection_specific(v->id) && (length || v->id != FIELD_CONTENT_LENGTH))
+            h2_nv_add_field(nv, v);
     }
 }
 

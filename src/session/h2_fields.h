@@ -15,6 +15,8 @@ struct h2_nv {
 struct h2_nv h2_nv_new(struct arena *a, const struct fields *f, unsigned more);
 void h2_nv_add(struct h2_nv *nv, struct slice name, struct slice value);
 void h2_nv_add_id(struct h2_nv *nv, enum field_id id, struct slice value); /* not FIELD_OTHER */
+void h2_nv_add_field(struct h2_nv *nv, const struct field *f);
+void h2_nv_add_length(struct h2_nv *nv, struct arena *a, uint64_t length); /* Content-Length */
 /* The list but what HTTP/2 has no fields for; Content-Length only where `length` says so. */
 void h2_nv_add_fields(struct h2_nv *nv, const struct fields *f, bool length);
 /* :status, in three digits. */

@@ -192,7 +192,7 @@ add_fields(struct h2_nv *nv, const struct fields *f)
 {
     for (unsigned i = 0; i < f->n; i++)
         if (!is_left_out((enum field_id)f->v[i].id))
-            h2_nv_add(nv, f->v[i].name, f->v[i].value);
+            h2_nv_add_field(nv, &f->v[i]);
 }
 
 static void
@@ -262,7 +262,7 @@ op_request(struct up_stream *s, const struct http_request *r, struct slice targe
         nv.n++; /* for :protocol, if it comes to that */
     add_fields(&nv, &r->fields);
     if (body.kind == BODY_LENGTH)
-        h2_nv_add(&nv, SLICE("content-length"), arena_printf(st->arena, "%llu", (unsigned long long)body.length));
+        h2_nv_add_length(&nv, st->arena, body.length);
     h1_writer_begin(&st->out, body.kind == BODY_CHUNKED ? (struct body_framing){ .kind = BODY_UNTIL_CLOSE } : body);
     if (st->websocket_key.n) {
         st->waiting = nv;
