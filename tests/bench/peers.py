@@ -27,6 +27,7 @@ class Work:
     workers: int = 1
     tls: bool = False
     http2: bool = False  # of the clients, by ALPN or at once
+    http2_origin: bool = False  # asked by HTTP/2
     keepalive: int = 512  # idle connections to the origin: one for each request that may be in flight
     idle: int = 60  # seconds that they are kept
     endpoints: int = 0  # of the upstream, each an address of its own; 0: the origin's one
@@ -42,7 +43,7 @@ class Peers:
     def __init__(self, args, directory):
         self.args, self.dir = args, directory
         self.cpus = {1: str(args.cpu), 2: f"{args.cpu},{args.load_cpu}"}
-        self.origin_port, self.sink_port = free_port(), free_port()
+        self.origin_port, self.sink_port, self.http2_port = free_port(), free_port(), free_port()
         os.mkdir(os.path.join(directory, "body"))
         for name, size in SIZES.items():
             self.write(f"body/{name}", "x" * size)
@@ -57,6 +58,7 @@ class Peers:
             http {{ access_log off; keepalive_requests 100000000; keepalive_timeout 600; client_max_body_size 10m;
               client_body_buffer_size 2m;
               server {{ {listen}
+                listen 127.0.0.1:{self.http2_port} http2;
                 location / {{ default_type application/json; return 200 '{BODY}'; }}
                 location /body/ {{ root {directory}; }}
                 location /slow/ {{ alias {directory}/body/; limit_rate 1000; }} }} }}""",
@@ -78,7 +80,8 @@ class Peers:
         return [f"127.0.{1 + i // 250}.{1 + i % 250}" for i in range(n)]
 
     def origins(self, work):
-        port = self.sink_port if work.uploads else self.origin_port
+        port = self.http2_port if work.http2_origin else self.origin_port
+        port = self.sink_port if work.uploads else port
         return [f"{a}:{port}" for a in self.addresses(work.endpoints) or ["127.0.0.1"]]
 
     def write(self, name, text):
@@ -117,7 +120,7 @@ class Peers:
         return crt, key
 
     def floor(self, work):
-        if not work.floor or work.tls or work.http2:
+        if not work.floor or work.tls or work.http2 or work.http2_origin:
             return None
         port, origin = free_port(), self.origins(work)[0].partition(":")[2]
         return Process(self.args.cpu, [self.program("floor"), str(port), origin], port, self.dir)
@@ -133,7 +136,10 @@ class Peers:
             listener public {{
               bind 127.0.0.1:{port}; {tls} limits {{ connections {DESCRIPTORS}; }} timeouts {{ idle 300s; }}
             }}
-            upstream origin {{ {endpoints} keepalive {work.keepalive} idle={work.idle}s; {work.weir_upstream} }}
+            upstream origin {{
+              {endpoints} {"protocol http2;" if work.http2_origin else ""}
+              keepalive {work.keepalive} idle={work.idle}s; {work.weir_upstream}
+            }}
             {work.weir_top}
             {"route / { " + work.weir_route + " }" if work.weir_route is not None else ""}"""
 
@@ -176,7 +182,8 @@ class Peers:
         port = free_port()
         self.certificate()
         servers = "\n".join(
-            f"    server s{i} {o} pool-purge-delay {work.idle}s" for i, o in enumerate(self.origins(work))
+            f"    server s{i} {o} pool-purge-delay {work.idle}s {'proto h2' if work.http2_origin else ''}"
+            for i, o in enumerate(self.origins(work))
         )
         bind = f"ssl crt {self.dir}/tls.pem ssl-min-ver TLSv1.3" if work.tls else ""
         if work.http2:

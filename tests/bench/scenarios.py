@@ -205,8 +205,13 @@ def tls():
 
 
 def http2():
-    """Of one client with many streams, and of several; the origin is asked by HTTP/1.1."""
-    made = {}
+    """Of one client with many streams, and of several; the origin is asked by HTTP/1.1, which nginx knows alone, or by
+    HTTP/2."""
+    origin = Work(http2_origin=True, nginx_http=None)
+    made = {
+        "h2_origin": Scenario(origin, beside="plain"),
+        "h2_both": Scenario(dataclasses.replace(origin, http2=True), connections=1, options={"streams": 100}),
+    }
     for name, work in (("h2", Work(http2=True)), ("h2_tls", Work(http2=True, tls=True))):
         for load, connections, streams in (("100_streams", 1, 100), ("8_connections", 8, 16)):
             made[f"{name}_{load}"] = Scenario(work, connections=connections, options={"streams": streams})
