@@ -155,6 +155,7 @@ def test_a_conversation(peers):
     assert heard == [b"%d!" % i for i in range(20)]
 
 
+@pytest.mark.workers
 def test_many_at_once(peers):
     with futures.ThreadPoolExecutor(16) as pool:
         texts = [str(i).encode() * 50 for i in range(200)]

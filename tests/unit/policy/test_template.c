@@ -52,6 +52,11 @@ core_variables_have_their_values(void **state)
     fixture_respond(f, 204);
     fields_add(&f->res.fields, SLICE("X"), SLICE("y"));
     assert_text(f, "${response.status}${response.header.X}", "204y");
+    assert_text(f, "${grpc.status}", "");
+    f->x.grpc.known = true;
+    assert_text(f, "${grpc.status}", "OK");
+    f->x.grpc.status = 14;
+    assert_text(f, "${grpc.status}", "UNAVAILABLE");
     assert_int_equal(render(f, "${time.iso}").n, 24);
     assert_true(render(f, "${time.unix}").n >= 10);
 }
