@@ -30,6 +30,8 @@ struct filter {
     struct iobuf out;
 };
 
+/* Will policies of the route look at this body, as far as they have said by now? */
+bool filter_wanted(const struct weir_exchange *x, enum weir_body_of of);
 /* NULL: no policy looks at this body. For a request after its first chain_attempt, for an answer after
  * chain_response. */
 struct filter *filter_new(struct weir_exchange *x, enum weir_body_of of, const struct filter_cap *cap);

@@ -5,10 +5,17 @@
 #include "grpc.h"
 #include "pump.h"
 
+/* What comes is gRPC's own framing, and not what policies will make that of (gRPC-Web's base64). */
+static bool
+comes_in_frames(struct exchange *x)
+{
+    return x->px.grpc.is && !x->request_way && !(x->px.filters && filter_wanted(&x->px, WEIR_BODY_REQUEST));
+}
+
 static bool
 body_within_cap(struct exchange *x)
 {
-    if (x->px.grpc.is && !x->request_way)
+    if (comes_in_frames(x))
         return grpc_within_cap(x);
     return x->tunnel || x->body_seen + x->ds->in.len <= x->route->max_body;
 }

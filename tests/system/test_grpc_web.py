@@ -81,10 +81,29 @@ def test_text(start, origin):
             piece = text[i:i + 3]
             c.send(b"%x\r\n%s\r\n" % (len(piece), piece))
         r = c.send(b"0\r\n\r\n").response("POST")
+    assert r.status == 200 and not r.headers.has("grpc-status"), (r, w.log.text)
     sent = origin.request("/pkg.S/M")
     assert sent.body == frame(b"a") + frame(b"bc") and sent.get("Content-Type") == "application/grpc+proto"
     assert r.get("Content-Type") == "application/grpc-web-text+proto"
     assert frames(untext(r.body)) == [(0, b"one"), (0, b""), (0, b"three"), (0x80, b"grpc-status: 5\r\n")]
+
+
+def test_text_that_comes_before_there_is_a_connection(start, origin):
+    """What waits is no message of gRPC yet, and is not measured as one."""
+    origin.on("/pkg.S/M", grpc_answer(b"one"))
+    w = start(CONF.replace("endpoint @O@;", "endpoint @O@; limits connections=1;"))
+    text = base64.b64encode(frame(b"x" * 100))
+    with w.connect() as first, w.connect() as c:
+        first.write("GET", "/hold")
+        origin.request("/hold")
+        c.write("POST", "/pkg.S/M", {**TEXT, "Content-Length": str(len(text))})
+        for i in range(0, len(text), 50):
+            c.send(text[i:i + 50])
+            w.view("status")
+        origin.release()
+        r = c.response("POST")
+    assert frames(untext(r.body)) == [(0, b"one"), (0x80, b"grpc-status: 0\r\n")]
+    assert origin.request("/pkg.S/M").body == frame(b"x" * 100)
 
 
 def test_over_http2(start, origin):
@@ -278,14 +297,28 @@ def test_a_stream_over_http2(real, service):
     with H2(real.port.address) as h2:
         service.go.release(3)
         a = h2.request("/pkg.S/Count", "POST", [(n.lower(), v) for n, v in TEXT.items()], base64.b64encode(frame(b"")))
+        assert not a.headers.has("grpc-status"), (a, real.log.text)
         *messages, last = frames(untext(a.body))
         assert messages == [(0, b"0"), (0, b"11"), (0, b"222")] and trailers(last)["grpc-status"] == "0" and not a.trailers
 
 
 @FORMS
 def test_what_weir_says_itself(real, service, headers, put, take):
-    """A head that has the status, where the clients look for it; before the policy it would be a problem document."""
+    """Of an upstream that is away or late: a head that has the status, where the clients look for it."""
     r = real.post("/pkg.S/Wait", put(frame(b"")), {**headers, "Grpc-Timeout": "100m"})
     assert (r.status, r.get("grpc-status"), r.get("Content-Type"), r.body) == (200, "4", headers["Content-Type"], b"")
     r = real.post("/away/S/M", put(frame(b"")), headers)
     assert (r.status, r.get("grpc-status"), r.get("Content-Type"), r.body) == (200, "14", headers["Content-Type"], b"")
+
+
+def test_refusals_of_policies_are_documents(weir, origin):
+    w = weir("""
+        use grpc_web example;
+        upstream o { endpoint @O@; }
+        route /before/ { require_header X-Key; grpc_web; proxy o; }
+        route /behind/ { grpc_web; require_header X-Key; proxy o; }
+    """, O=origin)
+    r = w.post("/before/S/M", frame(b"q"), WEB)
+    assert (r.status, r.reason) == (400, "header_required")
+    r = w.post("/behind/S/M", frame(b"q"), WEB)
+    assert (r.status, r.reason) == (400, "header_required")
