@@ -107,7 +107,7 @@ op_respond(struct down_stream *s, const struct http_response *r, struct body_fra
         h1_write_response(&a->out.out, r, body, a->keep, to_10, SLICE_NONE);
     else
         h1_write_response(&a->out.out, r, wire, a->keep, to_10, SLICE_NONE);
-    h1_writer_begin(&a->out, wire);
+    h1_writer_begin(&a->out, body.kind == BODY_NONE ? body : wire); /* a length of 0 needs no end */
 }
 
 /* ------------------------------------------------------------------ bodies */

@@ -95,8 +95,9 @@ def test_bodies(start):
         r = c.get("/trailers")
         assert (r.body, list(r.trailers)) == (b"body", [("x-sum", "42")])
         assert (c.request("HEAD", "/bytes/77").get("Content-Length"), c.get("/status/204").status) == ("77", 204)
-        r = c.get("/status/404")
-        assert (r.status, r.body, r.get("Content-Length")) == (404, b"", "0")
+        for _ in range(2):  # whose head is all of it; the connection serves the next request
+            r = c.get("/status/404")
+            assert (r.status, r.body, r.get("Content-Length")) == (404, b"", "0")
     assert len(w.origin.conns) == 1 and not w.origin.complaints
 
 
@@ -590,3 +591,4 @@ def test_what_cannot_be_meant(check):
                        ("protocol http3;", "http2")):
         done = check(base % more)
         assert done.returncode == 1 and text in done.stderr, done.stderr
+

@@ -1214,6 +1214,22 @@ test_the_last_request_names_its_limit(void **state)
     assert_string_equal(fx->limit, "requests");
 }
 
+/* As an answer of HTTP/2 whose head has ended the stream. */
+static void
+test_a_head_that_is_all_needs_no_end(void **state)
+{
+    struct http_response r = { .status = 404 };
+
+    for (int i = 0; i < 2; i++) {
+        wire_sends(&fx->w, "GET / HTTP/1.1\r\n" HOST "\r\n");
+        expect_log("GET /;");
+        strbuf_clear(&fx->log);
+        fields_init(&r.fields, &fx->cur->arena);
+        fx->cur->ops->respond(fx->cur, &r, (struct body_framing){ .kind = BODY_NONE }, false);
+        assert_non_null(strstr(wire_expect(&fx->w, "\r\n\r\n"), "Content-Length: 0\r\n"));
+    }
+}
+
 /* ------------------------------------------------------------------ upgrade */
 
 static void
@@ -1448,6 +1464,7 @@ main(void)
         T(test_an_answer_that_is_read_slowly),
         T(test_limits_are_named),
         T(test_the_last_request_names_its_limit),
+        T(test_a_head_that_is_all_needs_no_end),
         T(test_upgrade),
         T(test_drain),
         T(test_leaving_tells_clients_and_keeps_the_idle),
