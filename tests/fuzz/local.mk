@@ -3,7 +3,7 @@
 FUZZ_TARGETS = tests/fuzz/fuzz_request tests/fuzz/fuzz_response tests/fuzz/fuzz_chunked tests/fuzz/fuzz_uri \
 	tests/fuzz/fuzz_find \
 	tests/fuzz/fuzz_conf tests/fuzz/fuzz_template tests/fuzz/fuzz_reply tests/fuzz/fuzz_token tests/fuzz/fuzz_jwks \
-	tests/fuzz/fuzz_canary_cookie tests/fuzz/fuzz_down_h1 tests/fuzz/fuzz_down_h2 tests/fuzz/fuzz_up_h1 tests/fuzz/fuzz_proxy_header \
+	tests/fuzz/fuzz_canary_cookie tests/fuzz/fuzz_down_h1 tests/fuzz/fuzz_down_h2 tests/fuzz/fuzz_up_h1 tests/fuzz/fuzz_up_h2 tests/fuzz/fuzz_proxy_header \
 	tests/fuzz/fuzz_proxy tests/fuzz/fuzz_load tests/fuzz/fuzz_variable tests/fuzz/fuzz_ws_frames tests/fuzz/fuzz_grpc_web
 FUZZ_LIB = tests/fuzz/libfuzz.a
 tests_fuzz_libfuzz_a_SOURCES = tests/fuzz/fuzz.c tests/fuzz/fuzz.h tests/fuzz/wire.c tests/fuzz/wire.h
@@ -75,6 +75,9 @@ tests_fuzz_fuzz_down_h2_LDADD = $(FUZZ_LIB) $(LIBS_3)
 tests_fuzz_fuzz_up_h1_SOURCES = tests/fuzz/fuzz_up_h1.c
 tests_fuzz_fuzz_up_h1_LDFLAGS = $(LDFLAGS_FUZZ)
 tests_fuzz_fuzz_up_h1_LDADD = $(FUZZ_LIB) $(LIBS_3)
+tests_fuzz_fuzz_up_h2_SOURCES = tests/fuzz/fuzz_up_h2.c
+tests_fuzz_fuzz_up_h2_LDFLAGS = $(LDFLAGS_FUZZ)
+tests_fuzz_fuzz_up_h2_LDADD = $(FUZZ_LIB) $(LIBS_3)
 tests_fuzz_fuzz_proxy_header_SOURCES = tests/fuzz/fuzz_proxy_header.c
 tests_fuzz_fuzz_proxy_header_LDFLAGS = $(LDFLAGS_FUZZ)
 tests_fuzz_fuzz_proxy_header_LDADD = $(FUZZ_LIB) $(LIBS_2)
