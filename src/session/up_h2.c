@@ -1,9 +1,7 @@
 #include "up_h2_impl.h"
 #include "../base/log.h"
-#include "../base/xalloc.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 
 /* Steps before a session whose both sides are never dry lets the others of its worker have a turn, and reads in each.
  */
@@ -12,12 +10,19 @@
 #define READ_SIZE 16384
 /* What one read may bring on all streams together before WINDOW_UPDATEs come. */
 #define CONNECTION_WINDOW (1 << 20)
-/* So many frames that are owed are written before more is read, which would make more of them. */
-#define ANSWERS_MAX 100
 /* Requests at a time until the origin has said how many (RFC 9113 6.5.2 recommends no less). */
 #define STREAMS_UNTOLD 100
-/* How long a PING may take on a connection on which a request has waited in vain. */
+/* A request that got nothing for so long, on a connection on which nothing came either, makes that one suspect; and how
+ * long a PING may take then. */
+#define SILENCE NSEC_PER_SEC
 #define PING_TIME NSEC_PER_SEC
+/* So many streams are given up on one connection: origins count that, and end connections of whom they take for an
+ * attacker, often at 500. */
+#define RESETS_MAX 300
+/* So many frames may wait that belong to no open stream. */
+#define LEFTOVERS_MAX 100
+/* A head on its way to the origin, as its parts are counted by nghttp2: more than any that a listener lets in. */
+#define HEAD_OUT_MAX (1 << 20)
 /* Bounds of nghttp2: settings in one frame, answers to PING and SETTINGS that wait, CONTINUATION frames of one head. */
 #define SETTINGS_MAX 32
 #define ACKS_MAX 1000
@@ -32,14 +37,18 @@ close_session(struct up_session *b)
 {
     struct up_h2 *u = (struct up_h2 *)b;
 
-    if (b->c)
+    if (b->c) {
+        nghttp2_session_terminate_session(u->ng, NGHTTP2_NO_ERROR); /* a GOAWAY, RFC 9113 5.4.1 */
+        if (h2_frames_make(&u->frames, u->ng) == 0)
+            h2_frames_flush(&u->frames, b->c);
         conn_close(b->c);
+    }
     b->c = NULL;
     u->ended = true;
     task_cancel(b->loop, &u->task);
     timer_fini(&u->timer);
     h2_frames_fini(&u->frames);
-    up_h2_forget_spares(u);
+    recycle_empty(&u->spare, sizeof(struct up_h2_stream));
     nghttp2_session_del(u->ng);
     loop_defer_free(b->loop, free, u);
 }
@@ -98,13 +107,14 @@ feed(struct up_h2 *u, const char *p, size_t n)
     break_off(u, u->broken_by ? u->broken_by : nghttp2_strerror((int)used));
 }
 
+/* Also from an origin that takes nothing: it may be waiting until what it sends is taken. What it can make nghttp2 owe
+ * it is bounded there. */
 static bool
 may_read(const struct up_h2 *u)
 {
     const struct conn *c = u->b.c;
 
-    return c && u->frames.out.len < H2_FRAMES_CAP && nghttp2_session_get_outbound_queue_size(u->ng) < ANSWERS_MAX &&
-           (c->broken || c->eof || u->unsure || (c->ready & CONN_READABLE));
+    return c && (c->broken || c->eof || u->unsure || (c->ready & CONN_READABLE));
 }
 
 static void
@@ -171,13 +181,21 @@ write_out(struct up_h2 *u)
 
 /* ------------------------------------------------------------------ the turn of a session */
 
+/* Heads of requests that were given up before they could go wait with the others: where the origin takes nothing, and
+ * clients come and go, they would become more and more. */
+static bool
+has_leftovers(const struct up_h2 *u)
+{
+    return nghttp2_session_get_outbound_queue_size(u->ng) > u->b.streams + LEFTOVERS_MAX;
+}
+
 static unsigned
 room_for_streams(const struct up_session *b)
 {
     const struct up_h2 *u = (const struct up_h2 *)b;
     unsigned most = u->settings_seen ? b->most : u->untold;
 
-    if (!b->c || u->leaving || u->suspect || b->c->broken || b->c->eof)
+    if (!b->c || u->leaving || u->suspect || b->c->broken || b->c->eof || has_leftovers(u))
         return 0;
     if (most > u->max_streams)
         most = u->max_streams;
@@ -294,10 +312,11 @@ on_ready(struct conn *c, unsigned events)
     up_h2_later(c->owner);
 }
 
-/* ------------------------------------------------------------------ silence */
+/* ------------------------------------------------------------------ streams given up */
 
-void
-up_h2_suspect(struct up_h2 *u)
+/* The origin may be gone without a word. */
+static void
+suspect(struct up_h2 *u)
 {
     if (u->suspect || !u->b.c)
         return;
@@ -305,6 +324,18 @@ up_h2_suspect(struct up_h2 *u)
     nghttp2_submit_ping(u->ng, NGHTTP2_FLAG_NONE, (const uint8_t *)"are you?");
     timer_set(&u->timer, u->suspect + PING_TIME);
     up_h2_later(u);
+}
+
+void
+up_h2_reset(struct up_h2_stream *st)
+{
+    struct up_h2 *u = st->u;
+
+    if (!st->s.responded && st->sent_at && u->heard < st->sent_at && clock_now() - st->sent_at > SILENCE)
+        suspect(u);
+    nghttp2_submit_rst_stream(u->ng, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_CANCEL);
+    if (st->sent_at && ++u->resets == RESETS_MAX)
+        u->leaving = true;
 }
 
 static void
@@ -334,7 +365,8 @@ session_new(struct up_h2 *u)
     up_h2_set_callbacks(callbacks);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
-    nghttp2_option_set_peer_max_concurrent_streams(option, STREAMS_UNTOLD);
+    nghttp2_option_set_peer_max_concurrent_streams(option, u->untold);
+    nghttp2_option_set_max_send_header_block_length(option, HEAD_OUT_MAX);
     nghttp2_option_set_max_settings(option, SETTINGS_MAX);
     nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
     nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);

@@ -213,12 +213,9 @@ take_data_frame(struct up_h2 *u, struct up_h2_stream *st, const nghttp2_frame *f
 static void
 take_settings(struct up_h2 *u)
 {
-    bool first = !u->settings_seen;
-
     u->settings_seen = true;
     u->b.most = nghttp2_session_get_remote_settings(u->ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-    if (first)
-        up_h2_submit_waiting(u);
+    up_h2_admit(u);
 }
 
 static int
@@ -247,6 +244,7 @@ on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
         break;
     case NGHTTP2_GOAWAY:
         u->leaving = true;
+        up_h2_admit(u);
         break;
     case NGHTTP2_RST_STREAM:
         if (st)

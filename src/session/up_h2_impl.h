@@ -9,6 +9,7 @@
 #ifndef SESSION_UP_H2_IMPL_H
 #define SESSION_UP_H2_IMPL_H
 
+#include "../base/recycle.h"
 #include "../http/h2.h"
 #include "glitch.h"
 #include "h1_writer.h"
@@ -42,7 +43,6 @@ struct up_h2_stream {
     int32_t id;                         /* 0: nghttp2 does not know it yet, or any more */
     TAILQ_ENTRY(up_h2_stream) link;     /* in u->streams */
     TAILQ_ENTRY(up_h2_stream) due_link; /* in u->due while queued */
-    struct up_h2_stream *next_spare;    /* in u->spare */
     struct arena *arena;                /* the owner's */
     enum http_method method;
     struct slice websocket_key;  /* empty: no tunnel is asked for */
@@ -82,12 +82,12 @@ struct up_h2 {
     struct h2_frames frames;
     struct glitches glitches;
     struct task task;
-    struct timer timer; /* yields; and while `suspect` */
-    struct up_h2_stream *spare;
-    unsigned n_spare;
+    struct timer timer;    /* yields; and while `suspect` */
+    struct recycle spare;  /* streams */
     unsigned max_streams;  /* as configured */
     unsigned untold;       /* until the origin's SETTINGS are seen */
     unsigned released;     /* streams, that the owner was not told of yet */
+    unsigned resets;       /* streams given up on the way */
     nsec_t heard;          /* when the origin has last said anything */
     nsec_t suspect;        /* silent since a request went, and asked by PING then; 0: not */
     const char *broken_by; /* what the origin has done to HTTP/2; NULL: nothing */
@@ -108,7 +108,7 @@ up_h2_stream_of(struct up_stream *s)
 /* up_h2.c */
 void up_h2_later(struct up_h2 *u);            /* the session has work to do at the end of the turn */
 void up_h2_released(struct up_h2_stream *st); /* its owner has let go of it */
-void up_h2_suspect(struct up_h2 *u);          /* the origin may be gone without a word */
+void up_h2_reset(struct up_h2_stream *st);    /* its owner has no use for the answer any more */
 
 /* up_h2_stream.c */
 struct up_stream *up_h2_open(struct up_session *b, struct arena *arena, size_t in_cap);
@@ -120,9 +120,10 @@ void up_h2_refused(struct up_h2_stream *st, const char *detail);
 /* The same where it says so of all that it has not begun. */
 void up_h2_left_out(struct up_h2_stream *st);
 void up_h2_tell_all(struct up_h2 *u);
-void up_h2_submit_waiting(struct up_h2 *u); /* the origin's SETTINGS are known */
+/* The origin has said how many requests it takes at a time, or that it takes no more. Of those that it does not know of
+ * yet as many go as fit; the others may go elsewhere. */
+void up_h2_admit(struct up_h2 *u);
 void up_h2_stream_free(struct up_h2_stream *st);
-void up_h2_forget_spares(struct up_h2 *u);
 ssize_t up_h2_read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t max, uint32_t *flags,
                         nghttp2_data_source *source, void *arg);
 

@@ -1,51 +1,11 @@
 /* up_h2_stream: the ops of a stream to an origin, its life, and what its owner is told. No op calls back. */
 #include "up_h2_impl.h"
-#include "../base/recycle.h"
-#include "../base/xalloc.h"
-
-#include <assert.h>
-#include <stdlib.h>
 
 #define SPARE_MAX 16u
 /* :method :scheme :authority :path */
 #define PSEUDO_FIELDS 4
-/* A request that got nothing for so long, on a connection on which nothing came either, makes that one suspect. */
-#define SILENCE NSEC_PER_SEC
 
 /* ------------------------------------------------------------------ life */
-
-static struct up_h2_stream *
-block_get(struct up_h2 *u)
-{
-    struct up_h2_stream *st = u->spare;
-
-    if (!st)
-        return xmalloc(sizeof(*st));
-    mem_unpoison(&st->s, sizeof(st->s));
-    u->spare = st->next_spare;
-    u->n_spare--;
-    return st;
-}
-
-static void
-block_put(struct up_h2 *u, struct up_h2_stream *st)
-{
-    if (u->n_spare == SPARE_MAX) {
-        free(st);
-        return;
-    }
-    st->next_spare = u->spare;
-    u->spare = st;
-    u->n_spare++;
-    mem_poison(&st->s, sizeof(st->s)); /* whoever still has the stream is told so under ASan */
-}
-
-void
-up_h2_forget_spares(struct up_h2 *u)
-{
-    while (u->spare)
-        free(block_get(u));
-}
 
 /* nghttp2 forgets whose stream it is. */
 static void
@@ -66,7 +26,7 @@ up_h2_stream_free(struct up_h2_stream *st)
         TAILQ_REMOVE(&u->due, st, due_link);
     TAILQ_REMOVE(&u->streams, st, link);
     h1_writer_fini(&st->out);
-    block_put(u, st);
+    recycle_put(&u->spare, st, sizeof(*st), SPARE_MAX);
 }
 
 /* ------------------------------------------------------------------ what the owner is told */
@@ -85,11 +45,20 @@ up_h2_note(struct up_h2_stream *st, enum up_h2_due due)
         up_h2_later(u);
 }
 
+/* Has the owner got, or will it get, all that the origin can have to say? A tunnel goes on in the other direction. */
+static bool
+is_complete(const struct up_h2_stream *st)
+{
+    bool tunnel = st->websocket_key.n && st->s.res.status == 101;
+
+    return st->headed && (st->s.in_end || st->remote_end) && (!tunnel || st->out.ended);
+}
+
 void
 up_h2_fail(struct up_h2_stream *st, enum up_error error, const char *detail)
 {
     detach(st);
-    if (st->failed || (st->headed && (st->s.in_end || st->remote_end)))
+    if (st->failed || is_complete(st))
         return;
     st->failed = true;
     st->ending.error = error;
@@ -167,15 +136,24 @@ up_h2_tell_all(struct up_h2 *u)
 
 /* ------------------------------------------------------------------ heads */
 
-/* What HTTP/1.1 says in the request line and in Host. */
-static void
-add_pseudo(struct h2_nv *nv, const struct http_request *r, struct slice target, bool tls)
+static struct slice
+authority_of(const struct http_request *r)
 {
     const struct field *host = fields_find(&r->fields, FIELD_HOST);
 
+    return host ? host->value : r->authority;
+}
+
+/* What HTTP/1.1 says in the request line and in Host; a client of HTTP/1.0 may have had none. */
+static void
+add_pseudo(struct h2_nv *nv, const struct http_request *r, struct slice target, bool tls)
+{
+    struct slice authority = authority_of(r);
+
     h2_nv_add(nv, SLICE(":method"), r->method_text);
     h2_nv_add(nv, SLICE(":scheme"), tls ? SLICE("https") : SLICE("http"));
-    h2_nv_add(nv, SLICE(":authority"), host ? host->value : r->authority);
+    if (authority.n)
+        h2_nv_add(nv, SLICE(":authority"), authority);
     h2_nv_add(nv, SLICE(":path"), target);
 }
 
@@ -228,20 +206,43 @@ submit_waiting(struct up_h2_stream *st)
     submit(st, nv);
 }
 
-void
-up_h2_submit_waiting(struct up_h2 *u)
+static void
+turn_away(struct up_h2_stream *st)
 {
+    st->waiting.n = 0;
+    if (st->id) /* nghttp2 drops the head, which it has kept back */
+        nghttp2_submit_rst_stream(st->u->ng, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_CANCEL);
+    if (st->u->leaving)
+        up_h2_left_out(st);
+    else
+        up_h2_refused(st, "the origin takes no more requests at a time");
+}
+
+void
+up_h2_admit(struct up_h2 *u)
+{
+    unsigned most = u->leaving ? 0 : u->b.most, known = 0;
     struct up_h2_stream *st;
 
     TAILQ_FOREACH(st, &u->streams, link)
-    if (st->waiting.n && st->open)
-        submit_waiting(st);
+    known += st->id && st->sent_at;
+    TAILQ_FOREACH(st, &u->streams, link)
+    {
+        if (!st->open || st->failed || st->sent_at || (!st->id && !st->waiting.n))
+            continue;
+        if (known++ >= most)
+            turn_away(st);
+        else if (st->waiting.n && u->settings_seen)
+            submit_waiting(st);
+    }
 }
 
+/* A body would come out of the tunnel. */
 static bool
-wants_websocket(const struct http_request *r)
+wants_websocket(const struct http_request *r, struct body_framing body)
 {
-    return slice_ieq(r->upgrade, SLICE("websocket")) && r->method == METHOD_GET;
+    return slice_ieq(r->upgrade, SLICE("websocket")) && r->method == METHOD_GET && body.kind == BODY_NONE &&
+           authority_of(r).n;
 }
 
 static void
@@ -256,7 +257,7 @@ op_request(struct up_stream *s, const struct http_request *r, struct slice targe
     st->method = r->method;
     nv = h2_nv_new(st->arena, &r->fields, PSEUDO_FIELDS + 2);
     add_pseudo(&nv, r, target, u->b.c->tls != NULL);
-    if (wants_websocket(r))
+    if (wants_websocket(r, body))
         st->websocket_key = fields_value(&r->fields, FIELD_SEC_WEBSOCKET_KEY);
     if (st->websocket_key.n)
         nv.n++; /* for :protocol, if it comes to that */
@@ -403,13 +404,9 @@ static void
 op_release(struct up_stream *s)
 {
     struct up_h2_stream *st = up_h2_stream_of(s);
-    struct up_h2 *u = st->u;
 
-    if (st->id) {
-        if (!s->responded && st->sent_at && u->heard < st->sent_at && clock_now() - st->sent_at > SILENCE)
-            up_h2_suspect(u);
-        nghttp2_submit_rst_stream(u->ng, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_CANCEL);
-    }
+    if (st->id)
+        up_h2_reset(st);
     st->open = false;
     detach(st);
     iobuf_fini(&s->in);
@@ -431,7 +428,7 @@ struct up_stream *
 up_h2_open(struct up_session *b, struct arena *arena, size_t in_cap)
 {
     struct up_h2 *u = (struct up_h2 *)b;
-    struct up_h2_stream *st = block_get(u);
+    struct up_h2_stream *st = recycle_get(&u->spare, sizeof(*st));
 
     memset(st, 0, sizeof(*st));
     st->u = u;

@@ -309,7 +309,8 @@ on_session_released(struct up_session *u, unsigned n, void *arg)
     struct cluster_state *st = up->state;
 
     atomic_fetch_sub_explicit(&pc->host->key.e->active, n, memory_order_relaxed);
-    pc->host->most = up_most(u);
+    if (up_most(u)) /* a connection that is lost before the origin has said it says nothing new */
+        pc->host->most = up_most(u);
     if (up_streams(u)) {
         if (up->n_pending && up_room(u))
             lease_serve_soon(up->pool);

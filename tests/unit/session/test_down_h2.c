@@ -1,8 +1,5 @@
-/* Frames are written by hand; only the heads of answers are read with nghttp2's HPACK. */
 #include "../../../src/session/down_h1.h"
-#include "wire.h"
-
-#include <nghttp2/nghttp2.h>
+#include "frames.h"
 
 /* A handler that does what a test tells it to. */
 struct fx {
@@ -10,13 +7,7 @@ struct fx {
     struct down_sessions *set;
     struct down_conf conf;
     struct down_handler handler;
-    struct wire w;
-    nghttp2_hd_inflater *hpack;
-    struct strbuf out;          /* frames to be sent */
-    struct strbuf sent;         /* what a send in progress reads from */
     struct strbuf log;          /* "GET /a;" per request, "bad CODE;", "abort CODE;" ... */
-    struct strbuf got;          /* frames that came: "HEADERS 1 end :status=200,...;", "DATA 1 5;" ... */
-    size_t parsed;              /* of w.got */
     struct down_stream *cur[8]; /* open and not released by the handler, in order */
     unsigned n;
     bool reply; /* answers every request at once with its path */
@@ -167,44 +158,7 @@ get_handler(void *arg)
 
 static const struct down_source source = { get_conf, get_handler, NULL };
 
-/* ------------------------------------------------------------------ frames */
-
-static void
-frame(int type, int flags, int stream, const char *payload, size_t n)
-{
-    const char head[9] = { (char)(n >> 16),      (char)(n >> 8),      (char)n,
-                           (char)type,           (char)flags,         (char)(stream >> 24),
-                           (char)(stream >> 16), (char)(stream >> 8), (char)stream };
-
-    strbuf_add(&fx->out, head, sizeof(head));
-    strbuf_add(&fx->out, payload, n);
-}
-
-static void
-number_frame(int type, int stream, unsigned n)
-{
-    const char bytes[4] = { (char)(n >> 24), (char)(n >> 16), (char)(n >> 8), (char)n };
-
-    frame(type, 0, stream, bytes, sizeof(bytes));
-}
-
-/* Literals without indexing: the length of a name, it, the length of a value, it. */
-static void
-head_frame(int stream, bool end, const char *const *pairs)
-{
-    struct strbuf b;
-
-    strbuf_init(&b, 65536);
-    for (; pairs[0]; pairs += 2) {
-        strbuf_addc(&b, '\0');
-        strbuf_addc(&b, (char)strlen(pairs[0]));
-        strbuf_adds(&b, pairs[0]);
-        strbuf_addc(&b, (char)strlen(pairs[1]));
-        strbuf_adds(&b, pairs[1]);
-    }
-    frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | (end ? NGHTTP2_FLAG_END_STREAM : 0), stream, b.p, b.n);
-    strbuf_fini(&b);
-}
+/* ------------------------------------------------------------------ what is sent and expected */
 
 static void
 request(int stream, const char *method, const char *path, bool end)
@@ -212,85 +166,6 @@ request(int stream, const char *method, const char *path, bool end)
     const char *pairs[] = { ":method", method, ":scheme", "http", ":path", path, ":authority", "a.example", NULL };
 
     head_frame(stream, end, pairs);
-}
-
-static void
-flush(void)
-{
-    strbuf_clear(&fx->sent);
-    strbuf_addslice(&fx->sent, strbuf_slice(&fx->out));
-    strbuf_clear(&fx->out);
-    wire_send(&fx->w, fx->sent.p, fx->sent.n);
-}
-
-static void
-note_fields(const uint8_t *p, size_t n)
-{
-    for (;;) {
-        nghttp2_nv nv;
-        int flags = 0;
-        ssize_t used = nghttp2_hd_inflate_hd2(fx->hpack, &nv, &flags, p, n, 1);
-
-        assert_true(used >= 0);
-        p += used;
-        n -= (size_t)used;
-        if (flags & NGHTTP2_HD_INFLATE_EMIT)
-            strbuf_addf(&fx->got, " %.*s=%.*s", (int)nv.namelen, nv.name, (int)nv.valuelen, nv.value);
-        if (flags & NGHTTP2_HD_INFLATE_FINAL)
-            break;
-    }
-    nghttp2_hd_inflate_end_headers(fx->hpack);
-}
-
-static void
-note_frame(const uint8_t *p, size_t n)
-{
-    static const char *const names[] = { "DATA", "HEADERS", "PRIORITY", "RST",   "SETTINGS",
-                                         "PUSH", "PING",    "GOAWAY",   "WINDOW" };
-    int type = p[3], flags = p[4], stream = p[7] << 8 | p[8];
-
-    assert_in_range(type, 0, 8);
-    strbuf_addf(&fx->got, "%s %d", names[type], stream);
-    if (type == NGHTTP2_DATA)
-        strbuf_addf(&fx->got, " %zu", n);
-    if (type <= NGHTTP2_HEADERS && (flags & NGHTTP2_FLAG_END_STREAM))
-        strbuf_adds(&fx->got, " end");
-    if (type == NGHTTP2_HEADERS)
-        note_fields(p + 9, n);
-    if (type == NGHTTP2_RST_STREAM || type == NGHTTP2_GOAWAY)
-        strbuf_addf(&fx->got, " %d", p[9 + (type == NGHTTP2_GOAWAY ? 7 : 3)]);
-    if (type == NGHTTP2_GOAWAY)
-        strbuf_addf(&fx->got, " last %x", (unsigned)(p[9] << 24 | p[10] << 16 | p[11] << 8 | p[12]));
-    strbuf_adds(&fx->got, ";");
-}
-
-static void
-parse(void)
-{
-    wire_pull(&fx->w);
-    while (fx->w.got.n - fx->parsed >= 9) {
-        const uint8_t *p = (const uint8_t *)fx->w.got.p + fx->parsed;
-        size_t n = (size_t)p[0] << 16 | (size_t)p[1] << 8 | p[2];
-
-        if (fx->w.got.n - fx->parsed < 9 + n)
-            return;
-        note_frame(p, n);
-        fx->parsed += 9 + n;
-    }
-}
-
-static bool
-has_got(void *arg)
-{
-    parse();
-    return fx->got.p && strstr(fx->got.p, arg);
-}
-
-static void
-expect(const char *text)
-{
-    if (!run_until(fx->loop, has_got, (void *)(uintptr_t)text))
-        fail_msg("expected \"%s\" in \"%s\"", text, fx->got.p ? fx->got.p : "");
 }
 
 static bool
@@ -335,13 +210,9 @@ setup(void **state)
                                    .http2 = true,
                                    .streams = 8 };
     fx->handler = (struct down_handler){ on_request, on_bad_request, on_session, NULL, NULL };
-    strbuf_init(&fx->out, 1 << 20);
-    strbuf_init(&fx->sent, 1 << 20);
     strbuf_init(&fx->log, 1 << 20);
-    strbuf_init(&fx->got, 1 << 20);
-    assert_int_equal(nghttp2_hd_inflate_new(&fx->hpack), 0);
-    down_h1_start(fx->set, wire_open(&fx->w, fx->loop), &source);
-    strbuf_add(&fx->out, preface, sizeof(preface) - 1);
+    down_h1_start(fx->set, far_open(fx->loop), &source);
+    strbuf_add(&far.out, preface, sizeof(preface) - 1);
     frame(NGHTTP2_SETTINGS, 0, 0, "", 0);
     flush();
     expect("SETTINGS 0;");
@@ -355,13 +226,9 @@ teardown(void **state)
     down_sessions_free(fx->set);
     assert_int_equal(fx->sessions, 0);
     assert_int_equal(fx->active, 0);
-    wire_close(&fx->w);
+    far_close();
     run_for(fx->loop, 3 * NSEC_PER_MSEC);
-    strbuf_fini(&fx->out);
-    strbuf_fini(&fx->sent);
     strbuf_fini(&fx->log);
-    strbuf_fini(&fx->got);
-    nghttp2_hd_inflate_del(fx->hpack);
     loop_free(fx->loop);
     free(fx);
     arena_thread_fini();
@@ -381,7 +248,7 @@ answers_on_one_connection(void **state)
     expect("DATA 3 3 end;");
     assert_true(has_got((void *)(uintptr_t) "HEADERS 1 :status=200 x-test=yes content-length=2 date="));
     assert_true(has_got((void *)(uintptr_t) "DATA 1 2 end;"));
-    assert_null(strstr(fx->got.p, "connection"));
+    assert_null(strstr(far.got.p, "connection"));
     assert_true(run_until(fx->loop, is_idle, NULL));
     assert_string_equal(fx->log.p, "GET /a end;GET /bc end;");
     assert_int_equal(fx->sent_told, 2);
@@ -400,7 +267,7 @@ a_head_alone_ends_the_stream(void **state)
     fx->cur[0]->ops->end(fx->cur[0], NULL);
     expect("HEADERS 1 end :status=200");
     expect("content-length=5");
-    assert_null(strstr(fx->got.p, "DATA 1"));
+    assert_null(strstr(far.got.p, "DATA 1"));
     run_for(fx->loop, NSEC_PER_MSEC);
     assert_int_equal(fx->n, 1);
     respond(fx->cur[0], 204, BODY_NONE, 0);
@@ -454,7 +321,7 @@ the_window_opens_by_what_is_taken(void **state)
     flush();
     run_for(fx->loop, 5 * NSEC_PER_MSEC);
     parse();
-    assert_null(strstr(fx->got.p, "WINDOW 1"));
+    assert_null(strstr(far.got.p, "WINDOW 1"));
     assert_int_equal(fx->cur[0]->in.len, 65536);
     iobuf_consume(&fx->cur[0]->in, 65536);
     fx->cur[0]->ops->consumed(fx->cur[0]);
@@ -548,12 +415,12 @@ refused_heads(void **state)
     flush();
     expect_log("bad bad_request;");
     expect("HEADERS 1 :status=400");
-    assert_null(strstr(fx->got.p, "RST"));
+    assert_null(strstr(far.got.p, "RST"));
     head_frame(3, true, old);
     flush();
     expect_log("bad bad_request;bad bad_request;");
     expect("RST 3 1;");
-    assert_null(strstr(fx->got.p, "HEADERS 3"));
+    assert_null(strstr(far.got.p, "HEADERS 3"));
     assert_true(run_until(fx->loop, is_idle, NULL));
 }
 
@@ -580,7 +447,7 @@ the_client_goes(void **state)
     request(3, "POST", "/", false);
     flush();
     expect_log("POST /;");
-    wire_fin(&fx->w);
+    wire_fin(&far.w);
     expect_log("abort client_closed;abort client_closed;");
     assert_true(run_until(fx->loop, none_left, NULL));
     assert_int_equal(fx->sessions, 0);
