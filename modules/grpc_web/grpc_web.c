@@ -28,6 +28,7 @@ static const struct weir_directive rows[] = {
 
 static const struct weir_reason reasons[] = {
     { "grpc_web_bad_body", 400, "The body is not gRPC-Web text", NULL },
+    { "grpc_web_bad_answer", 502, "The answer ends inside a message", "http_response_incomplete" },
     { 0 },
 };
 
@@ -261,11 +262,13 @@ response_body(struct weir_exchange *x, void *config, const struct weir_body *bod
 
     if (!c->text && !body->end)
         return WEIR_CONTINUE;
+    if (body->end && !whole) /* the client would take the frame of the trailers for the rest of it */
+        return host->refuse(x, "grpc_web_bad_answer", "the answer ends inside a message");
     host->body_write(x, (struct weir_str){ "", 0 });
     send(x, c, body->piece.p, body->piece.n);
     if (body->end)
         end(x, c);
-    if (c->text && (whole || body->end)) /* inside a frame there is nothing that the client could use */
+    if (c->text && whole) /* inside a frame there is nothing that the client could use */
         flush(x, c);
     return WEIR_CONTINUE;
 }

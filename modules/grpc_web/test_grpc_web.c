@@ -216,6 +216,20 @@ an_answer_without_a_status_is_unknown(void **state)
     fake_exchange_free(x);
 }
 
+/* The frame of the trailers would be taken for the rest of the message. */
+static void
+an_answer_that_ends_inside_a_message_is_refused(void **state)
+{
+    struct weir_exchange *x = begin("application/grpc-web", NULL);
+
+    answer(x, "application/grpc");
+    assert_int_equal(fake_body(x, WEIR_BODY_RESPONSE, FRAME, FRAME_N - 1, false), WEIR_CONTINUE);
+    fake_trailer(x, "grpc-status", "0");
+    assert_int_equal(fake_body(x, WEIR_BODY_RESPONSE, "", 0, true), WEIR_REFUSED);
+    assert_string_equal(x->reason, "grpc_web_bad_answer");
+    fake_exchange_free(x);
+}
+
 int
 main(void)
 {
@@ -229,6 +243,7 @@ main(void)
         cmocka_unit_test_setup_teardown(trailers_are_the_last_frame, setup, teardown),
         cmocka_unit_test_setup_teardown(text_is_flushed_behind_each_message, setup, teardown),
         cmocka_unit_test_setup_teardown(an_answer_without_a_status_is_unknown, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_answer_that_ends_inside_a_message_is_refused, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

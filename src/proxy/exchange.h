@@ -147,6 +147,9 @@ void pump_up_writable(struct up_stream *us);
 /* filtered.c: bodies that policies look at. What their framing is then; from now on they go that way. */
 struct body_framing filtered_request(struct exchange *x); /* before each attempt sends its head */
 struct body_framing filtered_response(struct exchange *x, struct body_framing body);
+/* The answer's body is over with these trailers, whatever the origin says: the policies are told, and what they make of
+ * that was sent. false: they refuse, or do not look. */
+bool filtered_end(struct exchange *x, struct fields *trailers);
 
 /* response.c */
 enum step step_response(struct exchange *x);

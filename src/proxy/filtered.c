@@ -163,6 +163,22 @@ move_response(struct exchange *x)
     }
 }
 
+/* More may be sent than there is room for: what is made of nothing, and of what was held. */
+bool
+filtered_end(struct exchange *x, struct fields *trailers)
+{
+    struct filter *f = x->response_filter;
+    struct iobuf nothing;
+
+    if (!f || f->ended)
+        return false;
+    iobuf_init(&nothing, 0);
+    if (filter_feed(f, &nothing, 0, true, trailers) == CHAIN_REFUSED)
+        return false;
+    x->ds->ops->send(x->ds, &f->out, f->out.len);
+    return true;
+}
+
 struct body_framing
 filtered_response(struct exchange *x, struct body_framing body)
 {

@@ -202,10 +202,12 @@ grpc_cut(struct exchange *x, enum grpc_status status, struct slice message)
 {
     struct fields trailers;
 
-    if (!x->px.grpc.is || x->status != 200 || x->response_way || x->response_done)
+    if (!x->px.grpc.is || x->status != 200 || x->response_done)
         return false;
     fields_init(&trailers, x->px.arena);
     add_status(&trailers, status, message);
+    if (x->response_way && !filtered_end(x, &trailers))
+        return false;
     know(&x->px, status);
     x->ds->ops->end(x->ds, &trailers);
     pump_finish_response(x);

@@ -156,6 +156,34 @@ def test_a_status_that_is_missing(start, origin):
     assert frames(r.body) == [(0, b"one"), (0x80, b"grpc-status: 2\r\ngrpc-message: the upstream sent no status\r\n")]
 
 
+@pytest.mark.parametrize("headers, put, take", [(WEB, bytes, bytes), (TEXT, base64.b64encode, untext)], ids=["binary", "text"])
+def test_an_answer_that_breaks_off(start, origin, headers, put, take):
+    """Between two messages the client is told; inside of one it would take what it is told for the rest of the message."""
+    def script(conn, r):
+        data = frame(b"one") if r.path == "/pkg.S/Between" else frame(b"two")[:6]
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(data), data))
+        origin.releases.acquire(timeout=20)
+        return False
+    origin.on("/pkg.S/Between", script)
+    origin.on("/pkg.S/Inside", script)
+    w = start()
+    with w.connect() as c:
+        c.write("POST", "/pkg.S/Between", headers, put(frame(b"q")))
+        c.reader.until(b"\r\n\r\n", "a head")
+        assert frames(take(c.reader.chunk())) == [(0, b"one")]
+        origin.release()
+        [(flag, text)] = frames(take(c.reader.chunk()))
+        assert flag == 0x80 and text.startswith(b"grpc-status: 14\r\ngrpc-message: ")
+        assert c.reader.chunk() is None
+    with w.connect() as c:
+        c.write("POST", "/pkg.S/Inside", headers, put(frame(b"q")))
+        c.reader.until(b"\r\n\r\n", "a head")
+        c.reader.chunk()
+        origin.release()
+        assert c.at_end()
+    assert w.access(path="/pkg.S/Inside")["reason"] == "body_aborted"
+
+
 def test_what_is_no_grpc_passes(start, origin):
     w = start()
     r = w.post("/x", b"{}", {"Content-Type": "application/json"})
