@@ -83,6 +83,7 @@ struct weir_exchange {
 
     struct {                           /* of a client that speaks gRPC (proxy/grpc.h) */
         bool is;
+        bool claimed;                  /* by the content type of a request that is none: it did not come by HTTP/2 */
         bool known;                    /* how the call has ended: */
         unsigned char status;          /* enum grpc_status */
         short http;                    /* what an answer of weir's own would be in HTTP; 0: it is none, or is that */

@@ -329,6 +329,8 @@ adopt_call(struct exchange *x)
 {
     const char *wrong;
 
+    if (x->px.grpc.claimed)
+        return true;
     grpc_receive(&x->px);
     if (!x->px.grpc.is)
         return true;
@@ -362,6 +364,8 @@ step_route(struct exchange *x)
     /* Also before a refusal: policies decorate every answer that a route gives. */
     if (c.route)
         chain_begin(&x->px, c.route->chain);
+    if (x->px.run && !x->px.grpc.is)
+        grpc_note_claim(&x->px);
     if (c.what == CHOICE_HTTPS)
         return STEP_HTTPS;
     if (c.what == CHOICE_REFUSE)

@@ -27,6 +27,15 @@ grpc_receive(struct weir_exchange *x)
         x->grpc.is = grpc_content_type(fields_value(&r->fields, FIELD_CONTENT_TYPE));
 }
 
+void
+grpc_note_claim(struct weir_exchange *x)
+{
+    const struct http_request *r = x->req;
+
+    if (r->method == METHOD_POST && r->version != HTTP_2)
+        x->grpc.claimed = grpc_content_type(fields_value(&r->fields, FIELD_CONTENT_TYPE));
+}
+
 const char *
 grpc_refuses_timeout(struct weir_exchange *x)
 {

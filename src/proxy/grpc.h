@@ -16,6 +16,9 @@ struct exchange;
 /* Of a request by HTTP/2 (`weir explain` has no protocol, and asks of every one), and of what policies have made of
  * others: sets x->grpc.is for a POST of that content type. */
 void grpc_receive(struct weir_exchange *x);
+/* Before policies see a request of another version: whether it has that content type without being a call, so that
+ * nobody takes it for one that a policy has made. */
+void grpc_note_claim(struct weir_exchange *x);
 /* Its grpc-timeout into x->grpc.timeout. What is wrong with it; NULL: nothing. */
 const char *grpc_refuses_timeout(struct weir_exchange *x);
 

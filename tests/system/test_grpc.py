@@ -151,6 +151,9 @@ def test_others_are_no_calls(start, origin):
         assert c.request("/no", "POST", [("content-type", "application/grpc-web")], b"").reason == "no_route"
         assert c.request("/no", "GET", [("content-type", "application/grpc")]).reason == "no_route"
     assert w.request("POST", "/no", fields(), EMPTY).reason == "no_route"
+    assert w.request("POST", "/closed/", fields(), EMPTY).status == 503
+    assert w.request("POST", "/limited/", fields(), EMPTY).status == 200  # where policies have had their say
+    assert w.request("POST", "/limited/", fields(), EMPTY).reason == "rate_limited"
     assert w.metric("weir_grpc_requests_total") is None
 
 
