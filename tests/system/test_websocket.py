@@ -188,8 +188,8 @@ def test_pings_keep_it_open(start, server, who):
             s.close()
 
 
-@pytest.mark.parametrize("more, reason, why", [("idle_timeout 200ms;", "upstream_timeout", "tunnel_idle"),
-                                               ("max_duration 200ms;", "duration_exceeded", "duration_exceeded")])
+@pytest.mark.parametrize("more, reason, why", [("idle_timeout 500ms;", "upstream_timeout", "tunnel_idle"),
+                                               ("max_duration 500ms;", "duration_exceeded", "duration_exceeded")])
 def test_time_is_up(start, server, more, reason, why):
     """Silence, or any duration: a Close frame to both sides, none of which sees a broken connection."""
     async def script(ws):
@@ -214,7 +214,7 @@ def test_what_moves_is_bounded_too(start):
         got = await until_closed(ws)
         assert got and set(got) == {"y" * 100_000}
         return ws.close_code
-    assert talk(start("max_duration 300ms;"), script) == 1001
+    assert talk(start("max_duration 500ms;"), script) == 1001
 
 
 def test_a_drain_takes_leave(start, server):
@@ -236,7 +236,7 @@ def test_a_thousand_at_once(weir, server):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < 8 * n:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(8 * n, hard), hard))
-    w = weir(CONF.format("") + "drain { lag 0s; timeout 4s; }\n", O=server.port)
+    w = weir(CONF.format("") + "drain { lag 0s; timeout 6s; }\n", O=server.port)
     at_once = asyncio.Semaphore(100)
 
     async def one(i, opened, codes):
@@ -334,7 +334,7 @@ def test_who_has_said_close_hears_no_other(short, origin):
 
 
 def test_other_tunnels_are_cut(weir, origin):
-    w = weir("upstream o { endpoint @O@; }\nroute / { proxy o; max_duration 200ms; }\n", O=origin)
+    w = weir("upstream o { endpoint @O@; }\nroute / { proxy o; max_duration 500ms; }\n", O=origin)
     with w.connect() as c:
         assert c.get("/t", TUNNEL).status == 101
         assert c.send(b"ping").exactly(4) == b"ping"
