@@ -218,62 +218,60 @@ on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *c, E
     return newest && SSL_version(ssl) != TLS1_3_VERSION ? 1 : 2;
 }
 
-/* Of a session that begins: it is not to outlive what its client was verified by. Seconds since 1970. */
-static uint64_t
-first_end(SSL *ssl, const struct tls_server *t)
+/* Of a session whose whole handshake was then, in seconds since 1970: it is not to outlive what its client was verified
+ * by. */
+static int64_t
+session_end(const SSL *ssl, SSL_SESSION *s, int64_t begun, const struct tls_server *t)
 {
-    int64_t end = SSL_SESSION_get_time(SSL_get_session(ssl)) + SSL_CTX_get_timeout(SSL_get_SSL_CTX(ssl));
-    const X509 *cert = SSL_get0_peer_certificate(ssl);
+    int64_t end = begun + SSL_CTX_get_timeout(SSL_get_SSL_CTX(ssl));
+    const X509 *cert = SSL_SESSION_get0_peer(s);
     int64_t expiry = cert ? tls_time(X509_get0_notAfter(cert)) : 0;
 
     if (expiry && expiry < end)
         end = expiry;
     if (cert && t->crl_end && t->crl_end < end)
         end = t->crl_end;
-    return end > 0 ? (uint64_t)end : 0;
+    return end;
 }
 
-/* The end goes with the session from ticket to ticket, in the byte order of no machine: others may have the keys.
- * False: it has none yet. */
-static bool
-get_end(const SSL_SESSION *s, uint64_t *end)
+/* When its whole handshake was goes with the session from ticket to ticket, in the byte order of no machine: others may
+ * have the keys. 0: it says nothing. */
+static int64_t
+get_begin(SSL_SESSION *s)
 {
     void *kept = NULL;
+    uint64_t begun;
     size_t n = 0;
 
-    if (SSL_SESSION_get0_ticket_appdata((SSL_SESSION *)s, &kept, &n) != 1 || n != sizeof(*end))
-        return false;
-    memcpy(end, kept, n);
-    *end = be64toh(*end);
-    return true;
+    if (SSL_SESSION_get0_ticket_appdata(s, &kept, &n) != 1 || n != sizeof(begun))
+        return 0;
+    memcpy(&begun, kept, n);
+    return (int64_t)be64toh(begun);
 }
 
 static int
 on_new_ticket(SSL *ssl, void *arg)
 {
     SSL_SESSION *s = SSL_get_session(ssl);
-    uint64_t end, kept, begun = (uint64_t)SSL_SESSION_get_time(s);
+    int64_t now = SSL_SESSION_get_time(s), begun = get_begin(s), end;
+    uint64_t kept = htobe64((uint64_t)now);
 
-    if (!get_end(s, &end)) {
-        end = first_end(ssl, arg);
-        kept = htobe64(end);
-        if (SSL_SESSION_set1_ticket_appdata(s, &kept, sizeof(kept)) != 1)
-            return 0;
-    }
-    SSL_SESSION_set_timeout(s, end > begun ? (long)(end - begun) : 1); /* OpenSSL cannot seal a session of none */
+    if (!begun && SSL_SESSION_set1_ticket_appdata(s, &kept, sizeof(kept)) != 1)
+        return 0;
+    end = session_end(ssl, s, begun ? begun : now, arg);
+    SSL_SESSION_set_timeout(s, end > now ? (long)(end - now) : 1); /* OpenSSL cannot seal a session of none */
     return 1;
 }
 
 static SSL_TICKET_RETURN
 on_opened(SSL *ssl, SSL_SESSION *s, const unsigned char *name, size_t n, SSL_TICKET_STATUS status, void *arg)
 {
-    uint64_t end = UINT64_MAX;
+    int64_t now = clock_wall() / NSEC_PER_SEC;
 
-    (void)ssl, (void)name, (void)n, (void)arg;
+    (void)name, (void)n;
     if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
         return SSL_TICKET_RETURN_IGNORE_RENEW;
-    get_end(s, &end);
-    if (end <= (uint64_t)(clock_wall() / NSEC_PER_SEC))
+    if (session_end(ssl, s, get_begin(s), arg) <= now)
         return SSL_TICKET_RETURN_IGNORE_RENEW;
     return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }

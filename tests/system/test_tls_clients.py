@@ -162,19 +162,19 @@ def test_a_session_is_no_way_past_verification(weir, certificate, people, tmp_pa
 
 
 def test_a_session_of_a_certificate_that_ran_out(weir, certificate, people, tmp_path):
+    w = weir("log_level info;\n" + listener(certificate, people) + "\nroute / { respond 200 \"<${client_cert.serial}>\"; }")
     ca_key = serialization.load_pem_private_key(open(people["ca"].key, "rb").read(), None)
     ca = x509.load_pem_x509_certificate(open(people["ca"].file, "rb").read())
     key = serialization.load_pem_private_key(open(people["bob"].key, "rb").read(), None)
     now = datetime.datetime.now(datetime.timezone.utc)
-    end = now + datetime.timedelta(seconds=4)
+    end = now + datetime.timedelta(seconds=3)
     short = x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(ca.subject).public_key(key.public_key()).serial_number(7) \
         .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(end).sign(ca_key, hashes.SHA256())
     (tmp_path / "short.crt").write_bytes(short.public_bytes(serialization.Encoding.PEM))
-    w = weir("log_level info;\n" + listener(certificate, people) + "\nroute / { respond 200 \"<${client_cert.serial}>\"; }")
     session = tmp_path / "session"
     own = ["-cert", tmp_path / "short.crt", "-key", people["bob"].key]
     got = s_client(w.port, *own, "-sess_out", session, "-ign_eof", send=HELLO)
-    assert "<07>" in got and int(re.search(r"lifetime hint: (\d+)", got)[1]) <= 4  # it does not outlive the certificate
+    assert "<07>" in got and int(re.search(r"lifetime hint: (\d+)", got)[1]) <= 3  # it does not outlive the certificate
     eventually(lambda: datetime.datetime.now(datetime.timezone.utc) > end + datetime.timedelta(seconds=1), "the end of the certificate")
     assert "HTTP/1.1 200" not in s_client(w.port, *own, "-sess_in", session, "-ign_eof", send=HELLO)
     w.stderr.wait(lambda line: "the client's certificate was refused: certificate has expired" in line, "line about it")
