@@ -3,6 +3,7 @@
 #include "down_h2_impl.h"
 #include "../base/log.h"
 #include "../base/xalloc.h"
+#include "h2_options.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -12,17 +13,11 @@
 #define STEPS_MAX 8
 #define READS_MAX 4
 #define READ_SIZE 16384
-/* What one read may bring on all streams together before WINDOW_UPDATEs come. */
-#define CONNECTION_WINDOW (1 << 20)
 /* So many frames that are owed are written before more is read, which would make more of them. */
 #define ANSWERS_MAX 100
 /* Between the two GOAWAYs, should the client not answer the PING between them. */
 #define LAST_CALL NSEC_PER_SEC
-/* Bounds of nghttp2 behind those of glitch.h: settings in one frame, answers to PING and SETTINGS that wait,
- * CONTINUATION frames of one head (the largest head that can be configured fits), resets. */
-#define SETTINGS_MAX 32
-#define ACKS_MAX 1000
-#define CONTINUATIONS_MAX 24
+/* nghttp2's bound of resets, behind that of glitch.h. */
 #define RESETS_BURST 1000
 #define RESETS_PER_SECOND 33
 
@@ -452,20 +447,15 @@ on_error(nghttp2_session *ng, int code, const char *text, size_t n, void *arg)
 static nghttp2_session *
 session_new(struct down_h2 *d)
 {
+    nghttp2_option *option = h2_options_new();
     nghttp2_session_callbacks *callbacks;
-    nghttp2_option *option;
     nghttp2_session *ng;
 
-    if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&option) != 0)
+    if (nghttp2_session_callbacks_new(&callbacks) != 0)
         xalloc_fail();
     h2_set_read_callbacks(callbacks);
     h2_set_write_callbacks(callbacks);
     nghttp2_session_callbacks_set_error_callback2(callbacks, on_error);
-    nghttp2_option_set_no_auto_window_update(option, 1);
-    nghttp2_option_set_no_closed_streams(option, 1);
-    nghttp2_option_set_max_settings(option, SETTINGS_MAX);
-    nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
-    nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
     nghttp2_option_set_stream_reset_rate_limit(option, RESETS_BURST, RESETS_PER_SECOND);
     nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
     if (nghttp2_session_server_new2(&ng, callbacks, d, option) != 0)
@@ -487,7 +477,7 @@ submit_settings(struct down_h2 *d)
     };
 
     nghttp2_submit_settings(d->ng, NGHTTP2_FLAG_NONE, settings, sizeof(settings) / sizeof(*settings));
-    nghttp2_session_set_local_window_size(d->ng, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW);
+    nghttp2_session_set_local_window_size(d->ng, NGHTTP2_FLAG_NONE, 0, H2_CONNECTION_WINDOW);
 }
 
 static void

@@ -1,5 +1,6 @@
 #include "up_h2_impl.h"
 #include "../base/log.h"
+#include "h2_options.h"
 
 #include <stddef.h>
 
@@ -8,8 +9,6 @@
 #define STEPS_MAX 8
 #define READS_MAX 4
 #define READ_SIZE 16384
-/* What one read may bring on all streams together before WINDOW_UPDATEs come. */
-#define CONNECTION_WINDOW (1 << 20)
 /* Requests at a time until the origin has said how many (RFC 9113 6.5.2 recommends no less). */
 #define STREAMS_UNTOLD 100
 /* A request that got nothing for so long, on a connection on which nothing came either, makes that one suspect; and how
@@ -21,12 +20,6 @@
 #define RESETS_MAX 300
 /* So many frames may wait that belong to no open stream. */
 #define LEFTOVERS_MAX 100
-/* A head on its way to the origin, as its parts are counted by nghttp2: more than any that a listener lets in. */
-#define HEAD_OUT_MAX (1 << 20)
-/* Bounds of nghttp2: settings in one frame, answers to PING and SETTINGS that wait, CONTINUATION frames of one head. */
-#define SETTINGS_MAX 32
-#define ACKS_MAX 1000
-#define CONTINUATIONS_MAX 24
 
 static void turn(struct up_h2 *u);
 
@@ -356,20 +349,14 @@ on_timer(struct timer *t)
 static nghttp2_session *
 session_new(struct up_h2 *u)
 {
+    nghttp2_option *option = h2_options_new();
     nghttp2_session_callbacks *callbacks;
-    nghttp2_option *option;
     nghttp2_session *ng;
 
-    if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&option) != 0)
+    if (nghttp2_session_callbacks_new(&callbacks) != 0)
         xalloc_fail();
     up_h2_set_callbacks(callbacks);
-    nghttp2_option_set_no_auto_window_update(option, 1);
-    nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_peer_max_concurrent_streams(option, u->untold);
-    nghttp2_option_set_max_send_header_block_length(option, HEAD_OUT_MAX);
-    nghttp2_option_set_max_settings(option, SETTINGS_MAX);
-    nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
-    nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
     if (nghttp2_session_client_new2(&ng, callbacks, u, option) != 0)
         xalloc_fail();
     nghttp2_option_del(option);
@@ -405,7 +392,7 @@ up_h2_new(struct conn *c, const struct h1_limits *limits, unsigned streams, unsi
     h2_frames_init(&u->frames);
     u->ng = session_new(u);
     nghttp2_submit_settings(u->ng, NGHTTP2_FLAG_NONE, settings, sizeof(settings) / sizeof(*settings));
-    nghttp2_session_set_local_window_size(u->ng, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW);
+    nghttp2_session_set_local_window_size(u->ng, NGHTTP2_FLAG_NONE, 0, H2_CONNECTION_WINDOW);
     conn_attach(c, on_ready, u);
     up_h2_later(u); /* the preface */
     return &u->b;

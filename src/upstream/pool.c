@@ -10,6 +10,8 @@
 
 /* A request elsewhere must have waited so much longer to be preferred. */
 #define RECHECK_HEADSTART (10 * NSEC_PER_MSEC)
+/* For so long requests stand back for one elsewhere: a connection that is not free then carries streams that last. */
+#define STAND_BACK_MAX (500 * NSEC_PER_MSEC)
 #define IDLE_SCAN_EVERY (50 * NSEC_PER_MSEC)
 
 static __thread struct pool *thread_pool;
@@ -234,13 +236,36 @@ idle_take(struct pool_host *h, const struct cluster *c)
     return NULL;
 }
 
+/* Since when a request on another worker waits that comes before all that wait here; 0: there is none. */
+static nsec_t
+owed_elsewhere(const struct pool_upstream *up)
+{
+    const struct lease *first = TAILQ_FIRST(&up->pending);
+    nsec_t there;
+
+    if (atomic_load_explicit(&up->state->pending, memory_order_relaxed) <= up->n_pending)
+        return 0;
+    there = slots_oldest_elsewhere(up->state);
+    return !first || there < first->since - RECHECK_HEADSTART ? there : 0;
+}
+
+/* All connections that may be are in use, and one that is shared may never be idle: those that would join in wait
+ * behind the request elsewhere, so that it gets the slot. */
+static bool
+stands_back(const struct pool_upstream *up)
+{
+    nsec_t since = owed_elsewhere(up), waited = since ? clock_now() - since : 0;
+
+    return waited > RECHECK_HEADSTART && waited < STAND_BACK_MAX;
+}
+
 struct pool_conn *
 pool_take(struct pool_host *h, const struct cluster *c, bool fresh)
 {
     struct pool_conn *pc;
 
     TAILQ_FOREACH(pc, &h->shared, of_host)
-    if (up_room(pc->session))
+    if (up_room(pc->session) && !stands_back(h->up))
         return pc;
     return fresh ? NULL : idle_take(h, c);
 }
@@ -285,16 +310,9 @@ may_keep(const struct pool_conn *pc)
 {
     const struct pool_upstream *up = pc->host->up;
     const struct endpoint_state *e = pc->host->key.e;
-    unsigned pending = atomic_load_explicit(&up->state->pending, memory_order_relaxed);
 
-    if (pc->announced)
+    if (pc->announced || owed_elsewhere(up))
         return false;
-    if (pending > up->n_pending) { /* somebody waits on another worker */
-        const struct lease *first = TAILQ_FIRST(&up->pending);
-
-        if (slots_older_elsewhere(up->state, first ? first->since - RECHECK_HEADSTART : 0))
-            return false;
-    }
     if (up->n_pending)
         return true;
     return !up->pool->closing && up->keepalive && !atomic_load_explicit(&e->retired, memory_order_relaxed) &&

@@ -122,13 +122,13 @@ slots_wait_end(struct cluster_state *st, nsec_t oldest_here)
     atomic_fetch_sub(&st->pending, 1);
 }
 
-bool
-slots_older_elsewhere(struct cluster_state *st, nsec_t than)
+nsec_t
+slots_oldest_elsewhere(struct cluster_state *st)
 {
     unsigned id = 0;
     nsec_t since;
 
-    return oldest_worker(st, &id, &since) && id != worker_self_id() && (than == 0 || since < than);
+    return oldest_worker(st, &id, &since) && id != worker_self_id() ? since : 0;
 }
 
 static void

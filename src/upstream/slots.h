@@ -18,8 +18,8 @@ void slots_release(struct cluster_state *st);
 /* One more waits here; false: there are `limit` already. */
 bool slots_wait_begin(struct cluster_state *st, unsigned limit, nsec_t oldest_here);
 void slots_wait_end(struct cluster_state *st, nsec_t oldest_here); /* 0: nobody waits here now */
-/* Has a request on another worker waited since before this (0: any)? */
-bool slots_older_elsewhere(struct cluster_state *st, nsec_t than);
+/* Since when the request that has waited longest waits, if that is on another worker; 0: it is not, or none waits. */
+nsec_t slots_oldest_elsewhere(struct cluster_state *st);
 /* Idle connections on other workers hold slots that somebody here needs: asks for them, at most every 10 ms. */
 void slots_ask_idle(struct cluster_state *st);
 

@@ -275,6 +275,26 @@ a_head_alone_ends_the_stream(void **state)
     assert_true(run_until(fx->loop, is_idle, NULL));
 }
 
+/* As large as an origin's may be. */
+static void
+a_large_head_goes(void **state)
+{
+    struct http_response r = { .status = 200 };
+    char *value = xcalloc(1, 400);
+
+    memset(value, '~', 399);
+    request(1, "GET", "/", true);
+    flush();
+    expect_log("GET / end;");
+    fields_init(&r.fields, &fx->cur[0]->arena);
+    for (int i = 0; i < 200; i++)
+        fields_add(&r.fields, SLICE("X-Many"), slice_str(value));
+    fx->cur[0]->ops->respond(fx->cur[0], &r, (struct body_framing){ BODY_NONE, 0 }, false);
+    free(value);
+    expect("HEADERS 1 end :status=200 x-many=~");
+    assert_true(run_until(fx->loop, is_idle, NULL));
+}
+
 static void
 a_body_and_its_trailers(void **state)
 {
@@ -525,6 +545,7 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         T(answers_on_one_connection),
         T(a_head_alone_ends_the_stream),
+        T(a_large_head_goes),
         T(a_body_and_its_trailers),
         T(a_body_that_came_with_its_head),
         T(the_window_opens_by_what_is_taken),

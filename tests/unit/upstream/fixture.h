@@ -170,6 +170,8 @@ struct origin {
     struct addr addr;
     char text[ADDR_TEXT_MAX];
     const char *answer; /* to every request; NULL: none is given */
+    /* If set, it is told of what came instead; takes it all. And of each new connection, when nothing has come. */
+    void (*on_bytes)(struct origin_conn *c);
     unsigned accepted, open, requests;
     char last[4096]; /* head of the last request */
     struct origin_conn *conns[ORIGIN_CONNS];
@@ -203,6 +205,11 @@ origin_on_data(struct watch *w, unsigned events)
     while ((n = read(w->fd, c->in + c->n, sizeof(c->in) - 1 - c->n)) > 0) {
         c->n += (size_t)n;
         c->in[c->n] = '\0';
+        if (o->on_bytes) {
+            o->on_bytes(c);
+            c->n = 0;
+            continue;
+        }
         while ((end = strstr(c->in, "\r\n\r\n"))) {
             snprintf(o->last, sizeof(o->last), "%.*s", (int)(end - c->in), c->in);
             o->requests++;
@@ -234,6 +241,8 @@ origin_on_connection(struct watch *w, unsigned events)
         assert_true(i < ORIGIN_CONNS);
         o->conns[i] = c;
         assert_int_equal(watch_open(&c->watch, service_loop(), fd, origin_on_data), 0);
+        if (o->on_bytes)
+            o->on_bytes(c);
     }
 }
 

@@ -1,195 +1,6 @@
-#include "fixture.h"
-
-#include "../../../src/upstream/pool_private.h"
+#include "pool_fixture.h"
 
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-static struct origin origin, second;
-static struct pool *pool;
-static struct fixture fixture;
-static struct cluster *cluster;
-
-/* ---- a request, as the exchange makes one ---- */
-
-struct request {
-    struct arena arena;
-    struct endpoint_state *e;
-    struct lease *lease;
-    struct up_session *session;
-    struct up_stream *stream;
-    bool failed, ended, reused;
-    enum reason_id reason;
-    char detail[256];
-    int status;
-};
-
-static void
-on_head(struct up_stream *s)
-{
-    struct request *r = s->user;
-
-    r->status = s->res.status;
-    r->reused = s->reused;
-    r->ended = s->in_end;
-}
-
-static void
-on_body(struct up_stream *s)
-{
-    struct request *r = s->user;
-
-    r->ended = s->in_end;
-}
-
-static void
-on_writable(struct up_stream *s)
-{
-}
-
-static void
-on_error(struct up_stream *s, enum up_error error, const char *detail)
-{
-    struct request *r = s->user;
-
-    r->failed = r->ended = true;
-}
-
-static const struct up_events up_events = {
-    .on_head = on_head, .on_body = on_body, .on_writable = on_writable, .on_error = on_error
-};
-
-static void
-on_ready(struct up_session *u, void *arg)
-{
-    struct request *r = arg;
-
-    r->lease = NULL;
-    r->session = u;
-    r->stream = up_open(u, &r->arena, 65536);
-    r->stream->events = &up_events;
-    r->stream->user = r;
-}
-
-static void
-on_failed(const struct lease_failure *f, void *arg)
-{
-    struct request *r = arg;
-
-    r->lease = NULL;
-    r->failed = true;
-    r->reason = f->reason;
-    snprintf(r->detail, sizeof(r->detail), "%s", f->detail ? f->detail : "");
-}
-
-static const struct lease_events lease_events = { .on_ready = on_ready, .on_failed = on_failed };
-
-static void
-ask_with(struct request *r, struct endpoint_state *e, bool fresh, nsec_t deadline)
-{
-    bool done = false;
-    struct lease *l;
-
-    memset(r, 0, sizeof(*r));
-    arena_init(&r->arena);
-    r->e = e;
-    l = pool_lease(pool, cluster, e, &(struct lease_wish){ .fresh = fresh, .deadline = deadline }, &lease_events, r, &done);
-    assert_int_equal(done, l == NULL);
-    assert_int_equal(done, r->stream || r->failed);
-    r->lease = l;
-}
-
-static struct endpoint_state *
-at(unsigned i)
-{
-    return cluster->priv->views[0].set->entries[i].e;
-}
-
-static void
-ask(struct request *r)
-{
-    ask_with(r, at(0), false, 0);
-}
-
-static bool
-is_answered(void *arg)
-{
-    const struct request *r = arg;
-
-    return r->stream || r->failed;
-}
-
-static bool
-is_ended(void *arg)
-{
-    return ((struct request *)arg)->ended;
-}
-
-static void
-send_request(struct request *r)
-{
-    struct http_request req;
-
-    memset(&req, 0, sizeof(req));
-    req.method = METHOD_GET;
-    req.method_text = SLICE("GET");
-    req.version = HTTP_1_1;
-    req.fields.arena = &r->arena;
-    r->stream->ops->request(r->stream, &req, SLICE("/"), (struct body_framing){ BODY_NONE, 0 });
-}
-
-/* The rest of a request that has its connection. */
-static void
-finish(struct request *r)
-{
-    assert_true(run_until(is_answered, r));
-    assert_non_null(r->stream);
-    send_request(r);
-    assert_true(run_until(is_ended, r));
-    assert_true(r->status == 200 || r->status == 304);
-    r->stream->ops->release(r->stream);
-    r->stream = NULL;
-    run_for(MS); /* it goes back at the end of a turn */
-    arena_fini(&r->arena);
-}
-
-/* Gives the connection up unused: it is closed. */
-static void
-abandon(struct request *r)
-{
-    r->stream->ops->release(r->stream);
-    r->stream = NULL;
-    run_for(MS);
-    arena_fini(&r->arena);
-}
-
-static void
-open_all(const char *more)
-{
-    char body[600];
-
-    origin_open(&origin, OK);
-    origin_open(&second, OK);
-    snprintf(body, sizeof(body), "endpoint %s; endpoint %s; %s", origin.text, second.text, more);
-    cluster = fixture_cluster(&fixture, body);
-    cluster_start(cluster, NULL);
-    pool = pool_new(service_loop());
-}
-
-static void
-close_all(void)
-{
-    assert_int_equal(atomic_load(&at(0)->active), 0);
-    assert_int_equal(cluster_pending(cluster), 0);
-    assert_int_equal(cluster_connections(cluster), pool_idle(pool));
-    pool_free(pool);
-    assert_int_equal(cluster_connections(cluster), 0);
-    run_for(MS);
-    cluster_stop(cluster);
-    fixture_close(&fixture);
-    origin_close(&origin);
-    origin_close(&second);
-    run_for(MS);
-}
 
 /* ---- */
 
@@ -198,7 +9,7 @@ a_connection_is_used_again(void **state)
 {
     struct request r;
 
-    open_all("");
+    open_all(OK, "");
     ask(&r);
     assert_non_null(r.lease);
     assert_int_equal(atomic_load(&at(0)->active), 1);
@@ -222,7 +33,7 @@ the_newest_goes_first(void **state)
     struct request a, b, c;
     struct up_session *last;
 
-    open_all("");
+    open_all(OK, "");
     ask(&a);
     ask(&b);
     assert_true(run_until(is_answered, &a));
@@ -249,7 +60,7 @@ after_an_answer_that_withholds_its_body_a_connection_rests(void **state)
 {
     struct request r;
 
-    open_all("keepalive 4 idle=1h;");
+    open_all(OK, "keepalive 4 idle=1h;");
     origin.answer = "HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n";
     ask(&r);
     finish(&r);
@@ -275,7 +86,7 @@ fresh_is_fresh(void **state)
 {
     struct request r;
 
-    open_all("");
+    open_all(OK, "");
     ask(&r);
     finish(&r);
     ask_with(&r, at(0), true, 0);
@@ -292,7 +103,7 @@ keepalive_bounds_idle_ones(void **state)
     struct request r[3];
     unsigned i;
 
-    open_all("keepalive 2;");
+    open_all(OK, "keepalive 2;");
     for (i = 0; i < 3; i++)
         ask(&r[i]);
     for (i = 0; i < 3; i++)
@@ -303,7 +114,7 @@ keepalive_bounds_idle_ones(void **state)
     assert_int_equal(cluster_connections(cluster), 2);
     close_all();
 
-    open_all("keepalive 0;");
+    open_all(OK, "keepalive 0;");
     ask(&r[0]);
     finish(&r[0]);
     assert_int_equal(pool_idle(pool), 0);
@@ -321,7 +132,7 @@ idle_ones_run_out(void **state)
 {
     struct request r;
 
-    open_all("keepalive 4 idle=30ms;");
+    open_all(OK, "keepalive 4 idle=30ms;");
     ask(&r);
     finish(&r);
     assert_int_equal(pool_idle(pool), 1);
@@ -336,7 +147,7 @@ the_origins_keep_alive_time_is_honoured(void **state)
     nsec_t left;
     struct request r;
 
-    open_all("keepalive 4 idle=1h;");
+    open_all(OK, "keepalive 4 idle=1h;");
     origin.answer = "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5\r\nContent-Length: 2\r\n\r\nok";
     ask(&r);
     finish(&r);
@@ -351,7 +162,7 @@ an_idle_one_that_the_origin_closes_is_gone(void **state)
 {
     struct request r;
 
-    open_all("");
+    open_all(OK, "");
     ask(&r);
     finish(&r);
     origin_hang_up_all(&origin);
@@ -368,7 +179,7 @@ a_refused_connection_fails(void **state)
 {
     struct request r;
 
-    open_all("");
+    open_all(OK, "");
     watch_close(&origin.watch);
     close(origin.fd);
     ask(&r);
@@ -426,7 +237,7 @@ past_the_limit_one_waits_for_the_next(void **state)
 {
     struct request a, b, c;
 
-    open_all("limits connections=1 pending=2; connect_timeout 5s;");
+    open_all(OK, "limits connections=1 pending=2; connect_timeout 5s;");
     ask(&a);
     assert_true(run_until(is_answered, &a));
     ask(&b);
@@ -451,7 +262,7 @@ a_connection_that_closes_makes_room(void **state)
 {
     struct request a, b;
 
-    open_all("limits connections=1 pending=2; connect_timeout 5s;");
+    open_all(OK, "limits connections=1 pending=2; connect_timeout 5s;");
     ask(&a);
     assert_true(run_until(is_answered, &a));
     ask(&b);
@@ -467,7 +278,7 @@ an_idle_connection_elsewhere_does_not_hold_the_slot(void **state)
 {
     struct request a, b;
 
-    open_all("limits connections=1 pending=2;");
+    open_all(OK, "limits connections=1 pending=2;");
     ask(&a);
     finish(&a);
     ask_with(&b, at(1), false, 0);
@@ -482,7 +293,7 @@ the_queue_is_bounded_and_says_which_line(void **state)
 {
     struct request a, b, c;
 
-    open_all("limits connections=1 pending=1; connect_timeout 5s;");
+    open_all(OK, "limits connections=1 pending=1; connect_timeout 5s;");
     ask(&a);
     assert_true(run_until(is_answered, &a));
     ask(&b);
@@ -497,7 +308,7 @@ the_queue_is_bounded_and_says_which_line(void **state)
     finish(&a);
     close_all();
 
-    open_all("limits connections=1 pending=0;");
+    open_all(OK, "limits connections=1 pending=0;");
     ask(&a);
     assert_true(run_until(is_answered, &a));
     ask(&b);
@@ -514,7 +325,7 @@ waiting_ends_with_connect_timeout_or_the_deadline(void **state)
     struct request a, b, c;
     nsec_t began;
 
-    open_all("limits connections=1 pending=5; connect_timeout 60ms;");
+    open_all(OK, "limits connections=1 pending=5; connect_timeout 60ms;");
     ask(&a);
     assert_true(run_until(is_answered, &a));
     clock_update();
@@ -539,7 +350,7 @@ cancelling_gives_everything_back(void **state)
 {
     struct request a, b;
 
-    open_all("limits connections=1 pending=5;");
+    open_all(OK, "limits connections=1 pending=5;");
     ask(&a); /* connecting */
     ask(&b); /* waiting */
     assert_int_equal(atomic_load(&at(0)->active), 2);
@@ -559,7 +370,7 @@ who_cancels_lets_the_next_one_in(void **state)
 {
     struct request a, b;
 
-    open_all("limits connections=1 pending=5; connect_timeout 5s;");
+    open_all(OK, "limits connections=1 pending=5; connect_timeout 5s;");
     ask(&a);
     ask(&b);
     lease_cancel(a.lease);
@@ -573,7 +384,7 @@ retired_endpoints_keep_no_connections(void **state)
 {
     struct request a, b;
 
-    open_all("");
+    open_all(OK, "");
     ask(&a);
     ask(&b);
     assert_true(run_until(is_answered, &b));
@@ -594,7 +405,7 @@ a_reload_keeps_connections(void **state)
     struct request r;
     char body[600];
 
-    open_all("");
+    open_all(OK, "");
     ask(&r);
     finish(&r);
     older = fixture;
@@ -615,7 +426,7 @@ another_tls_identity_shares_nothing(void **state)
 {
     struct request r;
 
-    open_all("");
+    open_all(OK, "");
     ask(&r);
     finish(&r);
     cluster->tls_identity = 4711;
@@ -632,7 +443,7 @@ draining_drops_what_is_idle(void **state)
 {
     struct request r;
 
-    open_all("");
+    open_all(OK, "");
     ask(&r);
     finish(&r);
     pool_drop_idle(pool);
@@ -646,7 +457,7 @@ a_pool_that_ends_first_leaves_requests_to_end(void **state)
 {
     struct request r;
 
-    open_all("");
+    open_all(OK, "");
     ask(&r);
     assert_true(run_until(is_answered, &r));
     pool_free(pool);
@@ -662,7 +473,7 @@ a_pool_that_ends_takes_its_waits_along(void **state)
 {
     struct request a, b, c;
 
-    open_all("limits connections=1 pending=5;");
+    open_all(OK, "limits connections=1 pending=5;");
     ask(&a); /* connecting */
     ask(&b);
     ask(&c);
@@ -745,7 +556,7 @@ requests_on_other_workers_get_their_turn(void **state)
     unsigned two = 2;
 
     assert_int_equal(workers_start(worker_begin, worker_end), 0);
-    open_all("limits connections=1 pending=9; connect_timeout 5s;");
+    open_all(OK, "limits connections=1 pending=9; connect_timeout 5s;");
     ask(&a);
     assert_true(run_until(is_answered, &a));
     memset(remote, 0, sizeof(remote));
@@ -769,7 +580,7 @@ idle_connections_are_given_up_for_other_workers(void **state)
 
     atomic_store(&done_elsewhere, 1);
     assert_int_equal(workers_start(worker_begin, worker_end), 0);
-    open_all("limits connections=1 pending=9; connect_timeout 5s; keepalive 4 idle=1h;");
+    open_all(OK, "limits connections=1 pending=9; connect_timeout 5s; keepalive 4 idle=1h;");
     memset(remote, 0, sizeof(remote));
     ask(&a);
     finish(&a);
@@ -887,7 +698,7 @@ static void
 many_share_few_fairly(void **state)
 {
     assert_int_equal(workers_start(worker_begin, worker_end), 0);
-    open_all("limits connections=2 pending=100; connect_timeout 10s;");
+    open_all(OK, "limits connections=2 pending=100; connect_timeout 10s;");
     pools[0] = pool;
     worker_post(1, clients_begin, NULL);
     worker_post(2, clients_begin, NULL);
