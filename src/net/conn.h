@@ -62,14 +62,16 @@ struct conn {
     unsigned char blocked; /* where the kernel said EAGAIN since the last event */
     unsigned char kick_events;
     bool connecting, handshaking, closed_seen, eof, broken, shut;
-    bool write_failed;       /* the peer takes nothing more; what it sent before can still be read */
-    struct err *error;       /* NULL unless broken; use conn_error */
-    char *subject;           /* made when first asked for */
+    bool more_follows; /* set around conn_writev by who has more to write: the kernel keeps what fills no segment,
+                          for 200 ms at most */
+    bool write_failed; /* the peer takes nothing more; what it sent before can still be read */
+    struct err *error; /* NULL unless broken; use conn_error */
+    char *subject;     /* made when first asked for */
     struct announcement *announcement; /* while connecting; NULL: none */
-    struct addr local, peer; /* local is unset (len 0) on connections made by conn_connect */
-    uint64_t id;             /* for logs: unique in the process */
-    struct client_count *counted; /* given back when it closes; NULL: not counted */
-    struct task kick;        /* conn_kick */
+    struct addr local, peer;           /* local is unset (len 0) on connections made by conn_connect */
+    uint64_t id;                       /* for logs: unique in the process */
+    struct client_count *counted;      /* given back when it closes; NULL: not counted */
+    struct task kick;                  /* conn_kick */
 };
 
 /* Takes over an accepted fd (non-blocking, close-on-exec). `tls` NULL: plain. On TLS the handshake runs inside,

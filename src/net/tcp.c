@@ -35,12 +35,12 @@ receive(int fd, void *p, size_t n)
 }
 
 static ssize_t
-send_one(int fd, const void *p, size_t n)
+send_one(int fd, const void *p, size_t n, int flags)
 {
 #ifdef SYS_sendto
-    return syscall(SYS_sendto, fd, p, n, MSG_NOSIGNAL, NULL, 0);
+    return syscall(SYS_sendto, fd, p, n, flags, NULL, 0);
 #else
-    return send(fd, p, n, MSG_NOSIGNAL);
+    return send(fd, p, n, flags);
 #endif
 }
 
@@ -95,7 +95,7 @@ tcp_recv_pieces(struct conn *c, const struct iovec *iov, int n)
 }
 
 static ssize_t
-send_pieces(int fd, const struct iovec *iov, int n, size_t *want)
+send_pieces(int fd, const struct iovec *iov, int n, size_t *want, int flags)
 {
     struct msghdr m = { .msg_iov = (struct iovec *)iov,
                         .msg_iovlen = (size_t)(n < SENDMSG_IOV_MAX ? n : SENDMSG_IOV_MAX) };
@@ -103,20 +103,22 @@ send_pieces(int fd, const struct iovec *iov, int n, size_t *want)
     *want = 0;
     for (size_t i = 0; i < m.msg_iovlen; i++)
         *want += iov[i].iov_len;
-    return sendmsg(fd, &m, MSG_NOSIGNAL);
+    return sendmsg(fd, &m, flags);
 }
 
 /* Of one piece, as nearly all are, the kernel need not copy a list first. */
 ssize_t
 tcp_send(struct conn *c, const struct iovec *iov, int n)
 {
+    int flags = c->more_follows ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL;
     size_t want = iov->iov_len;
     ssize_t sent;
 
     if (c->blocked & CONN_WRITABLE)
         return CONN_AGAIN;
     do
-        sent = n == 1 ? send_one(c->watch.fd, iov->iov_base, want) : send_pieces(c->watch.fd, iov, n, &want);
+        sent =
+            n == 1 ? send_one(c->watch.fd, iov->iov_base, want, flags) : send_pieces(c->watch.fd, iov, n, &want, flags);
     while (sent < 0 && errno == EINTR);
     if (sent >= 0) {
         if ((size_t)sent < want)

@@ -63,8 +63,8 @@ h1_writer_end(struct h1_writer *w, const struct fields *trailers)
     return 0;
 }
 
-int
-h1_writer_flush(struct h1_writer *w, struct conn *c)
+static int
+write_all(struct h1_writer *w, struct conn *c)
 {
     while (w->out.len) {
         struct iovec iov[IOV_MAX_PER_WRITE];
@@ -79,6 +79,19 @@ h1_writer_flush(struct h1_writer *w, struct conn *c)
         w->bytes += (uint64_t)n;
     }
     return 0;
+}
+
+/* Pieces of 64 KiB and what a segment holds do not fit: the rest of each would be a segment of its own. It may wait
+ * where the length says that more must come, and whoever has it was stopped for want of room. */
+int
+h1_writer_flush(struct h1_writer *w, struct conn *c)
+{
+    int result;
+
+    c->more_follows = w->full && w->kind == BODY_LENGTH && w->left;
+    result = write_all(w, c);
+    c->more_follows = false;
+    return result;
 }
 
 bool
