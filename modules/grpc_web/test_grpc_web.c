@@ -126,7 +126,7 @@ the_request_is_decoded_however_it_is_cut(void **state)
         struct weir_exchange *x = begin("application/grpc-web-text+proto", NULL);
 
         assert_int_equal(fake_body(x, WEIR_BODY_REQUEST, FRAME_TEXT, cut, false), WEIR_CONTINUE);
-        assert_int_equal(fake_body(x, WEIR_BODY_REQUEST, FRAME_TEXT + cut, strlen(FRAME_TEXT) - cut, true),
+        assert_int_equal(fake_body(x, WEIR_BODY_REQUEST, &FRAME_TEXT[cut], strlen(FRAME_TEXT) - cut, true),
                          WEIR_CONTINUE);
         assert_int_equal(x->n_body, FRAME_N);
         assert_memory_equal(x->body, FRAME, FRAME_N);
@@ -189,7 +189,7 @@ text_is_flushed_behind_each_message(void **state)
         answer(x, "application/grpc");
         fake_body(x, WEIR_BODY_RESPONSE, FRAME, cut, false);
         assert_int_equal(x->n_body, cut / 3 * 4);
-        fake_body(x, WEIR_BODY_RESPONSE, FRAME + cut, FRAME_N - cut, false);
+        fake_body(x, WEIR_BODY_RESPONSE, &FRAME[cut], FRAME_N - cut, false);
         assert_string_equal(x->body, FRAME_TEXT);
         fake_trailer(x, "grpc-status", "0");
         fake_body(x, WEIR_BODY_RESPONSE, "", 0, true);

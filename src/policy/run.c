@@ -110,7 +110,7 @@ run_new(struct weir_exchange *x, const struct chain *route)
     run->n_shared = n_shared;
     run->resume.run = on_resume_task;
     x->run = run;
-    if (n)
+    if (route)
         x->filters |= route->filters;
     return run;
 }

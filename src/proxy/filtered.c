@@ -77,9 +77,7 @@ move_request(struct exchange *x)
             return;
         if (f->out.len)
             send_request(x, &f->out, room);
-        else if (!ds->in.len && !ds->in_end)
-            return;
-        else if (!feed_request(x))
+        else if ((!ds->in.len && !ds->in_end) || !feed_request(x))
             return;
     }
 }
@@ -155,9 +153,7 @@ move_response(struct exchange *x)
         if (f->out.len) {
             x->ds->ops->send(x->ds, &f->out, f->out.len < room ? f->out.len : room);
             break_silence(x);
-        } else if (!us->in.len && !us->in_end) {
-            return;
-        } else if (!feed_response(x)) {
+        } else if ((!us->in.len && !us->in_end) || !feed_response(x)) {
             return;
         }
     }

@@ -51,7 +51,7 @@ require_read_back(struct slice s, size_t step, bool padded)
 {
     struct base64_encoder e = { 0 };
     struct fuzz_cut nowhere = { SIZE_MAX, 1 };
-    char *text = malloc(s.n / step * BASE64_ENCODED_MAX(step) + BASE64_ENCODED_MAX(step) + 4);
+    char *text = malloc(s.n * BASE64_ENCODED_MAX(1) + 4);
     struct decoded d;
     size_t n = 0;
 
