@@ -45,13 +45,12 @@ up_h2_note(struct up_h2_stream *st, enum up_h2_due due)
         up_h2_later(u);
 }
 
-/* Has the owner got, or will it get, all that the origin can have to say? A tunnel goes on in the other direction. */
+/* Has all come that the origin can have to say? That its owner may still send into a tunnel is no matter: it goes
+ * nowhere then, as it does behind the end of any answer. */
 static bool
 is_complete(const struct up_h2_stream *st)
 {
-    bool tunnel = st->websocket_key.n && st->s.res.status == 101;
-
-    return st->headed && (st->s.in_end || st->remote_end) && (!tunnel || st->out.ended);
+    return st->headed && (st->s.in_end || st->remote_end);
 }
 
 void

@@ -3,13 +3,16 @@ import base64
 import hashlib
 import json
 import os
+import signal
 import struct
 import threading
 
 import pytest
+import websockets
 
-from harness import H2, Certificate, TlsOrigin, eventually
+from harness import H2, TlsOrigin, eventually
 from harness import h2 as wire
+from test_websocket import Server, talk
 
 CONF = """
 workers 1;
@@ -365,6 +368,48 @@ def test_an_idle_connection_goes_in_time(start):
     assert w.get("/x").status == 200 and len(w.origin.conns) == 2
 
 
+def test_many_resets_are_spread(start):
+    """An origin may end a connection on which very many streams are reset; what others have there is not to end with it."""
+    w = start()
+    w.origin.on("/y", lambda conn, stream, _: conn.head(stream))
+    with w.connect() as held, H2(w.port.address) as c:
+        held.write("GET", "/hold")
+        w.origin.request("/hold")
+        for _ in range(350):
+            stream = c.headers([(":method", "GET"), (":scheme", "http"), (":authority", "weir.test"), (":path", "/y")], end=True)
+            c.wait(lambda: c.answer(stream).status == 200, "its head")
+            c.rst(stream)
+        assert len(w.origin.conns) == 2
+        w.origin.release()
+        assert held.response().body == b"held"
+
+
+def test_a_stop_with_shared_connections(start):
+    """What is under way is answered first, on both kinds of connections."""
+    w = start()
+    held = [w.connect() for _ in range(5)]
+    for c in held:
+        c.write("GET", "/hold")
+    eventually(lambda: w.origin.count("/hold") == 5)
+    w.signal(signal.SIGTERM)
+    eventually(lambda: "draining" in w.view("status") and w.view("status")["draining"])
+    w.origin.release(5)
+    assert {c.response().body for c in held} == {b"held"}
+    assert w.wait() == 0
+
+
+def test_a_reload_with_shared_connections(start):
+    w = start()
+    held = [w.connect() for _ in range(5)]
+    for c in held:
+        c.write("GET", "/hold")
+    eventually(lambda: w.origin.count("/hold") == 5)
+    assert w.reload(CONF, O=w.origin, STREAMS="streams=6", MORE="")[0] == 200
+    assert w.get("/x").status == 200 and len(w.origin.conns) == 1
+    w.origin.release(5)
+    assert {c.response().body for c in held} == {b"held"}
+
+
 # ---- origins that do not keep to it ----
 
 def hpack(*fields):
@@ -548,6 +593,41 @@ def test_an_origin_without_websockets(start):
         got, fields = seen(r)
         assert got["method"] == "GET" and ":protocol" not in fields
         assert c.get("/x").status == 200
+
+
+@pytest.fixture
+def chat(weir, haproxy):
+    """A library's server of WebSockets, before which HAProxy speaks HTTP/2, for a weir that is given."""
+    s = Server()
+    h = haproxy(f"frontend f\n    bind @LISTEN@ proto h2\n    default_backend b\nbackend b\n    server s {s.port}\n")
+    yield weir(CONF, O=h, STREAMS="", MORE="")
+    s.close()
+
+
+def test_websocket_through_a_stock_origin(chat):
+    async def script(ws):
+        for message in ("hello", "", b"\0\1\2", "x" * 300_000):
+            await ws.send(message)
+            assert await ws.recv() == message
+        await ws.send("bye")
+        with pytest.raises(websockets.ConnectionClosed):
+            await ws.recv()
+        return ws.subprotocol, ws.close_code
+    assert talk(chat, script, subprotocols=["chat"]) == ("chat", 4001)
+    assert talk(chat, script, subprotocols=["chat"]) == ("chat", 4001)
+
+
+def test_websocket_of_an_h2_client_through_a_stock_origin(chat):
+    with H2(chat.port.address) as c:
+        stream = c.headers([(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":authority", "weir.test"),
+                            (":path", "/chat"), ("sec-websocket-version", "13"), ("sec-websocket-protocol", "chat")], end=False)
+        a = c.answer(stream)
+        c.wait(lambda: a.status == 200, "the tunnel")
+        c.data(stream, b"\x81\x85abcd" + bytes(x ^ m for x, m in zip(b"hello", b"abcda")), end=False)
+        c.wait(lambda: a.body == b"\x81\x05hello", "the echo")
+        c.data(stream, b"\x88\x82abcd" + bytes((0x03 ^ 0x61, 0xe8 ^ 0x62)), end=False)
+        c.wait(lambda: a.ended, "the end")
+        assert a.body.endswith(b"\x88\x02\x03\xe8") and a.reset is None
 
 
 # ---- gRPC health checks ----
