@@ -315,7 +315,8 @@ acceptor_leave(struct acceptor *a, void (*gone)(void *arg))
 {
     int fd = a->watch.fd;
 
-    if (addr_is_unix(listener_addr(a->socket)) || handover_shared(fd) || handover_lent(fd) || !bind_hide(fd)) {
+    if (addr_is_unix(listener_addr(a->socket)) || listener_handed_over(a->socket) || handover_lent(fd) ||
+        !bind_hide(fd)) {
         acceptor_stop(a);
         return false;
     }

@@ -19,8 +19,8 @@ struct acceptor *acceptor_start(struct worker *w, struct listener_socket *s, acc
 /* Accepts what is queued first, then closes this worker's socket. Not from inside on_accept. */
 void acceptor_stop(struct acceptor *a);
 /* Stops in a while: whoever connects from now on does not find this socket, but who is shaking hands comes in. True:
- * `gone(arg)` comes then, unless acceptor_stop comes before. False: the socket is another's too, or the kernel cannot
- * hide it; it has stopped. */
+ * `gone(arg)` comes then, unless acceptor_stop comes before. False: it has stopped. The socket is another's too, or its
+ * address (the kernel goes on choosing it among those that have listened there together), or cannot be hidden. */
 bool acceptor_leave(struct acceptor *a, void (*gone)(void *arg));
 uint64_t acceptor_pauses(void); /* how often accepting had to pause, all workers; any thread */
 

@@ -19,6 +19,7 @@ struct listener_socket {
     unsigned refs;
     bool ephemeral; /* port 0 was asked for */
     bool retired;
+    bool handed_over; /* a successor serves at the address */
     unsigned first, last;
     dev_t dev; /* of a unix socket's file, so that no other's is removed */
     ino_t ino;
@@ -297,6 +298,22 @@ listener_retire(struct listener_socket *s)
         s->ino = 0;
     }
     pthread_mutex_unlock(&lock);
+}
+
+void
+listener_note_successor(void)
+{
+    pthread_mutex_lock(&lock);
+    for (struct listener_socket *s = sockets; s; s = s->next)
+        for (unsigned i = 0; i < fds_count(s); i++)
+            s->handed_over |= s->fds[i] >= 0 && handover_shared(s->fds[i]);
+    pthread_mutex_unlock(&lock);
+}
+
+bool
+listener_handed_over(const struct listener_socket *s)
+{
+    return s->handed_over;
 }
 
 const struct addr *

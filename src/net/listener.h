@@ -6,13 +6,15 @@
  *
  * The life of one: listener_open for each generation that names it; acceptor_start (acceptor.h) on each worker of its
  * range when it is new there. When a generation without it is published: listener_retire (service thread, first),
- * acceptor_stop on each worker; listener_put when the generation that held it is freed. From listener_retire on, a
- * listener_open of the same address binds anew.
+ * acceptor_leave or acceptor_stop on each worker; listener_put when the generation that held it is freed. From
+ * listener_retire on, a listener_open of the same address binds anew.
  */
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
 
 #include "addr.h"
+
+#include <stdbool.h>
 
 struct listener_socket; /* one address, one fd per worker; shared by generations through references */
 
@@ -23,7 +25,11 @@ struct listener_socket *listener_open(const struct addr *a, unsigned first, unsi
 void listener_hold(struct listener_socket *s);
 /* At the last one (acceptors hold one each): closed, a unix file removed. */
 void listener_put(struct listener_socket *s);
-void listener_retire(struct listener_socket *s);                   /* not to be found any more; idempotent */
+void listener_retire(struct listener_socket *s); /* not to be found any more; idempotent */
+/* A successor serves (handover_share): from now on listener_handed_over says at which addresses, even where it has not
+ * taken all of their sockets. Before workers are told. */
+void listener_note_successor(void);
+bool listener_handed_over(const struct listener_socket *s);
 const struct addr *listener_addr(const struct listener_socket *s); /* with the real port where port 0 was asked for */
 
 /* For acceptors, each on its worker: the worker's own socket; -1: it has none. A generation may come back to an address

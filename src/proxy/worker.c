@@ -445,6 +445,7 @@ proxy_leave(void)
 void
 proxy_hand_over(void)
 {
+    listener_note_successor();
     post_all(on_hand_over);
 }
 

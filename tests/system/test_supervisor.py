@@ -11,6 +11,7 @@ import pytest
 
 from harness import Conn, Port, eventually, run_weir
 from harness.daemon import BINARY
+from harness.kernel import OnTheWay
 from harness.message import Closed
 
 LOST = (Closed, ConnectionError, EOFError)
@@ -330,7 +331,12 @@ def test_listeners_that_are_gone_and_new_ones(weir, origin, make_origin):
     with Conn(other.address) as c:
         assert c.get("/here").status == 200
     w.write(CONF + "listener main { bind @LISTEN@; bind @THIRD@; }\nworkers 1;\n", THIRD=third)
-    w.signal(signal.SIGUSR2)
+    with OnTheWay(other.address) as late:  # the old one still serves whose handshake had begun
+        w.signal(signal.SIGUSR2)
+        w.stderr.wait(lambda x: "a successor serves" in x, "the successor")
+        sock = late.arrive()
+        sock.sendall(b"GET /here HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert sock.recv(4096).startswith(b"HTTP/1.1 200 ")
     successor(w, old)
     with Conn(third.address) as c:
         assert c.get("/here").status == 200

@@ -128,7 +128,10 @@ what_a_successor_has_is_not_told(void **state)
     struct listener_socket *s = listener_open(&a, 1, 2, 8, &e);
     assert_non_null(s);
     assert_int_equal(n_opened, 2);
+    assert_false(listener_handed_over(s));
     handover_share(opened, 1);
+    listener_note_successor();
+    assert_true(listener_handed_over(s));
     listener_put(s);
     assert_int_equal(n_closing, 1);
     assert_true(closing[0] == opened[1]);

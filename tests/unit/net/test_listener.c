@@ -1,4 +1,5 @@
 #include "../../../src/net/acceptor.h"
+#include "../../../src/net/handover.h"
 #include "../../../src/base/log.h"
 #include "netlab.h"
 
@@ -259,6 +260,50 @@ a_worker_may_come_back(void **state)
     close(peer);
     taken_close(&t);
     acceptor_stop(a);
+    listener_put(s);
+}
+
+static void
+came_too_late(void *arg)
+{
+    (void)arg;
+    fail();
+}
+
+/* Nobody new, and an end before its time. */
+static void
+a_worker_leaves(void **state)
+{
+    struct taken t = { 0 };
+    struct listener_socket *s = open_at("127.0.0.1:0", 0, 0);
+    struct acceptor *a = acceptor_start(&worker, s, on_accept, &t);
+    struct addr at = *listener_addr(s);
+    int peer = lab_dial(&at);
+
+    assert_true(peer >= 0);
+    if (acceptor_leave(a, came_too_late)) {
+        assert_int_equal(lab_dial(&at), -1);
+        acceptor_stop(a);
+    }
+    assert_int_equal(t.n, 1);
+    close(peer);
+    taken_close(&t);
+    listener_put(s);
+}
+
+/* Who would be hidden among sockets of one address would still be chosen by the kernel. */
+static void
+an_address_with_a_successor_is_left_at_once(void **state)
+{
+    struct taken t = { 0 };
+    struct listener_socket *s = open_at("127.0.0.1:0", 0, 1);
+    struct acceptor *a = acceptor_start(&worker, s, on_accept, &t);
+    uint64_t others = handover_cookie(listener_slot_fd(s, 1));
+
+    handover_share(&others, 1);
+    listener_note_successor();
+    assert_false(acceptor_leave(a, came_too_late));
+    handover_share(NULL, 0);
     listener_put(s);
 }
 
@@ -573,6 +618,8 @@ main(void)
         on_loop(each_worker_has_a_socket),
         on_loop(at_most_64_a_turn_and_none_lost),
         on_loop(a_worker_may_come_back),
+        on_loop(a_worker_leaves),
+        on_loop(an_address_with_a_successor_is_left_at_once),
         on_loop(an_occupied_port_is_named),
         on_loop(a_port_shared_by_somebody_else_is_occupied),
         on_loop(a_port_with_old_connections_can_be_bound_again),
