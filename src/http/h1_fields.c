@@ -105,12 +105,20 @@ mark(struct h1_marks *m, enum field_id id, struct slice name, struct slice value
     }
 }
 
+static bool
+is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
 static const char *
 name_error(struct slice name)
 {
+    if (name.n && is_blank(name.p[0]))
+        return "a folded field line"; /* RFC 9112 5.2 */
     if (name.n == 0)
         return "an empty field name";
-    if (name.p[name.n - 1] == ' ' || name.p[name.n - 1] == '\t')
+    if (is_blank(name.p[name.n - 1]))
         return "white space between a field name and its colon"; /* RFC 9112 5.1 */
     return "a field name that is not a token";
 }
@@ -118,27 +126,24 @@ name_error(struct slice name)
 static inline enum h1_result
 parse_line(struct fields *f, struct h1_marks *m, const char **p, const char *end, struct h1_error *err)
 {
-    const char *colon = scan_char(*p, end, ':'), *v = colon, *stop;
+    const char *colon = scan_char(*p, end, ':'), *v, *stop, *last;
     struct slice name = slice_of(*p, (size_t)(colon - *p)), value;
     enum field_id id;
 
-    if (**p == ' ' || **p == '\t')
-        return h1_fail(err, REASON_BAD_REQUEST, "a folded field line"); /* RFC 9112 5.2 */
     if (colon == end)
-        return h1_fail(err, REASON_BAD_REQUEST, "a field line without a colon");
+        return h1_fail(err, REASON_BAD_REQUEST, is_blank(**p) ? name_error(name) : "a field line without a colon");
     id = field_lookup(name);
     if (id == FIELD_OTHER && !field_is_token(name))
         return h1_fail(err, REASON_BAD_REQUEST, name_error(name));
-    do
-        v++;
-    while (v < end && (*v == ' ' || *v == '\t'));
-    stop = scan_value(v, end);
-    if (end - stop < 2 || stop[0] != '\r' || stop[1] != '\n')
+    for (v = colon + 1; v < end && is_blank(*v); v++)
+        ;
+    last = stop = scan_value(v, end);
+    if (end - stop < 2 || memcmp(stop, "\r\n", 2) != 0)
         return h1_fail(err, REASON_BAD_REQUEST, "a control byte in a field value");
-    value = slice_of(v, (size_t)(stop - v));
-    while (value.n && (value.p[value.n - 1] == ' ' || value.p[value.n - 1] == '\t'))
-        value.n--;
-    fields_push(f, name, value, id)->as_received = v == colon + 2 && colon[1] == ' ' && value.p + value.n == stop;
+    while (last > v && is_blank(last[-1]))
+        last--;
+    value = slice_of(v, (size_t)(last - v));
+    fields_push(f, name, value, id)->as_received = v == colon + 2 && colon[1] == ' ' && last == stop;
     mark(m, id, name, value);
     *p = stop + 2;
     return H1_MORE;

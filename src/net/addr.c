@@ -163,6 +163,17 @@ ipv4_of(const struct addr *a)
     return NULL;
 }
 
+static inline char *
+put_octet(char *p, unsigned v)
+{
+    if (v >= 100)
+        *p++ = (char)('0' + v / 100);
+    if (v >= 10)
+        *p++ = (char)('0' + v / 10 % 10);
+    *p++ = (char)('0' + v % 10);
+    return p;
+}
+
 size_t
 addr_format_ip(const struct addr *a, char out[ADDR_TEXT_MAX])
 {
@@ -171,7 +182,7 @@ addr_format_ip(const struct addr *a, char out[ADDR_TEXT_MAX])
 
     if (ipv4) { /* each request needs it, so not by printf */
         for (int i = 0; i < 4; i++) {
-            p = number_put(p, ipv4[i]);
+            p = put_octet(p, ipv4[i]);
             *p++ = '.';
         }
         *--p = '\0';
