@@ -94,6 +94,8 @@ loop_turn_begin(struct loop *l)
         return;
     clock_update();
     l->events_seen = 0;
+    l->bytes_read = 0;
+    l->cut_short = false;
     __atomic_store_n(&l->turn_started, clock_now(), __ATOMIC_RELAXED);
 }
 
@@ -133,7 +135,7 @@ told_until(struct loop *l)
 {
     unsigned left = 0;
 
-    if (l->events_seen >= LOOP_TURN_EVENTS)
+    if (l->cut_short)
         left = (unsigned)event_base_get_num_events(l->base, EVENT_BASE_COUNT_ACTIVE);
     if (!left) {
         l->untold = 0;
@@ -144,7 +146,7 @@ told_until(struct loop *l)
         l->known_at = clock_now();
         return 0;
     }
-    l->untold -= l->untold < LOOP_TURN_EVENTS ? l->untold : LOOP_TURN_EVENTS;
+    l->untold -= l->untold < l->events_seen ? l->untold : l->events_seen;
     return l->untold ? 0 : l->known_at;
 }
 
@@ -193,6 +195,12 @@ void
 loop_stop(struct loop *l)
 {
     l->stop = true;
+}
+
+void
+loop_note_read(struct loop *l, size_t n)
+{
+    l->bytes_read += n;
 }
 
 struct loop *

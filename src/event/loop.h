@@ -4,8 +4,8 @@
  * mailbox.
  *
  * A turn: wait -> clock_update -> events -> timers -> end-of-turn tasks (flushes) -> deferred frees. Timers are good
- * to a tenth of a millisecond as long as turns are short. Of many events each turn tells 64; a timer waits until all
- * are told that were known when it was due.
+ * to a tenth of a millisecond as long as turns are short. Of many events each turn tells 64, or as many as bring
+ * 256 KiB; a timer waits until all are told that were known when it was due.
  */
 #ifndef EVENT_LOOP_H
 #define EVENT_LOOP_H
@@ -13,6 +13,7 @@
 #include "../base/clock.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct loop;
@@ -24,6 +25,8 @@ void loop_run(struct loop *l);           /* until loop_stop: this turn is finish
 void loop_stop(struct loop *l);
 const char *loop_name(const struct loop *l);
 struct loop *loop_current(void);         /* the loop running on this thread, or NULL */
+/* So much was read in this turn and waits for its end to be written: much of it ends the turn soon. */
+void loop_note_read(struct loop *l, size_t n);
 /* When the turn now running began; another thread may ask (watchdog, weir_loop_lag_seconds). 0 while waiting. */
 nsec_t loop_turn_started(const struct loop *l);
 nsec_t loop_lag_max(struct loop *l);     /* longest turn since the last call; resets. Any thread. */

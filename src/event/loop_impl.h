@@ -27,13 +27,16 @@ struct deferred {
     void *p;
 };
 
-/* What a turn has read waits for its end to be written: with so many the buffers are still in the CPU's cache then, and
- * are used again by the next turn. */
+/* What a turn has read waits for its end to be written: with so much of it the buffers are still in the CPU's cache
+ * then, and are used again by the next turn. */
 #define LOOP_TURN_EVENTS 64u
+#define LOOP_TURN_BYTES (256u * 1024)
 
 struct loop {
     struct event_base *base;
     unsigned events_seen; /* in this turn */
+    size_t bytes_read;    /* likewise */
+    bool cut_short;       /* it is over before all is told */
     unsigned untold;      /* events that were known by, and are still to be told: */
     nsec_t known_at;
     nsec_t turn_started; /* atomic: written by the loop, read by anybody; 0 while waiting */

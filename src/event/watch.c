@@ -20,8 +20,10 @@ on_event(evutil_socket_t fd, short what, void *arg)
 
     loop_turn_begin(l);
     w->on_ready(w, events);
-    if (++l->events_seen == LOOP_TURN_EVENTS)
+    if (++l->events_seen == LOOP_TURN_EVENTS || l->bytes_read >= LOOP_TURN_BYTES) {
+        l->cut_short = true;
         event_base_loopbreak(l->base); /* the others stay active, and are the first of the next turn */
+    }
 }
 
 /* The only event_assign of this program, and always on a struct that is in no list of libevent: assigning one that is

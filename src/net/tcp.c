@@ -49,6 +49,7 @@ static ssize_t
 received(struct conn *c, ssize_t got, size_t n)
 {
     if (got > 0) {
+        loop_note_read(c->watch.loop, (size_t)got);
         /* A short read has emptied the queue. Without the peer's FIN in sight, what comes next raises an event. */
         if ((size_t)got < n && !c->closed_seen)
             c->ready &= (unsigned char)~CONN_READABLE;
