@@ -291,7 +291,7 @@ def test_a_call_of_a_real_server(real, service, headers, put, take):
     assert trailers(last) == {"grpc-status": "0", "x-after": "Yes", "x-after-bin": "AAE"}
     assert service.seen["x-before"] == "mine" and service.seen["via"] == "1.1 weir"
     assert r.get("Content-Type") == headers["Content-Type"]
-    assert real.metric("weir_grpc_requests_total", grpc_status="OK") == 1
+    assert real.logged(r) and real.metric("weir_grpc_requests_total", grpc_status="OK") == 1
 
 
 @FORMS
