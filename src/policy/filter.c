@@ -18,27 +18,6 @@ static const enum phase phase_of[] = {
 
 /* ---- who looks ---- */
 
-static bool
-looks(const struct link_run *lr, enum weir_body_of of)
-{
-    return !lr->cancelled && lr->use[of] != WEIR_BODY_SKIP;
-}
-
-bool
-filter_wanted(const struct weir_exchange *x, enum weir_body_of of)
-{
-    const struct policy_run *run = x->run;
-    const struct chain *c = run && x->filters >> of & 1 ? run->route.chain : NULL;
-
-    for (uint64_t left = c ? c->phases[phase_of[of]] : 0; left; left &= left - 1) {
-        const struct link_run *lr = &run->route.links[__builtin_ctzll(left)];
-
-        if (looks(lr, of) && lr->selected >= 0)
-            return true;
-    }
-    return false;
-}
-
 static void
 add_stages(struct filter *f, struct chain_run *cr)
 {
@@ -49,7 +28,7 @@ add_stages(struct filter *f, struct chain_run *cr)
         struct link_run *lr = &cr->links[__builtin_ctzll(left)];
         struct filter_stage *s = &f->stages[f->n];
 
-        if (!looks(lr, f->of) || !run_selected(run, lr, phase_of[f->of]))
+        if (lr->cancelled || lr->use[f->of] == WEIR_BODY_SKIP || !run_selected(run, lr, phase_of[f->of]))
             continue;
         s->who = lr;
         s->changes = lr->use[f->of] == WEIR_BODY_CHANGE;
@@ -269,6 +248,6 @@ filter_feed(struct filter *f, struct iobuf *in, size_t n, bool end, struct field
     if (result == CHAIN_PASS)
         iobuf_move(&f->out, &now, now.len);
     iobuf_fini(&now);
-    f->ended |= end;
+    f->ended |= end || result != CHAIN_PASS;
     return result;
 }

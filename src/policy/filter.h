@@ -26,12 +26,10 @@ struct filter {
     struct filter_stage *stages; /* in the order in which the body passes */
     unsigned n;
     bool changes; /* other bytes may come out than went in: their number is not known before the end */
-    bool ended;   /* the end was fed: `out` holds the rest */
+    bool ended;   /* the end was fed, and `out` holds the rest; or a policy has refused: no more may pass */
     struct iobuf out;
 };
 
-/* Will policies of the route look at this body, as far as they have said by now? */
-bool filter_wanted(const struct weir_exchange *x, enum weir_body_of of);
 /* NULL: no policy looks at this body. For a request after its first chain_attempt, for an answer after
  * chain_response. */
 struct filter *filter_new(struct weir_exchange *x, enum weir_body_of of, const struct filter_cap *cap);

@@ -277,6 +277,8 @@ step_send(struct exchange *x)
     if (x->grpc_deadline)
         grpc_shorten(x);
     struct body_framing body = x->px.filters ? filtered_request(x) : r->body;
+    if (x->px.grpc.is && !pump_within_cap(x)) /* now that it is known who looks at it */
+        return exchange_refuse_body(x);
     x->us->ops->request(x->us, r, forward_target(r, x->route), body);
     x->body_sent = r->body.kind == BODY_NONE;
     send_replay(x);

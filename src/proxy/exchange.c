@@ -61,8 +61,8 @@ exchange_refuse_body(struct exchange *x)
     d->reason = reason_get(REASON_BODY_TOO_LARGE)->code;
     d->at = x->route->max_body_at;
     d->detail = limit_words(x->px.arena, "max_body", LIMIT_BYTES, (int64_t)x->route->max_body,
-                            x->px.grpc.is ? "a message is larger than this route accepts"
-                                          : "the request body is larger than this route accepts");
+                            x->by_message && !x->request_way ? "a message is larger than this route accepts"
+                                                             : "the request body is larger than this route accepts");
     return exchange_refuse(x, REASON_BODY_TOO_LARGE, d->detail.p);
 }
 
@@ -306,7 +306,7 @@ body_too_large(struct exchange *x)
 {
     const struct body_framing *body = &x->ds->req.body;
 
-    if (x->px.grpc.is)
+    if (x->by_message)
         return !grpc_within_cap(x);
     /* What came along with the head counts too; all that comes later passes pump_down_body. */
     return (body->kind == BODY_LENGTH && body->length > x->route->max_body) || x->ds->in.len > x->route->max_body;
@@ -374,6 +374,7 @@ step_route(struct exchange *x)
     if (x->px.grpc.is && !begin_call(x))
         return STEP_REFUSE;
     timer_set(&x->timer, x->deadline);
+    x->by_message = x->px.grpc.is;
     if (body_too_large(x))
         return exchange_refuse_body(x);
     return STEP_REQUEST_POLICIES;
@@ -414,6 +415,12 @@ step_target(struct exchange *x)
     if (!x->target)
         return exchange_refuse(x, REASON_POLICY_ERROR, "no upstream was chosen");
     x->px.upstream_name = slice_str(x->target->cluster->name);
+    /* Who is sent HTTP/1.1 understands no gRPC: a client that only calls its request so gets no larger body by that. */
+    if (x->by_message && x->target->cluster->protocol == ORIGIN_HTTP1) {
+        x->by_message = false;
+        if (body_too_large(x))
+            return exchange_refuse_body(x);
+    }
     return STEP_ATTEMPT;
 }
 

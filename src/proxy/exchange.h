@@ -72,7 +72,8 @@ struct exchange {
     /* request body */
     bool body_wanted, body_sent;      /* 100-continue given; the end handed to the origin */
     uint64_t body_seen;               /* bytes taken from the client */
-    struct grpc_framing grpc_framing; /* of a call of gRPC: its messages so far */
+    bool by_message;                  /* max_body bounds each message of a call of gRPC, and not the whole */
+    struct grpc_framing grpc_framing; /* of such a one: its messages so far */
     struct iobuf replay;              /* what was sent, while another attempt may need it */
     bool replay_lost;                 /* more was sent than can be replayed */
     struct filter *request_filter, *response_filter; /* of policies that look at the bodies; NULL: there are none */
@@ -85,6 +86,7 @@ struct exchange {
     struct http_response local;       /* answers made by weir */
     struct field_names *response_named; /* by the Connection of the origin's answer */
     bool head_sent, response_done, tunnel;
+    bool ends_by_status;              /* it is one of gRPC, whose trailers tell how it has ended */
     int status;                       /* of the answer; 0: none */
     const struct reason *reason;      /* why weir answered or ended it; NULL: the origin, the route or a policy by
                                          host->reply answered */
@@ -136,6 +138,7 @@ exchange_patience(const struct exchange *x)
 }
 
 /* pump.c: bodies in both directions. */
+bool pump_within_cap(struct exchange *x); /* is what has come of the request's body no more than max_body? */
 void pump_request(struct exchange *x);
 void pump_response(struct exchange *x);
 void pump_finish_response(struct exchange *x); /* after the end of the response was given to the client */

@@ -181,7 +181,11 @@ filtered_response(struct exchange *x, struct body_framing body)
     struct http_response *r = &x->us->res;
     struct filter *f;
 
-    if (r->status == 101 || (r->body.kind != BODY_NONE && is_empty(body)))
+    if (r->status == 101) {
+        x->request_way = NULL; /* the request's body is over: what the client sends now is the tunnel's */
+        return body;
+    }
+    if (r->body.kind != BODY_NONE && is_empty(body))
         return body;
     f = filter_new(&x->px, WEIR_BODY_RESPONSE, &x->route->body_hold);
     if (!f)

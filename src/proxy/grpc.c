@@ -153,7 +153,10 @@ grpc_pushback(struct weir_exchange *x)
 bool
 grpc_trailers_only(const struct exchange *x)
 {
-    return x->px.grpc.is && x->us->in_end && !x->us->in.len && x->us->res.status == 200;
+    const struct up_stream *us = x->us;
+
+    return x->px.grpc.is && us->in_end && !us->in.len && !us->trailers.n && us->res.status == 200 &&
+           fields_find_name(&us->res.fields, STATUS);
 }
 
 bool
@@ -184,6 +187,7 @@ grpc_settled(struct exchange *x, int *status)
 {
     const struct http_response *r = &x->us->res;
 
+    x->ends_by_status = r->status == 200 && grpc_content_type(fields_value(&r->fields, FIELD_CONTENT_TYPE));
     if (r->status != 200) { /* no gRPC: what clients make of that */
         know(&x->px, grpc_of_http(r->status));
         return true;
@@ -211,7 +215,7 @@ grpc_cut(struct exchange *x, enum grpc_status status, struct slice message)
 {
     struct fields trailers;
 
-    if (!x->px.grpc.is || x->status != 200 || x->response_done)
+    if (!x->ends_by_status || x->response_done)
         return false;
     fields_init(&trailers, x->px.arena);
     add_status(&trailers, status, message);

@@ -48,7 +48,7 @@ bool grpc_told_to_wait(const struct exchange *x);  /* by the origin, before it i
 /* All of the answer has come: the attempt is settled by its grpc-status. */
 void grpc_ended(struct exchange *x);
 /* The answer has begun and cannot be completed: ends it with this status, by way of the policies that look at its body.
- * false: not the way to end this one, or they refuse. */
+ * false: not the way to end this one, which is none of gRPC, or they refuse. */
 bool grpc_cut(struct exchange *x, enum grpc_status status, struct slice message);
 bool grpc_cut_refused(struct exchange *x); /* the same for the reason of a policy */
 void grpc_count(struct exchange *x); /* at the end, once */

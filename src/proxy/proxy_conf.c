@@ -110,8 +110,8 @@ const struct weir_directive proxy_rows[] = {
     { .name = "redirect_https", .in = "host route", .args = WORDS("off|on|301|302|307|308"), .opts = HTTPS_OPTS,
       .help = "Whether requests that came by http are sent to https. Default: that of the enclosing block." },
     { .name = "max_body", .in = "main", .args = SIZE_OF(0, INT64_MAX), .def = "1m",
-      .help = "Largest request body; a longer one is refused with 413, also while it streams. Of gRPC: the largest "
-              "message, of which a call may have many." },
+      .help = "Largest request body; a longer one is refused with 413, also while it streams. Of gRPC to an "
+              "upstream with `protocol http2` (or auto): the largest message, of which a call may have many." },
     { .name = "max_body", .in = "host route", .args = SIZE_OF(0, INT64_MAX),
       .help = "Largest request body. Default: that of the enclosing block." },
     { .name = "body_hold", .in = "main", .args = SIZE_OF(0, 1 << 30), .def = "64k",

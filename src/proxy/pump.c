@@ -5,17 +5,10 @@
 #include "grpc.h"
 #include "pump.h"
 
-/* What comes is gRPC's own framing, and not what policies will make that of (gRPC-Web's base64). */
-static bool
-comes_in_frames(struct exchange *x)
+bool
+pump_within_cap(struct exchange *x)
 {
-    return x->px.grpc.is && !x->request_way && !(x->px.filters && filter_wanted(&x->px, WEIR_BODY_REQUEST));
-}
-
-static bool
-body_within_cap(struct exchange *x)
-{
-    if (comes_in_frames(x))
+    if (x->by_message && !x->request_way)
         return grpc_within_cap(x);
     return x->tunnel || x->body_seen + x->ds->in.len <= x->route->max_body;
 }
@@ -121,7 +114,7 @@ pump_down_body(struct down_stream *ds)
         ds->ops->consumed(ds);
         return;
     }
-    if (x->route && !body_within_cap(x)) {
+    if (x->route && !pump_within_cap(x)) {
         refuse_body(x);
         return;
     }

@@ -22,7 +22,7 @@ framing_for_client(struct exchange *x, const struct http_response *r)
         fields_remove(&x->us->res.fields, FIELD_CONTENT_LENGTH);
         return (struct body_framing){ BODY_NONE, 0 };
     }
-    if (r->body.kind == BODY_LENGTH && !(x->px.grpc.is && r->status == 200)) /* whose end must be free to tell why */
+    if (r->body.kind == BODY_LENGTH && !x->ends_by_status) /* whose end must be free to tell why */
         return r->body;
     return (struct body_framing){ BODY_CHUNKED, 0 };
 }

@@ -186,6 +186,14 @@ def test_a_tunnel_is_left_alone(start):
         assert c.send(b"quiet").exactly(5) == b"quiet"
 
 
+def test_a_tunnel_after_a_body_is_left_alone_too(start):
+    w = start("bodies_a { request upper; response upper; }")
+    with w.connect() as c:
+        c.write("POST", "/t", {"Connection": "Upgrade", "Upgrade": "echo"}, b"abc")
+        assert c.response("POST").status == 101
+        assert c.send(b"quiet").exactly(5) == b"quiet"
+
+
 def test_what_is_made_waits_for_the_receiver(start, origin):
     """Eight times the origin's bytes, to a client that reads little by little: the gateway keeps next to nothing of them."""
     size = 2_000_000

@@ -124,6 +124,20 @@ def test_a_status_in_a_head_that_turns_out_to_be_all(start, origin):
         assert c.response(stream).get("grpc-status") == "5" and w.logged(c.answer(stream)) and w.calls("NOT_FOUND") == 1
 
 
+def test_a_head_and_trailers_at_once(weir, h2_origin):
+    """Of a call without messages: they are no trailers-only answer, and the status is in the trailers."""
+    def script(conn, stream, _):
+        with conn.lock:
+            conn.h2.send_headers(stream, [(":status", "200"), ("content-type", "application/grpc")])
+            conn.trailers(stream, [("grpc-status", "5"), ("grpc-message", "no")])
+    o = h2_origin()
+    o.on("/s/M", script)
+    w = weir("upstream o { endpoint @O@; protocol http2; }\nroute / { proxy o; }", O=o)
+    with H2(w.port.address) as c:
+        a = c.request("/s/M", "POST", fields(), EMPTY)
+    assert list(a.trailers) == [("grpc-status", "5"), ("grpc-message", "no")] and words(w.logged(a))[-1] == ("grpc", "pass", "not_found")
+
+
 @pytest.mark.parametrize("begin", [HEAD + ONE, b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nContent-Length: 99\r\n\r\n" + EMPTY],
                          ids=["chunked", "length"])
 def test_an_answer_that_breaks_off(start, origin, begin):
@@ -190,15 +204,25 @@ def test_a_redirect_stays_one(start):
     assert (a.status, a.get("location")) == (308, "https://elsewhere.test/")
 
 
-def test_a_message_that_is_too_large(start, origin):
-    """At once; and when the answer has begun. A call of many messages may be as long as it likes."""
-    def script(conn, _):
-        conn.send(HEAD + ONE)
-        conn.until_closed()
-    script.reads_body = True
-    origin.on("/s/M", script)
+def test_who_speaks_no_grpc_gets_no_longer_body_by_its_name(start, origin):
+    """An origin of HTTP/1.1 is none of gRPC: max_body bounds the whole of what it gets, also what came with the head."""
     w = start(route="max_body 10;")
-    with w.h2() as c:
+    for body in (EMPTY * 3, EMPTY * 30000):
+        a = w.call(body=body)
+        assert (told(a)[0], w.logged(a)["reason"]) == (8, "body_too_large") and origin.count() == 0
+    origin.raw("/s/M", HEAD + ONE + end(0), close=False)
+    assert w.call(body=EMPTY * 2).trailers.get("grpc-status") == "0"
+
+
+def test_a_message_that_is_too_large(weir, h2_origin):
+    """At once; and when the answer has begun. A call of many messages may be as long as it likes."""
+    def script(conn, stream, _):
+        conn.head(stream, headers=[("content-type", "application/grpc")])
+        conn.data(stream, EMPTY)
+    o = h2_origin()
+    o.on("/s/M", script, early=True)
+    w = weir("upstream o { endpoint @O@; protocol http2; }\nroute / { proxy o; max_body 10; }", O=o)
+    with H2(w.port.address) as c:
         a = c.request("/s/all", "POST", fields(), b"\0\0\0\0\x0b")
         assert (a.get("grpc-status"), w.logged(a)["reason"]) == ("8", "body_too_large")
         stream = c.headers(c.head("/s/M", "POST", fields()), end=False)

@@ -9,6 +9,7 @@ import pytest
 
 from harness import Port
 from harness.h2 import H2
+from harness.message import Closed
 
 CONF = """
 use grpc_web;
@@ -152,8 +153,12 @@ def test_trailers_only(start, origin):
 def test_a_status_that_is_missing(start, origin):
     origin.raw("/pkg.S/M", b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nContent-Length: 8\r\n\r\n" + frame(b"one"), close=False)
     w = start()
+    missing = (0x80, b"grpc-status: 2\r\ngrpc-message: the upstream sent no status\r\n")
     r = w.post("/pkg.S/M", frame(b"q"), WEB)
-    assert frames(r.body) == [(0, b"one"), (0x80, b"grpc-status: 2\r\ngrpc-message: the upstream sent no status\r\n")]
+    assert frames(r.body) == [(0, b"one"), missing]
+    for framing in (b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"Content-Length: 0\r\n\r\n"):
+        origin.raw("/pkg.S/M", b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\n" + framing, close=False)
+        assert frames(w.post("/pkg.S/M", frame(b"q"), WEB).body) == [missing]
 
 
 @pytest.mark.parametrize("headers, put, take", [(WEB, bytes, bytes), (TEXT, base64.b64encode, untext)], ids=["binary", "text"])
@@ -200,6 +205,47 @@ def test_text_that_is_none(start, origin):
         r = w.post("/x", body, TEXT)
         assert (r.status, r.get("grpc-status"), r.get("content-type")) == (200, "13", "application/grpc-web-text+proto")
         assert (w.logged(r)["status"], w.logged(r)["reason"]) == (400, "grpc_web_bad_body")
+
+
+def test_a_request_is_bounded_as_a_whole(start, origin):
+    """Also one that says no length, the first of which came with its head."""
+    def script(conn, _):
+        conn.until_closed()
+    script.reads_body = True
+    origin.on("/x", script)
+    w = start(CONF.replace("proxy", "max_body 1k; proxy"))
+    with w.connect() as c:
+        c.write("POST", "/x", {**WEB, "Transfer-Encoding": "chunked"}, b"5\r\n" + frame(b"") + b"\r\n")
+        origin.request("/x")
+        c.send(b"400\r\n" + frame(b"") * 204 + b"1234\r\n")
+        r = c.response("POST")
+    assert r.get("grpc-status") == "8" and w.logged(r)["reason"] == "body_too_large"
+
+
+def test_a_connection_goes_on_after_what_weir_says(start, origin):
+    """A head alone is an answer that has come to its end, also in HTTP/1.1."""
+    w = start()
+    with w.connect() as c:
+        for _ in range(2):
+            assert w.logged(c.request("POST", "/x", TEXT, b"AAAAA"))["reason"] == "grpc_web_bad_body"
+        assert w.view("status")["requests_total"] == 2
+
+
+def test_what_is_no_grpc_breaks_off_visibly(start, origin):
+    """Behind half a document no trailers of gRPC make it look complete."""
+    def script(conn, _):
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9\r\n\r\nhalf")
+        origin.releases.acquire(timeout=20)
+        return False
+    origin.on("/x", script)
+    w = start()
+    with w.connect() as c:
+        c.write("POST", "/x", WEB, frame(b"q"))
+        head = c.reader.until(b"\r\n\r\n", "a head")
+        assert b"Content-Length: 9\r\n" in head and c.exactly(4) == b"half"
+        origin.release()
+        with pytest.raises((Closed, ConnectionResetError)):
+            c.exactly(1)
 
 
 def test_off_and_shadow(start, origin):
