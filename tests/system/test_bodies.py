@@ -122,6 +122,16 @@ def test_a_refused_answer_breaks_off(start, origin):
         assert h2.request("/x").reset is not None
 
 
+def test_nothing_passes_behind_a_refusal(start, origin):
+    """Not even with the polite end that an answer of gRPC can have: what others held was never looked at."""
+    origin.raw("/x", b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nX\nsecret\r\n", close=False)
+    w = start("bodies_a { response refuse; } bodies_b { response lines; }")
+    with H2(w.port.address) as h2:
+        a = h2.request("/x", "POST", [("content-type", "application/grpc")], b"\0\0\0\0\0")
+    assert w.access(path="/x")["reason"] == "bodies_refused"
+    assert a.body == b"" and a.reset is not None
+
+
 def test_no_more_is_held_than_may_be(start, origin):
     w = start("body_hold 1k; bodies_a { request whole; response whole; }")
     with w.connect() as c:
