@@ -161,10 +161,21 @@ not_http2(struct down_h2 *d, int error)
 }
 
 static void
-feed(struct down_h2 *d, const char *p, size_t n)
+feed(struct down_h2 *d, const char *text, size_t n)
 {
-    ssize_t used = nghttp2_session_mem_recv(d->ng, (const uint8_t *)p, n);
+    const uint8_t *p = (const uint8_t *)text;
+    ssize_t used = 0;
 
+    while (n && used >= 0 && !d->tripped) {
+        size_t step = h2_watch(&d->watch, p, n);
+
+        d->data_begun = false;
+        used = nghttp2_session_mem_recv(d->ng, p, step);
+        if (used >= 0)
+            h2_check_sight(d);
+        p += step;
+        n -= step;
+    }
     if (used < 0 || d->tripped)
         not_http2(d, (int)used);
     h2_tell_all(d);
@@ -507,6 +518,7 @@ down_h2_start(struct down_sessions *set, struct conn *c, const struct down_sourc
     TAILQ_INIT(&d->holding);
     TAILQ_INIT(&d->ending);
     h2_frames_init(&d->frames);
+    h2_watch_init(&d->watch);
     patience_begin(&d->writing, d->conf.write_timeout);
     timer_init(&d->timer, set->loop, on_timer);
     d->ng = session_new(d);

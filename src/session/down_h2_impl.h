@@ -15,12 +15,19 @@
 #include "glitch.h"
 #include "h1_writer.h"
 #include "h2_frames.h"
+#include "h2_watch.h"
 #include "patience.h"
 
 /* What waits for the client on one stream; the smaller one while more than H2_OUT_TOTAL waits on all of them. */
 #define H2_OUT_CAP 65536u
 #define H2_OUT_SHARE 16384u
 #define H2_OUT_TOTAL (512u * 1024)
+
+/* So many of the newest streams are remembered when they are over. */
+#define H2_PAST 128
+
+/* What the client said last on a stream that is over, for itself. */
+enum h2_past { H2_PAST_OPEN, H2_PAST_ENDED, H2_PAST_RESET };
 
 /* What a stream's owner is to be told, in this order. */
 enum h2_due {
@@ -94,8 +101,11 @@ struct down_h2 {
     uint64_t taken;                   /* by it, when `writing` was last looked at */
     int32_t last_id;                  /* of the newest stream */
     int32_t skipped_from, skipped_to; /* ids that the client has left out last: from here to below there */
+    unsigned char past[H2_PAST];           /* enum h2_past of the newest streams, by their number */
+    struct h2_watch watch;
     uint32_t broken;       /* if `tripped`: by a frame that nghttp2 lets pass, the code for that; 0: by `trip` */
     enum glitch_kind trip; /* if `tripped` */
+    bool data_begun;       /* nghttp2 has told of DATA since it was last given bytes */
     bool tripped;          /* a counter of glitches: the session ends as soon as nghttp2 has returned */
     bool running;          /* inside its turn, and */
     bool again;            /* one more step is wanted */
@@ -139,6 +149,8 @@ void h2_maybe_sent(struct h2_stream *st);
 void h2_body_waits(struct h2_stream *st); /* or does not: looks at its patience */
 
 /* down_h2_read.c */
+/* What `watch` has stopped at was given to nghttp2. */
+void h2_check_sight(struct down_h2 *d);
 void h2_set_read_callbacks(nghttp2_session_callbacks *callbacks);
 
 /* down_h2_write.c */

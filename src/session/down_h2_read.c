@@ -29,6 +29,47 @@ count_window_update(struct down_h2 *d)
         h2_glitch(d, GLITCH_WINDOW_UPDATE);
 }
 
+/* NULL: too old, not there yet, or not the client's. */
+static unsigned char *
+past_of(struct down_h2 *d, int32_t id)
+{
+    return id & 1 && id <= d->last_id && id > d->last_id - 2 * H2_PAST ? &d->past[id / 2 % H2_PAST] : NULL;
+}
+
+static void
+note_past(struct down_h2 *d, int32_t id, enum h2_past what)
+{
+    unsigned char *past = past_of(d, id);
+
+    if (past)
+        *past = (unsigned char)what;
+}
+
+/* Streams from behind `last_id` to this one have no past. */
+static void
+forget_past(struct down_h2 *d, int32_t id)
+{
+    int32_t from = id - d->last_id > 2 * H2_PAST ? id - 2 * H2_PAST : d->last_id;
+
+    while ((from += 2) <= id)
+        d->past[from / 2 % H2_PAST] = H2_PAST_OPEN;
+}
+
+/* RFC 9113 5.1, "closed": nghttp2 passes over what comes on a stream that is over, as it must where the stream was
+ * reset from here and the client could not know. Who has ended or reset it itself breaks the protocol. */
+static void
+check_past(struct down_h2 *d, int32_t id)
+{
+    const unsigned char *past = past_of(d, id);
+
+    if (!past || *past == H2_PAST_OPEN || nghttp2_session_find_stream(d->ng, id))
+        return;
+    if (*past == H2_PAST_RESET)
+        nghttp2_submit_rst_stream(d->ng, NGHTTP2_FLAG_NONE, id, NGHTTP2_STREAM_CLOSED);
+    else
+        h2_break(d, NGHTTP2_STREAM_CLOSED);
+}
+
 /* RFC 9113 5.1.1: a stream that the client has skipped is closed. nghttp2 would pass over what comes on it, as it does
  * for streams that were there. */
 static void
@@ -39,9 +80,12 @@ count_stream(struct down_h2 *d, int32_t id)
             d->skipped_from = d->last_id + 2;
             d->skipped_to = id;
         }
+        forget_past(d, id);
         d->last_id = id;
     } else if (id >= d->skipped_from && id < d->skipped_to) {
         h2_break(d, NGHTTP2_PROTOCOL_ERROR);
+    } else {
+        check_past(d, id);
     }
 }
 
@@ -56,14 +100,25 @@ check_priority(struct down_h2 *d, const nghttp2_frame_hd *hd)
     h2_glitch(d, GLITCH_PRIORITY);
 }
 
+void
+h2_check_sight(struct down_h2 *d)
+{
+    if (d->watch.sight == H2_SIGHT_SELF)
+        h2_break(d, NGHTTP2_PROTOCOL_ERROR);
+    else if (d->watch.sight == H2_SIGHT_DATA && !d->data_begun)
+        check_past(d, d->watch.stream);
+}
+
 static int
 on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *arg)
 {
     struct down_h2 *d = arg;
 
     switch (hd->type) {
-    case NGHTTP2_DATA:
     case NGHTTP2_GOAWAY:
+        break;
+    case NGHTTP2_DATA:
+        d->data_begun = true;
         break;
     case NGHTTP2_HEADERS:
         count_stream(d, hd->stream_id);
@@ -213,6 +268,15 @@ data_frame(struct down_h2 *d, struct h2_stream *st, const nghttp2_frame *frame)
         body_complete(st);
 }
 
+static void
+note_end(struct down_h2 *d, const nghttp2_frame_hd *hd)
+{
+    if (hd->type == NGHTTP2_RST_STREAM)
+        note_past(d, hd->stream_id, H2_PAST_RESET);
+    else if ((hd->type == NGHTTP2_DATA || hd->type == NGHTTP2_HEADERS) && hd->flags & NGHTTP2_FLAG_END_STREAM)
+        note_past(d, hd->stream_id, H2_PAST_ENDED);
+}
+
 static int
 on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 {
@@ -221,6 +285,7 @@ on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 
     if (st)
         st->s.bytes_in += H2_FRAME_HEAD + frame->hd.length;
+    note_end(d, &frame->hd);
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
         d->head_since = 0;
