@@ -120,6 +120,7 @@ h2_leave(struct down_h2 *d)
     if (d->leaving || d->ended)
         return;
     d->leaving = true;
+    h2_part(d, true);
     nghttp2_submit_shutdown_notice(d->ng);
     nghttp2_submit_ping(d->ng, NGHTTP2_FLAG_NONE, (const uint8_t *)"leaving.");
     TAILQ_FOREACH(st, &d->streams, link)
@@ -135,6 +136,7 @@ h2_last_call(struct down_h2 *d)
     if (d->last_called || d->ended)
         return;
     d->leaving = d->last_called = true;
+    h2_part(d, true);
     d->last_call = 0;
     nghttp2_submit_goaway(d->ng, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(d->ng), NGHTTP2_NO_ERROR,
                           NULL, 0);
@@ -364,6 +366,7 @@ check_connection(struct down_h2 *d)
 {
     nsec_t head = d->head_since && d->conf.head_timeout ? d->head_since + d->conf.head_timeout : 0;
 
+    h2_part(d, false);
     if (passed(d, d->last_call))
         h2_last_call(d);
     if (passed(d, head)) {

@@ -26,6 +26,11 @@
 /* So many of the newest streams are remembered when they are over. */
 #define H2_PAST 128
 
+/* A stream whose answer is complete before its request stays so long for the rest of that, and so many of them do;
+ * then it is reset. */
+#define H2_PARTING_TIME (50 * NSEC_PER_MSEC)
+#define H2_PARTING 16
+
 /* What the client said last on a stream that is over, for itself. */
 enum h2_past { H2_PAST_OPEN, H2_PAST_ENDED, H2_PAST_RESET };
 
@@ -103,6 +108,11 @@ struct down_h2 {
     int32_t skipped_from, skipped_to; /* ids that the client has left out last: from here to below there */
     unsigned char past[H2_PAST];           /* enum h2_past of the newest streams, by their number */
     struct h2_watch watch;
+    struct {
+        int32_t id;
+        nsec_t until;
+    } parting[H2_PARTING]; /* a ring, oldest at `first_parting` */
+    unsigned first_parting, n_parting;
     uint32_t broken;       /* if `tripped`: by a frame that nghttp2 lets pass, the code for that; 0: by `trip` */
     enum glitch_kind trip; /* if `tripped` */
     bool data_begun;       /* nghttp2 has told of DATA since it was last given bytes */
@@ -143,6 +153,8 @@ void h2_note(struct h2_stream *st, enum h2_due due);
 void h2_abort(struct h2_stream *st, enum reason_id reason, const char *detail);
 void h2_reset(struct h2_stream *st, uint32_t code); /* RST_STREAM, if it is not gone */
 void h2_tell_all(struct down_h2 *d);
+/* Streams whose time to part has come are reset; `all`: the others as well. */
+void h2_part(struct down_h2 *d, bool all);
 const char *h2_exceed(struct h2_stream *st, enum limit_id limit, const char *what);
 /* When all of the answer is written, and of a tunnel the client's side has ended too, the owner is told on_sent. */
 void h2_maybe_sent(struct h2_stream *st);

@@ -65,12 +65,56 @@ h2_stream_new(struct down_h2 *d, int32_t id)
     return st;
 }
 
+/* ------------------------------------------------------------------ parting */
+
+static void
+part_first(struct down_h2 *d)
+{
+    int32_t id = d->parting[d->first_parting].id;
+
+    d->first_parting = (d->first_parting + 1) % H2_PARTING;
+    d->n_parting--;
+    if (nghttp2_session_find_stream(d->ng, id))
+        nghttp2_submit_rst_stream(d->ng, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+}
+
+void
+h2_part(struct down_h2 *d, bool all)
+{
+    while (d->n_parting && (all || d->parting[d->first_parting].until <= clock_now())) {
+        part_first(d);
+        h2_later(d);
+    }
+    if (d->n_parting)
+        h2_look_at(d, d->parting[d->first_parting].until);
+}
+
+/* RFC 9113 8.1: the answer did not need the whole request. Where the rest of that is on its way, which it is as a rule,
+ * a reset (which some clients take for a failure) is not needed. */
+static void
+part_later(struct h2_stream *st)
+{
+    struct down_h2 *d = st->d;
+    unsigned at;
+
+    if (!st->id || d->ended)
+        return;
+    nghttp2_session_set_stream_user_data(d->ng, st->id, NULL);
+    if (d->n_parting == H2_PARTING)
+        part_first(d);
+    at = (d->first_parting + d->n_parting++) % H2_PARTING;
+    d->parting[at].id = st->id;
+    d->parting[at].until = clock_now() + H2_PARTING_TIME;
+    st->id = 0;
+    h2_part(d, d->leaving);
+}
+
 static void
 stream_free(struct h2_stream *st)
 {
     struct down_h2 *d = st->d;
 
-    h2_reset(st, NGHTTP2_NO_ERROR);
+    part_later(st);
     if (d->head == st)
         d->head = NULL;
     if (st->queued)
