@@ -5,7 +5,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-pytest.register_assert_rewrite("corpus.judge")
+pytest.register_assert_rewrite("conformance", "corpus.judge")
 
 import corpus.summary  # noqa: E402
 from harness import Blackhole, Certificate, EcKey, EdKey, H2Origin, HaProxy, Nginx, Origin, Redis, RsaKey, Secret, TlsOrigin, Weir, run_weir  # noqa: E402

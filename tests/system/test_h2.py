@@ -397,6 +397,25 @@ def test_an_early_answer_lets_the_rest_be(w, origin):
         assert c.request("/here").status == 200
 
 
+def test_an_early_answer_waits_a_little_for_the_rest(w):
+    """Its request ends soon after: no reset is needed. Of many that do not end, the oldest are reset at once."""
+    with w.h2() as c:
+        for _ in range(50):  # each in time, if this process had the processor
+            s = c.headers(c.head("/here", "POST"), end=False)
+            assert c.response(s).status == 200
+            c.data(s, b"x")
+            c.ping()
+            if c.answer(s).reset is None:
+                break
+        assert c.answer(s).reset is None
+        streams = [c.headers(c.head("/here", "POST"), end=False) for _ in range(40)]
+        c.until(wire.RST_STREAM, stream=streams[0])
+        for s in streams:
+            c.until(wire.RST_STREAM, stream=s)
+        assert {c.answer(s).reset for s in streams} == {wire.NO_ERROR}
+        assert c.request("/here").status == 200
+
+
 def test_too_large_a_body(weir, origin):
     w = weir(CONF.replace("100m", "1k"), O=origin, MORE="")
     with H2(w.port.address) as c:
