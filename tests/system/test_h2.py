@@ -238,6 +238,7 @@ def test_a_body_of_another_length(w, origin):
 # ---- many at once ----
 
 
+@pytest.mark.workers
 def test_streams_side_by_side(w, origin):
     with w.h2() as c:
         slow = c.write("/hold")
@@ -532,6 +533,7 @@ def test_so_many_requests(start):
 # ---- leaving ----
 
 
+@pytest.mark.workers
 def test_leaving_in_two_steps(w, origin):
     """The first GOAWAY refuses nothing, the second says what was taken; what is under way ends well."""
     with w.h2(quiet=True) as c:
@@ -560,6 +562,7 @@ def test_an_idle_connection_leaves_at_once(w):
     assert w.wait() == 0
 
 
+@pytest.mark.workers
 def test_a_drain_has_an_end(weir, origin):
     w = weir(CONF + "drain { lag 0s; timeout 300ms; }\n", O=origin, MORE="")
     with H2(w.port.address) as c:
@@ -572,6 +575,7 @@ def test_a_drain_has_an_end(weir, origin):
     assert w.wait() == 0
 
 
+@pytest.mark.workers
 def test_reload_under_open_streams(w, origin):
     with w.h2() as c:
         held = c.write("/hold")
@@ -620,6 +624,7 @@ def test_an_upgrade_is_not_followed(w):
 # ---- WebSocket (RFC 8441) ----
 
 
+@pytest.mark.workers
 def test_websocket(w, origin):
     with w.h2() as c:
         s = c.headers([(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", "/chat"),
@@ -676,6 +681,7 @@ def curl(w, certificate, *words, path="/x"):
                "-w", " %{http_version} %{http_code}", *words, f"https://weir.test:{w.port.number}{path}")
 
 
+@pytest.mark.workers
 def test_curl(secure, certificate):
     assert curl(secure, certificate, path="/here") == "HTTP/2 GET weir.test 2 200"
     assert curl(secure, certificate, "--http1.1", path="/here") == "HTTP/1.1 GET weir.test 1.1 200"
@@ -683,6 +689,7 @@ def test_curl(secure, certificate):
     assert len(curl(secure, certificate, path="/bytes/3000000")) == 3000000 + len(" 2 200")
 
 
+@pytest.mark.workers
 def test_curl_with_prior_knowledge(w):
     out = run("curl", "-sS", "--max-time", "20", "--http2-prior-knowledge", "-w", " %{http_version}", "-d", "a" * 100000,
               f"http://{w.port}/x")
@@ -701,9 +708,17 @@ def test_alpn(secure, certificate):
         assert c.send(wire.PREFACE + wire.settings()).response().status == 400  # without ALPN it is HTTP/1.1
 
 
+@pytest.mark.workers
 def test_nghttp(w):
     out = run("nghttp", "-nvs", f"http://{w.port}/bytes/1000", f"http://{w.port}/x")
     assert out.count(":status: 200") == 2 and "RST_STREAM" not in out
+
+
+@pytest.mark.workers
+def test_h2load_on_every_worker(secure):
+    out = run("h2load", "-n", "600", "-c", "12", "-m", "10", "-t", "2", f"https://127.0.0.1:{secure.port.number}/bytes/5000",
+              f"https://127.0.0.1:{secure.port.number}/here")
+    assert "600 succeeded, 0 failed, 0 errored, 0 timeout" in out, out
 
 
 @pytest.mark.load

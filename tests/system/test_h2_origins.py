@@ -10,7 +10,7 @@ import threading
 import pytest
 import websockets
 
-from harness import H2, TlsOrigin, eventually
+from harness import H2, Port, TlsOrigin, eventually
 from harness import h2 as wire
 from test_websocket import Server, talk
 
@@ -116,6 +116,7 @@ def test_interim_answers(start):
         assert a.interim == [(103, [("link", "</a.css>; rel=preload"), ("via", "2 weir")])] and (a.status, a.body) == (200, b"ok")
 
 
+@pytest.mark.workers
 @pytest.mark.parametrize("origin_tls", [False, True], ids=["h2c", "h2"])
 @pytest.mark.parametrize("client", ["h1", "h1-tls", "h2", "h2-tls"])
 def test_every_pair(weir, h2_origin, certificate, client, origin_tls):
@@ -159,6 +160,43 @@ def test_a_stock_origin(weir, nginx, certificate, tls):
 
 
 # ---- many at once ----
+
+
+EVERYWHERE = """
+workers 3;
+listener main { bind @LISTEN@; }
+listener secure { bind @SECURE@; tls { certificate @CRT@; key @KEY@; } }
+upstream o { endpoint @O@; protocol http2 streams=4; limits requests=400; tls { ca @CRT@; } }
+route / { proxy o; timeout 20s; }
+route /here { respond 200 "${request.path}"; }
+"""
+
+
+@pytest.mark.workers
+def test_clients_of_every_kind_on_every_worker(weir, h2_origin, certificate):
+    """Under way at once: cleartext and TLS, HTTP/1.1 and HTTP/2, streams that end and streams that are reset, and reloads."""
+    o, secure = h2_origin(certificate), Port()
+    how = {"O": o, "SECURE": secure, "CRT": certificate.file, "KEY": certificate.key}
+    w = weir(EVERYWHERE, **how)
+
+    def h2(i):
+        tls = certificate.client()
+        tls.set_alpn_protocols(["h2"])
+        with H2(secure.address, tls=tls, server_name="weir.test") if i % 2 else H2(w.port.address) as c:
+            streams = [c.write(f"/{i}/{k}", "POST", body=b"p" * 20000) for k in range(6)]
+            c.rst(c.write("/hold"))
+            streams += [c.write(f"/here/{i}") for _ in range(6)]
+            return {c.response(s).status for s in streams}
+
+    def h1(i):
+        with w.connect() as c:
+            return {c.request("POST", f"/{i}/{k}", body=b"p" * 20000).status for k in range(6)}
+
+    def reload(i):
+        return {w.reload(EVERYWHERE + "# again\n" * i, **how)[0] for _ in range(3)}
+    assert together(16, lambda i: (reload if i == 5 else h1 if i % 4 == 2 else h2)(i)) == [{200}] * 16
+    assert len(o.conns) > 1 and not o.complaints
+    secure.close()
 
 
 def test_requests_share_a_connection(start):
