@@ -170,7 +170,8 @@ const struct weir_directive listener_rows[] = {
               "`openssl rand -hex 80` makes them; the first seals, all open. Read at each load. Default: keys that the "
               "process draws, new ones every six hours." },
     { .name = "client_ca", .in = "tls", .args = ONE("FILE", WEIR_T_PATH),
-      .help = "Certificates that may sign those of clients (PEM); clients are asked for one." },
+      .help = "Certificates that may sign those of clients, and what is above them up to a root (PEM); clients are "
+              "asked for one." },
     { .name = "client_crl", .in = "tls", .args = ONE("FILE", WEIR_T_PATH),
       .help = "Lists of the clients' certificates that are revoked, of every authority in their chains (PEM, one after "
               "the other, or one in DER). A client is refused whose chain has a revoked certificate, or an authority "
