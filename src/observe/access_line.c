@@ -58,6 +58,72 @@ put_special(char *p, const unsigned char *s, size_t left, size_t *n)
     return p + len;
 }
 
+/* put_plain: copies the bytes in pieces that overlap at the end, as far as they are plain; how many. What it writes
+ * behind that is overwritten. */
+#ifdef __SSE2__
+/* A bit for each byte that is not plain. */
+static inline unsigned
+specials(__m128i x)
+{
+    /* Signed: bytes from 0x80 on are negative, so less than 0x20 as well. */
+    __m128i special = _mm_or_si128(_mm_cmplt_epi8(x, _mm_set1_epi8(0x20)), _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f)));
+
+    special = _mm_or_si128(special, _mm_cmpeq_epi8(x, _mm_set1_epi8('"')));
+    special = _mm_or_si128(special, _mm_cmpeq_epi8(x, _mm_set1_epi8('\\')));
+    return (unsigned)_mm_movemask_epi8(special);
+}
+
+static inline bool
+copy16(char *p, const unsigned char *s)
+{
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)s);
+
+    _mm_storeu_si128((__m128i *)(void *)p, x);
+    return specials(x) == 0;
+}
+
+/* Two pieces at once. */
+static inline bool
+copy8_8(char *p, const unsigned char *s, size_t n)
+{
+    __m128i first = _mm_loadl_epi64((const __m128i *)(const void *)s);
+    __m128i last = _mm_loadl_epi64((const __m128i *)(const void *)(s + n - 8));
+
+    _mm_storel_epi64((__m128i *)(void *)p, first);
+    _mm_storel_epi64((__m128i *)(void *)(p + n - 8), last);
+    return specials(_mm_unpacklo_epi64(first, last)) == 0;
+}
+
+static inline bool
+copy4_4(char *p, const unsigned char *s, size_t n)
+{
+    int32_t first, last;
+
+    memcpy(&first, s, 4);
+    memcpy(&last, s + n - 4, 4);
+    memcpy(p, &first, 4);
+    memcpy(p + n - 4, &last, 4);
+    return (specials(_mm_unpacklo_epi32(_mm_cvtsi32_si128(first), _mm_cvtsi32_si128(last))) & 0xff) == 0;
+}
+
+static inline size_t
+put_plain(char *p, const unsigned char *s, size_t n)
+{
+    size_t i = 0;
+
+    if (n < 4)
+        return 0;
+    if (n < 8)
+        return copy4_4(p, s, n) ? n : 0;
+    if (n < 16)
+        return copy8_8(p, s, n) ? n : 0;
+    for (; i + 16 <= n; i += 16) {
+        if (!copy16(p + i, s + i))
+            return i;
+    }
+    return i == n || copy16(p + n - 16, s + n - 16) ? n : i;
+}
+#else
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /* Bit 7 of each byte that is zero (and perhaps of some above it: good enough to ask for any). */
@@ -77,78 +143,30 @@ plain8(uint64_t v)
              zero_bytes(v ^ EACH(0x7f)));
 }
 
-/* Copies the bytes in words that overlap at the end, as far as they are plain; how many. What it writes behind that is
- * overwritten. */
-static inline size_t
-put_plain8(char *p, const unsigned char *s, size_t n)
+static inline bool
+copy8(char *p, const unsigned char *s)
 {
-    size_t i = 0;
     uint64_t v;
 
-    for (; i + 8 <= n; i += 8) {
-        memcpy(&v, s + i, 8);
-        memcpy(p + i, &v, 8);
-        if (!plain8(v))
-            return i;
-    }
-    if (i == n)
-        return n;
-    memcpy(&v, s + n - 8, 8);
-    memcpy(p + n - 8, &v, 8);
-    return plain8(v) ? n : i;
+    memcpy(&v, s, 8);
+    memcpy(p, &v, 8);
+    return plain8(v);
 }
-
-/* The same for four to seven bytes: all or none. */
-static inline size_t
-put_plain4(char *p, const unsigned char *s, size_t n)
-{
-    uint32_t first, last;
-
-    memcpy(&first, s, 4);
-    memcpy(&last, s + n - 4, 4);
-    memcpy(p, &first, 4);
-    memcpy(p + n - 4, &last, 4);
-    return plain8((uint64_t)last << 32 | first) ? n : 0;
-}
-
-#ifdef __SSE2__
-static inline bool
-copy16(char *p, const unsigned char *s)
-{
-    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)s);
-    /* Signed: bytes from 0x80 on are negative, so less than 0x20 as well. */
-    __m128i special = _mm_or_si128(_mm_cmplt_epi8(x, _mm_set1_epi8(0x20)), _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f)));
-
-    special = _mm_or_si128(special, _mm_cmpeq_epi8(x, _mm_set1_epi8('"')));
-    special = _mm_or_si128(special, _mm_cmpeq_epi8(x, _mm_set1_epi8('\\')));
-    _mm_storeu_si128((__m128i *)(void *)p, x);
-    return _mm_movemask_epi8(special) == 0;
-}
-
-static inline size_t
-put_plain16(char *p, const unsigned char *s, size_t n)
-{
-    size_t i = 0;
-
-    for (; i + 16 <= n; i += 16) {
-        if (!copy16(p + i, s + i))
-            return i;
-    }
-    return i == n || copy16(p + n - 16, s + n - 16) ? n : i;
-}
-#endif
 
 static inline size_t
 put_plain(char *p, const unsigned char *s, size_t n)
 {
-#ifdef __SSE2__
-    if (n >= 16)
-        return put_plain16(p, s, n);
-#endif
-    if (n >= 8)
-        return put_plain8(p, s, n);
-    return n >= 4 ? put_plain4(p, s, n) : 0;
+    size_t i = 0;
+
+    if (n < 8)
+        return 0;
+    for (; i + 8 <= n; i += 8) {
+        if (!copy8(p + i, s + i))
+            return i;
+    }
+    return i == n || copy8(p + n - 8, s + n - 8) ? n : i;
 }
+#endif
 
 static char *
 put_text(char *p, struct slice text)
