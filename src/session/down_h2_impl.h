@@ -13,7 +13,7 @@
 #include "down_h2.h"
 #include "down_impl.h"
 #include "glitch.h"
-#include "h1_writer.h"
+#include "h2_body.h"
 #include "h2_frames.h"
 #include "h2_watch.h"
 #include "patience.h"
@@ -51,7 +51,6 @@ struct h2_stream {
     TAILQ_ENTRY(h2_stream) due_link;     /* in d->due while queued */
     TAILQ_ENTRY(h2_stream) holding_link; /* in d->holding while `out` has bytes */
     TAILQ_ENTRY(h2_stream) ending_link;  /* in d->ending while `ended_at` counts */
-    struct h2_stream *next;              /* in the set's stack of unused ones */
     const struct down_handler *handler;
     struct h2_head head;
     size_t trailer_bytes;
@@ -60,8 +59,7 @@ struct h2_stream {
         enum reason_id reason;
         const char *detail;
     } ending;
-    struct h1_writer out;    /* of its body: not in frames yet */
-    struct fields trailers;  /* of the answer */
+    struct h2_body out;      /* the answer's */
     struct patience body;    /* while the client owes bytes of its body */
     struct patience reading; /* while it owes its stream's window */
     size_t unacked;          /* bytes given to s.in that no WINDOW_UPDATE has given back */
@@ -73,7 +71,6 @@ struct h2_stream {
     bool refused;      /* nothing more of its request is taken */
     bool expects;      /* the client waits for 100 Continue */
     bool responded;    /* the final head was given to nghttp2 */
-    bool deferred;     /* nghttp2 waits for bytes of `out` */
     bool framed;       /* the end of the answer is in a frame */
     bool tunnel;       /* raw bytes both ways */
     bool remote_end;   /* the client has ended its side */

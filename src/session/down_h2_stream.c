@@ -1,47 +1,16 @@
 /* down_h2_stream: the life of a stream, and what its owner is told. */
 #include "down_h2_impl.h"
-#include "../base/recycle.h"
-
-#include <assert.h>
-#include <stdlib.h>
-
-static struct h2_stream *
-block_get(struct down_sessions *set)
-{
-    struct h2_stream *st = set->spare_h2;
-
-    if (!st)
-        return xmalloc(sizeof(*st));
-    mem_unpoison(&st->s, sizeof(st->s));
-    set->spare_h2 = st->next;
-    set->n_spare_h2--;
-    return st;
-}
-
-static void
-block_put(struct down_sessions *set, struct h2_stream *st)
-{
-    if (set->n_spare_h2 == DOWN_SPARE_MAX) {
-        free(st);
-        return;
-    }
-    st->next = set->spare_h2;
-    set->spare_h2 = st;
-    set->n_spare_h2++;
-    mem_poison(&st->s, sizeof(st->s)); /* whoever still has the stream is told so under ASan */
-}
 
 void
 down_h2_forget_spares(struct down_sessions *set)
 {
-    while (set->spare_h2)
-        free(block_get(set));
+    recycle_empty(&set->spare_h2, sizeof(struct h2_stream));
 }
 
 struct h2_stream *
 h2_stream_new(struct down_h2 *d, int32_t id)
 {
-    struct h2_stream *st = block_get(d->b.set);
+    struct h2_stream *st = recycle_get(&d->b.set->spare_h2, sizeof(*st));
 
     memset(st, 0, sizeof(*st));
     st->d = d;
@@ -54,8 +23,7 @@ h2_stream_new(struct down_h2 *d, int32_t id)
     arena_init(&st->s.arena);
     iobuf_init(&st->s.in, DOWN_IN_CAP);
     fields_init(&st->s.trailers, &st->s.arena);
-    fields_init(&st->trailers, &st->s.arena);
-    h1_writer_init(&st->out);
+    h2_body_init(&st->out, &st->s.arena);
     h2_head_begin(&st->head, &st->s.req, &st->s.arena);
     patience_begin(&st->body, d->conf.body_timeout);
     patience_begin(&st->reading, d->conf.write_timeout);
@@ -121,13 +89,13 @@ stream_free(struct h2_stream *st)
         TAILQ_REMOVE(&d->due, st, due_link);
     if (st->ending_queued)
         TAILQ_REMOVE(&d->ending, st, ending_link);
-    if (st->out.out.len) {
+    if (st->out.writer.out.len) {
         TAILQ_REMOVE(&d->holding, st, holding_link);
-        d->waiting -= st->out.out.len;
+        d->waiting -= st->out.writer.out.len;
     }
     arena_fini(&st->s.arena);
     iobuf_fini(&st->s.in);
-    h1_writer_fini(&st->out);
+    h2_body_fini(&st->out);
     TAILQ_REMOVE(&d->streams, st, link);
     if (--d->n_streams == 0) {
         down_tell(&d->b, SESSION_IDLE);
@@ -135,7 +103,7 @@ stream_free(struct h2_stream *st)
         if (d->conf.idle_timeout)
             h2_look_at(d, d->idle_since + d->conf.idle_timeout);
     }
-    block_put(d->b.set, st);
+    recycle_put(&d->b.set->spare_h2, st, sizeof(*st), DOWN_SPARE_MAX);
 }
 
 const char *

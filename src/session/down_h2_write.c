@@ -24,27 +24,15 @@ out_shrunk(struct h2_stream *st, size_t n)
     struct down_h2 *d = st->d;
 
     d->waiting -= n;
-    if (!st->out.out.len)
+    if (!st->out.writer.out.len)
         TAILQ_REMOVE(&d->holding, st, holding_link);
     if (st->d->conf.write_timeout) {
         patience_gain(&st->reading, clock_now(), n, d->conf.response_rate, d->conf.write_timeout);
         patience_rest(&st->reading, clock_now());
     }
-    st->out.out.cap = out_cap(d);
-    if (h1_writer_eased(&st->out))
+    st->out.writer.out.cap = out_cap(d);
+    if (h1_writer_eased(&st->out.writer))
         h2_note(st, H2_DUE_WRITABLE);
-}
-
-static bool
-submit_trailers(struct down_h2 *d, struct h2_stream *st)
-{
-    struct h2_nv nv;
-
-    if (!st->trailers.n)
-        return false;
-    nv = h2_nv_new(&st->s.arena, &st->trailers, 0);
-    h2_nv_add_fields(&nv, &st->trailers, false);
-    return nv.n && nghttp2_submit_trailer(d->ng, st->id, nv.v, nv.n) == 0;
 }
 
 static ssize_t
@@ -53,27 +41,12 @@ read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t max, uint32_t *f
 {
     struct down_h2 *d = arg;
     struct h2_stream *st = nghttp2_session_get_stream_user_data(ng, id);
-    size_t n;
 
     if (!st)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    n = st->out.out.len;
-    if (!n && !st->out.ended) {
-        st->deferred = true;
-        return NGHTTP2_ERR_DEFERRED;
-    }
-    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (n > max) {
-        if (max < TINY)
-            h2_glitch(d, GLITCH_TINY);
-        return (ssize_t)max;
-    }
-    if (st->out.ended) {
-        *flags |= NGHTTP2_DATA_FLAG_EOF;
-        if (submit_trailers(d, st))
-            *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-    }
-    return (ssize_t)n;
+    if (max < TINY && st->out.writer.out.len > max)
+        h2_glitch(d, GLITCH_TINY);
+    return h2_body_read(&st->out, ng, id, max, flags);
 }
 
 static int
@@ -85,7 +58,7 @@ send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t
 
     if (!st)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    if (!h2_frames_data(&d->frames, head, &st->out.out, n))
+    if (!h2_frames_data(&d->frames, head, &st->out.writer.out, n))
         return NGHTTP2_ERR_WOULDBLOCK;
     if (n)
         out_shrunk(st, n);
@@ -262,7 +235,7 @@ op_interim(struct down_stream *s, const struct http_response *r)
 static void
 answer_nobody(struct h2_stream *st)
 {
-    h1_writer_begin(&st->out, (struct body_framing){ .kind = BODY_NONE });
+    h1_writer_begin(&st->out.writer, (struct body_framing){ .kind = BODY_NONE });
     st->sent = true;
     h2_note(st, H2_DUE_SENT);
 }
@@ -281,7 +254,7 @@ submit_head(struct h2_stream *st, const struct http_response *r, int status, str
         h2_nv_add_length(&nv, a, framing.length);
     if (!fields_find(&r->fields, FIELD_DATE))
         h2_nv_add_id(&nv, FIELD_DATE, http_date_now());
-    nghttp2_submit_response(st->d->ng, st->id, nv.v, nv.n, st->out.ended ? NULL : &body);
+    nghttp2_submit_response(st->d->ng, st->id, nv.v, nv.n, st->out.writer.ended ? NULL : &body);
 }
 
 /* RFC 8441 5: what is 101 to HTTP/1.1 is 200 here; a 200 that was no 101 would be taken for one. */
@@ -296,7 +269,7 @@ respond_tunnel(struct h2_stream *st, const struct http_response *r)
         return;
     }
     fields_remove(&ok.fields, FIELD_SEC_WEBSOCKET_ACCEPT);
-    h1_writer_begin(&st->out, (struct body_framing){ .kind = BODY_UNTIL_CLOSE });
+    h1_writer_begin(&st->out.writer, (struct body_framing){ .kind = BODY_UNTIL_CLOSE });
     submit_head(st, &ok, 200, (struct body_framing){ .kind = BODY_CHUNKED });
 }
 
@@ -324,7 +297,7 @@ op_respond(struct down_stream *s, const struct http_response *r, struct body_fra
         wire.kind = BODY_NONE; /* the head's frame is the last one */
     if (wire.kind == BODY_CHUNKED)
         wire.kind = BODY_UNTIL_CLOSE; /* no framing within the frames */
-    h1_writer_begin(&st->out, wire);
+    h1_writer_begin(&st->out.writer, wire);
     if (s->req.method == METHOD_HEAD && !status_has_no_body(r->status))
         submit_head(st, r, r->status, body);
     else
@@ -336,9 +309,7 @@ op_respond(struct down_stream *s, const struct http_response *r, struct body_fra
 static void
 resume(struct h2_stream *st)
 {
-    if (st->deferred)
-        nghttp2_session_resume_data(st->d->ng, st->id);
-    st->deferred = false;
+    h2_body_resume(&st->out, st->d->ng, st->id);
     h2_later(st->d);
 }
 
@@ -355,19 +326,19 @@ op_send(struct down_stream *s, struct iobuf *from, size_t n)
 {
     struct h2_stream *st = h2_stream_of(s);
     struct down_h2 *d = st->d;
-    size_t had = st->out.out.len, grown;
+    size_t had = st->out.writer.out.len, grown;
 
     if (!st->id || !st->responded || st->violated) {
         iobuf_consume(from, n);
         return;
     }
-    st->out.out.cap = out_cap(d);
-    if (h1_writer_send(&st->out, from, n) < 0) {
+    st->out.writer.out.cap = out_cap(d);
+    if (h1_writer_send(&st->out.writer, from, n) < 0) {
         violate(st, "a response longer than its head promised: cut off");
         iobuf_consume(from, n);
         return;
     }
-    grown = st->out.out.len - had;
+    grown = st->out.writer.out.len - had;
     d->waiting += grown;
     if (!had && grown)
         TAILQ_INSERT_TAIL(&d->holding, st, holding_link);
@@ -381,9 +352,9 @@ op_room(const struct down_stream *s)
     const struct h2_stream *st = (const struct h2_stream *)s;
     size_t cap = out_cap(st->d);
 
-    if (st->out.out.len < cap)
-        return cap - st->out.out.len;
-    ((struct h2_stream *)(uintptr_t)st)->out.full = true; /* the caps of others may have left it without room */
+    if (st->out.writer.out.len < cap)
+        return cap - st->out.writer.out.len;
+    ((struct h2_stream *)(uintptr_t)st)->out.writer.full = true; /* the caps of others may have left it without room */
     return 0;
 }
 
@@ -392,16 +363,12 @@ op_end(struct down_stream *s, const struct fields *trailers)
 {
     struct h2_stream *st = h2_stream_of(s);
 
-    if (!st->id || !st->responded || st->violated || st->out.ended)
+    if (!st->id || !st->responded || st->violated || st->out.writer.ended)
         return;
-    if (h1_writer_end(&st->out, NULL) < 0) {
+    if (h2_body_end(&st->out, trailers) < 0)
         violate(st, "a response shorter than its head promised: cut off");
-        return;
-    }
-    for (unsigned i = 0; trailers && i < trailers->n; i++)
-        fields_push(&st->trailers, arena_slice(&s->arena, trailers->v[i].name),
-                    arena_slice(&s->arena, trailers->v[i].value), (enum field_id)trailers->v[i].id);
-    resume(st);
+    else
+        resume(st);
 }
 
 /* ------------------------------------------------------------------ the request's body */

@@ -2,6 +2,7 @@
 #ifndef SESSION_DOWN_IMPL_H
 #define SESSION_DOWN_IMPL_H
 
+#include "../base/recycle.h"
 #include "down.h"
 
 #include <sys/queue.h>
@@ -34,7 +35,6 @@ struct down_session {               /* begins the struct of each kind */
 TAILQ_HEAD(down_list, down_session);
 
 struct down_active;
-struct h2_stream;
 
 struct down_sessions {
     struct loop *loop;
@@ -43,8 +43,7 @@ struct down_sessions {
     bool leaving, draining;
     struct down_active *spare; /* down_h1's stack of unused ones */
     unsigned n_spare;
-    struct h2_stream *spare_h2; /* down_h2's */
-    unsigned n_spare_h2;
+    struct recycle spare_h2; /* down_h2's streams */
 };
 
 /* A session of c begins; the caller has zeroed it. */

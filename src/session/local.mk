@@ -11,7 +11,7 @@ src_session_libsession_a_SOURCES = \
 	src/session/down_h1_read.c src/session/down_h1_write.c \
 	src/session/up.c src/session/up.h src/session/up_impl.h \
 	src/session/h2_frames.c src/session/h2_frames.h src/session/h2_options.c src/session/h2_options.h \
-	src/session/h2_watch.c src/session/h2_watch.h \
+	src/session/h2_watch.c src/session/h2_watch.h src/session/h2_body.c src/session/h2_body.h \
 	src/session/websocket.c src/session/websocket.h \
 	src/session/up_h2.c src/session/up_h2.h src/session/up_h2_impl.h \
 	src/session/up_h2_frames.c src/session/up_h2_stream.c \

@@ -303,9 +303,9 @@ send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t
 
     if (!st)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    if (!h2_frames_data(&u->frames, head, &st->out.out, n))
+    if (!h2_frames_data(&u->frames, head, &st->out.writer.out, n))
         return NGHTTP2_ERR_WOULDBLOCK;
-    if (h1_writer_eased(&st->out))
+    if (h1_writer_eased(&st->out.writer))
         up_h2_note(st, UP_H2_DUE_WRITABLE);
     return 0;
 }

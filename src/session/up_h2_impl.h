@@ -12,7 +12,7 @@
 #include "../base/recycle.h"
 #include "../http/h2.h"
 #include "glitch.h"
-#include "h1_writer.h"
+#include "h2_body.h"
 #include "h2_fields.h"
 #include "h2_frames.h"
 #include "up_h2.h"
@@ -53,10 +53,9 @@ struct up_h2_stream {
     unsigned n_interims;
     size_t head_bytes; /* of interim heads */
     size_t trailer_bytes;
-    struct h1_writer out;   /* of the request's body: not in frames yet */
-    struct fields trailers; /* of the request */
-    size_t unacked;         /* bytes given to s.in that no WINDOW_UPDATE has given back */
-    nsec_t sent_at;         /* when its head went into a frame */
+    struct h2_body out; /* the request's */
+    size_t unacked;     /* bytes given to s.in that no WINDOW_UPDATE has given back */
+    nsec_t sent_at;     /* when its head went into a frame */
     struct {
         enum up_error error;
         const char *detail;
@@ -66,7 +65,6 @@ struct up_h2_stream {
     bool open;       /* the stream is the owner's */
     bool headed;     /* the final head has come */
     bool told_head;  /* and the owner knows of it */
-    bool deferred;   /* nghttp2 waits for bytes of `out` */
     bool tunnel;     /* raw bytes both ways */
     bool remote_end; /* the origin has ended its side */
     bool reset;      /* by the origin's RST_STREAM */
@@ -124,8 +122,6 @@ void up_h2_tell_all(struct up_h2 *u);
  * yet as many go as fit; the others may go elsewhere. */
 void up_h2_admit(struct up_h2 *u);
 void up_h2_stream_free(struct up_h2_stream *st);
-ssize_t up_h2_read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t max, uint32_t *flags,
-                        nghttp2_data_source *source, void *arg);
 
 /* up_h2_frames.c */
 void up_h2_set_callbacks(nghttp2_session_callbacks *callbacks);

@@ -25,7 +25,7 @@ up_h2_stream_free(struct up_h2_stream *st)
     if (st->queued)
         TAILQ_REMOVE(&u->due, st, due_link);
     TAILQ_REMOVE(&u->streams, st, link);
-    h1_writer_fini(&st->out);
+    h2_body_fini(&st->out);
     recycle_put(&u->spare, st, sizeof(*st), SPARE_MAX);
 }
 
@@ -172,12 +172,22 @@ add_fields(struct h2_nv *nv, const struct fields *f)
             h2_nv_add_field(nv, &f->v[i]);
 }
 
+/* What nghttp2 asks for when the windows have room. */
+static ssize_t
+read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t max, uint32_t *flags, nghttp2_data_source *source,
+          void *arg)
+{
+    struct up_h2_stream *st = nghttp2_session_get_stream_user_data(ng, id);
+
+    return st ? h2_body_read(&st->out, ng, id, max, flags) : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
 static void
 submit(struct up_h2_stream *st, struct h2_nv nv)
 {
     struct up_h2 *u = st->u;
-    nghttp2_data_provider body = { .read_callback = up_h2_read_body };
-    int32_t id = nghttp2_submit_request(u->ng, NULL, nv.v, nv.n, st->out.ended ? NULL : &body, st);
+    nghttp2_data_provider body = { .read_callback = read_body };
+    int32_t id = nghttp2_submit_request(u->ng, NULL, nv.v, nv.n, st->out.writer.ended ? NULL : &body, st);
 
     if (id > 0)
         st->id = id;
@@ -196,7 +206,7 @@ submit_waiting(struct up_h2_stream *st)
     if (nghttp2_session_get_remote_settings(st->u->ng, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1) {
         h2_nv_add(&first, SLICE(":method"), SLICE("CONNECT"));
         h2_nv_add(&fifth, SLICE(":protocol"), SLICE("websocket"));
-        h1_writer_begin(&st->out, (struct body_framing){ .kind = BODY_UNTIL_CLOSE });
+        h1_writer_begin(&st->out.writer, (struct body_framing){ .kind = BODY_UNTIL_CLOSE });
     } else {
         st->websocket_key = SLICE_NONE;
         nv.n--;
@@ -263,7 +273,8 @@ op_request(struct up_stream *s, const struct http_request *r, struct slice targe
     add_fields(&nv, &r->fields);
     if (body.kind == BODY_LENGTH)
         h2_nv_add_length(&nv, st->arena, body.length);
-    h1_writer_begin(&st->out, body.kind == BODY_CHUNKED ? (struct body_framing){ .kind = BODY_UNTIL_CLOSE } : body);
+    h1_writer_begin(&st->out.writer,
+                    body.kind == BODY_CHUNKED ? (struct body_framing){ .kind = BODY_UNTIL_CLOSE } : body);
     if (st->websocket_key.n) {
         st->waiting = nv;
         if (u->settings_seen)
@@ -278,9 +289,7 @@ op_request(struct up_stream *s, const struct http_request *r, struct slice targe
 static void
 resume(struct up_h2_stream *st)
 {
-    if (st->deferred && st->id)
-        nghttp2_session_resume_data(st->u->ng, st->id);
-    st->deferred = false;
+    h2_body_resume(&st->out, st->u->ng, st->id);
     up_h2_later(st->u);
 }
 
@@ -301,7 +310,7 @@ op_send(struct up_stream *s, struct iobuf *from, size_t n)
 
     if ((!st->id && !st->waiting.n) || st->failed) {
         iobuf_consume(from, n);
-    } else if (h1_writer_send(&st->out, from, n) < 0) {
+    } else if (h1_writer_send(&st->out.writer, from, n) < 0) {
         iobuf_consume(from, n);
         break_promise(st);
     } else if (n) {
@@ -312,7 +321,7 @@ op_send(struct up_stream *s, struct iobuf *from, size_t n)
 static size_t
 op_room(const struct up_stream *s)
 {
-    return iobuf_room(&((const struct up_h2_stream *)s)->out.out);
+    return iobuf_room(&((const struct up_h2_stream *)s)->out.writer.out);
 }
 
 static void
@@ -320,54 +329,12 @@ op_end(struct up_stream *s, const struct fields *trailers)
 {
     struct up_h2_stream *st = up_h2_stream_of(s);
 
-    if (st->out.ended || st->failed)
+    if (st->out.writer.ended || st->failed)
         return;
-    if (h1_writer_end(&st->out, NULL) < 0) {
+    if (h2_body_end(&st->out, trailers) < 0)
         break_promise(st);
-        return;
-    }
-    for (unsigned i = 0; trailers && i < trailers->n; i++)
-        fields_push(&st->trailers, arena_slice(st->arena, trailers->v[i].name),
-                    arena_slice(st->arena, trailers->v[i].value), (enum field_id)trailers->v[i].id);
-    resume(st);
-}
-
-/* What nghttp2 asks for when the windows have room. */
-static bool
-submit_trailers(struct up_h2_stream *st)
-{
-    struct h2_nv nv;
-
-    if (!st->trailers.n)
-        return false;
-    nv = h2_nv_new(st->arena, &st->trailers, 0);
-    h2_nv_add_fields(&nv, &st->trailers, false);
-    return nv.n && nghttp2_submit_trailer(st->u->ng, st->id, nv.v, nv.n) == 0;
-}
-
-ssize_t
-up_h2_read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t max, uint32_t *flags, nghttp2_data_source *source,
-                void *arg)
-{
-    struct up_h2_stream *st = nghttp2_session_get_stream_user_data(ng, id);
-    size_t n;
-
-    if (!st)
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    n = st->out.out.len;
-    if (!n && !st->out.ended) {
-        st->deferred = true;
-        return NGHTTP2_ERR_DEFERRED;
-    }
-    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (n > max)
-        return (ssize_t)max;
-    if (st->out.ended) {
-        *flags |= NGHTTP2_DATA_FLAG_EOF;
-        if (submit_trailers(st))
-            *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-    }
-    return (ssize_t)n;
+    else
+        resume(st);
 }
 
 /* ------------------------------------------------------------------ the response's body */
@@ -438,8 +405,7 @@ up_h2_open(struct up_session *b, struct arena *arena, size_t in_cap)
     st->s.refusable = true;
     iobuf_init(&st->s.in, UP_H2_WINDOW);
     fields_init(&st->s.trailers, arena);
-    fields_init(&st->trailers, arena);
-    h1_writer_init(&st->out);
+    h2_body_init(&st->out, arena);
     st->interims_end = &st->interims;
     TAILQ_INSERT_TAIL(&u->streams, st, link);
     b->streams++;
