@@ -248,6 +248,7 @@ filter_feed(struct filter *f, struct iobuf *in, size_t n, bool end, struct field
     if (result == CHAIN_PASS)
         iobuf_move(&f->out, &now, now.len);
     iobuf_fini(&now);
-    f->ended |= end || result != CHAIN_PASS;
+    f->ended |= end;
+    f->refused |= result != CHAIN_PASS;
     return result;
 }

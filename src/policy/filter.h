@@ -26,7 +26,8 @@ struct filter {
     struct filter_stage *stages; /* in the order in which the body passes */
     unsigned n;
     bool changes; /* other bytes may come out than went in: their number is not known before the end */
-    bool ended;   /* the end was fed, and `out` holds the rest; or a policy has refused: no more may pass */
+    bool ended;   /* the end was fed: `out` holds the rest */
+    bool refused; /* a policy has: no more may pass */
     struct iobuf out;
 };
 

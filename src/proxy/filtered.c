@@ -166,10 +166,10 @@ filtered_end(struct exchange *x, struct fields *trailers)
     struct filter *f = x->response_filter;
     struct iobuf nothing;
 
-    if (!f || f->ended)
+    if (!f || f->refused)
         return false;
     iobuf_init(&nothing, 0);
-    if (filter_feed(f, &nothing, 0, true, trailers) == CHAIN_REFUSED)
+    if (!f->ended && filter_feed(f, &nothing, 0, true, trailers) == CHAIN_REFUSED)
         return false;
     x->ds->ops->send(x->ds, &f->out, f->out.len);
     return true;

@@ -25,7 +25,7 @@ on_turn(struct timer *t)
 {
     struct lasting *l = (struct lasting *)((char *)t - offsetof(struct lasting, turn));
 
-    if (l->leaving)
+    if (l->leaving || (l->x->response_done && !l->x->tunnel)) /* all is said */
         return;
     record(l->x, "drain", REASON_DRAINING, SLICE_NONE, NULL);
     lasting_leave(l->x);
@@ -67,7 +67,15 @@ on_end(struct timer *t)
 static void
 leave_events(struct exchange *x)
 {
-    x->ds->ops->end(x->ds, NULL);
+    struct fields trailers;
+
+    fields_init(&trailers, x->px.arena);
+    if (x->response_way && !x->response_done && !filtered_end(x, &trailers)) {
+        x->ds->ops->reset(x->ds);
+        exchange_run(x, STEP_FINISH);
+        return;
+    }
+    x->ds->ops->end(x->ds, trailers.n ? &trailers : NULL);
     pump_finish_response(x);
 }
 

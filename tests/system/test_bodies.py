@@ -132,6 +132,15 @@ def test_nothing_passes_behind_a_refusal(start, origin):
     assert a.body == b"" and a.reset is not None
 
 
+def test_policies_see_the_end_of_a_stream_that_takes_leave(start, origin):
+    def script(conn, _):
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        conn.until_closed()
+    origin.on("/x", script)
+    r = start("max_duration 200ms; bodies_a { response brackets; }").get("/x")
+    assert r.body == b"[abc][.]"
+
+
 def test_no_more_is_held_than_may_be(start, origin):
     w = start("body_hold 1k; bodies_a { request whole; response whole; }")
     with w.connect() as c:

@@ -179,7 +179,7 @@ a_refusal_ends_the_body(void **state)
     assert_string_equal(out(&p), "");
     assert_string_equal(p.f->x.refusal.reason->code, "bodies_refused");
     assert_last_row(&p, "policy bodies_a refuse bodies_refused enforce");
-    assert_true(p.filter->ended);
+    assert_true(p.filter->refused);
 }
 
 static void
