@@ -48,6 +48,13 @@ ANSWER = (
     b"HTTP/1.1 200 OK\r\nServer: origin\r\nDate: Sat, 01 Aug 2026 10:00:00 GMT\r\nContent-Type: application/json\r\n"
     b"Content-Length: %d\r\nConnection: keep-alive\r\n\r\n" % len(BODY)
 ) + BODY
+HTTP2_ANSWER = [
+    (":status", "200"),
+    ("server", "origin"),
+    ("date", "Sat, 01 Aug 2026 10:00:00 GMT"),
+    ("content-type", "application/json"),
+    ("content-length", str(len(BODY))),
+]
 SMALL = "Host: 127.0.0.1:8080\r\n"
 BROWSER = (
     "Host: bench.example\r\n"
@@ -204,6 +211,32 @@ def drive_h2(process, port, origin, fields, count):
             read_answers(client, connection, STREAMS)
 
 
+def drive_h2_origin(process, port, origin, text, count):
+    """As `drive`, with an origin that speaks HTTP/2 on the one connection that weir makes to it."""
+    server = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="ascii"))
+    server.initiate_connection()
+    client, up = connect_and_send(process, port, text), None
+    for i in range(count):
+        if i:
+            client.sock.sendall(text)
+        if not up:
+            up = origin.accept()[0]
+            up.settimeout(WAIT)
+            up.sendall(server.data_to_send())
+        stream = None
+        while not stream:
+            for event in server.receive_data(up.recv(65536)):
+                stream = event.stream_id if isinstance(event, h2.events.StreamEnded) else stream
+        server.send_headers(stream, HTTP2_ANSWER)
+        server.send_data(stream, BODY, end_stream=True)
+        up.sendall(server.data_to_send())
+        head = client.message()
+        if not head.startswith(b"HTTP/1.1 200"):
+            sys.exit(f"not the origin's answer: {head[:200]}")
+    client.sock.close()
+    up.close()
+
+
 @dataclasses.dataclass
 class Scenario:
     conf: str
@@ -241,7 +274,7 @@ SCENARIOS = {
     ),
     "tls": Scenario(PLAIN, request(SMALL), drive_tls, tls=True, without="libcrypto"),
     "h2_100_streams": Scenario(
-        PLAIN.replace("ORIGIN", f"ORIGIN keepalive {STREAMS};"),
+        PLAIN,
         [
             (":method", "GET"),
             (":scheme", "http"),
@@ -251,6 +284,7 @@ SCENARIOS = {
         ],
         drive_h2,
     ),
+    "h2_origin": Scenario(PLAIN.replace("ORIGIN", "ORIGIN protocol http2;"), request(SMALL), drive_h2_origin),
 }
 
 
@@ -321,7 +355,8 @@ def run(weir, name, count, directory):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
         probe.close()
-        text = scenario.conf.replace("ORIGIN", f"endpoint 127.0.0.1:{origin.getsockname()[1]};")
+        endpoint = f"endpoint 127.0.0.1:{origin.getsockname()[1]};"
+        text = scenario.conf.replace("ORIGIN", f"{endpoint} keepalive {STREAMS} idle=10m;")
         (directory / "gateway.conf").write_text(
             f"workers 1; modules {weir.parents[1]}/lib/weir/modules; drain {{ lag 1ms; }}\n"
             f"admin {{ bind unix:{directory}/admin.sock; }}\n"
