@@ -22,6 +22,7 @@ static const char *const shipped[][2] = {
     { "rate_limit", "comes with a module: add `use rate_limit;` at the top" },
     { "circuit_breaker", "comes with a module: add `use circuit_breaker;` at the top" },
     { "canary", "comes with a module: add `use canary;` at the top" },
+    { "grpc_web", "comes with a module: add `use grpc_web;` at the top" },
 };
 
 struct conf *
