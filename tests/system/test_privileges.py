@@ -39,6 +39,17 @@ class Low:
         return "%s:%d" % self.address
 
 
+def open_files(pid):
+    """What its descriptors are of; connections come and go meanwhile."""
+    found = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except FileNotFoundError:
+            pass
+    return found
+
+
 def status(pid):
     """Of each thread: what /proc says of its rights."""
     found = []
@@ -175,7 +186,7 @@ listener secure {{ bind {low}; tls {{ {private.key("a")} }} }}
     assert only(w) == pid
     is_nobody(pid)
     # The copies are gone with the reload.
-    assert not [fd for fd in os.listdir(f"/proc/{pid}/fd") if "weir-grant" in os.readlink(f"/proc/{pid}/fd/{fd}")]
+    assert not [link for link in open_files(pid) if "weir-grant" in link]
     # Another one, and back: what is left is closed.
     assert w.reload(CONF + f"listener secure {{ bind {low}; tls {{ {private.key('b')} }} }}\nlistener main {{ bind @LISTEN@; }}\n")[0] == 200
     assert get(low.address, tls=certificate.client()).body == b"here"
