@@ -203,7 +203,7 @@ send_request(struct fetch *f)
         fail(f, "the server did not agree on HTTP/2 (ALPN h2)");
         return;
     }
-    f->session = h2 ? up_h2_new(f->c, &limits, 1, 1, NULL, NULL) : up_h1_new(f->c, &limits, NULL, NULL);
+    f->session = h2 ? up_h2_new(f->c, &limits, 0, NULL, NULL) : up_h1_new(f->c, &limits, NULL, NULL);
     f->c = NULL;
     s = f->stream = up_open(f->session, &f->arena, IN_CAP);
     s->events = &stream_events;

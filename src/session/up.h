@@ -25,7 +25,7 @@ struct up_stream *up_open(struct up_session *u, struct arena *arena, size_t in_c
 void up_close(struct up_session *u); /* without open streams; on_closed is not called */
 
 unsigned up_streams(const struct up_session *u);  /* open now */
-unsigned up_room(const struct up_session *u);     /* how many more may be opened now */
+unsigned up_room(const struct up_session *u);     /* how many more the origin takes now */
 unsigned up_most(const struct up_session *u);     /* at a time, by what the origin has said; 0: nothing yet */
 struct conn *up_conn(const struct up_session *u); /* NULL once closed */
 /* Not to be used again before: 0, or while something may come that is nobody's. */

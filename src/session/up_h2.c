@@ -190,8 +190,6 @@ room_for_streams(const struct up_session *b)
 
     if (!b->c || u->leaving || u->suspect || b->c->broken || b->c->eof || has_leftovers(u))
         return 0;
-    if (most > u->max_streams)
-        most = u->max_streams;
     return most > b->streams ? most - b->streams : 0;
 }
 
@@ -367,8 +365,8 @@ session_new(struct up_h2 *u)
 static const struct up_kind up_h2_kind = { up_h2_open, close_session, room_for_streams };
 
 struct up_session *
-up_h2_new(struct conn *c, const struct h1_limits *limits, unsigned streams, unsigned untold,
-          const struct up_session_events *events, void *arg)
+up_h2_new(struct conn *c, const struct h1_limits *limits, unsigned untold, const struct up_session_events *events,
+          void *arg)
 {
     struct up_h2 *u = xcalloc(1, sizeof(*u));
     const nghttp2_settings_entry settings[] = {
@@ -383,7 +381,6 @@ up_h2_new(struct conn *c, const struct h1_limits *limits, unsigned streams, unsi
     u->b.events = events;
     u->b.arg = arg;
     u->b.limits = *limits;
-    u->max_streams = streams;
     u->untold = untold ? untold : STREAMS_UNTOLD;
     u->task.run = on_task;
     timer_init(&u->timer, u->b.loop, on_timer);

@@ -82,7 +82,6 @@ struct up_h2 {
     struct task task;
     struct timer timer;    /* yields; and while `suspect` */
     struct recycle spare;  /* streams */
-    unsigned max_streams;  /* as configured */
     unsigned untold;       /* until the origin's SETTINGS are seen */
     unsigned released;     /* streams, that the owner was not told of yet */
     unsigned resets;       /* streams given up on the way */

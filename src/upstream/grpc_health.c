@@ -59,12 +59,20 @@ skip(struct slice *s, unsigned type)
     return 0;
 }
 
+static size_t
+message_length(struct slice prefix)
+{
+    const unsigned char *p = (const unsigned char *)prefix.p;
+
+    return (size_t)p[1] << 24 | (size_t)p[2] << 16 | (size_t)p[3] << 8 | p[4];
+}
+
 int
 grpc_health_response(struct slice body)
 {
     uint64_t tag, status = GRPC_SERVING_UNKNOWN; /* a field that is left out has its default */
 
-    if (body.n < PREFIX || body.p[0] != 0)
+    if (body.n < PREFIX || body.p[0] != 0 || message_length(body) != body.n - PREFIX)
         return -1;
     body = slice_from(body, PREFIX);
     while (body.n) {

@@ -179,12 +179,14 @@ connection_up(struct pool_conn *pc, struct conn *c)
 
     join_no_more(pc);
     pool_conn_established(pc, c, l->cluster);
+    part(l);
+    lease_done(l, pc);
     while ((l = TAILQ_FIRST(&pc->waiting))) {
         part(l);
-        if (up_room(pc->session))
+        if (pool_has_room(pc, l->cluster))
             lease_done(l, pc);
         else
-            seek(l); /* it came to be a connection for one at a time */
+            seek(l); /* it came to be a connection for one at a time, or for few */
     }
 }
 

@@ -161,7 +161,7 @@ pool_conn_established(struct pool_conn *pc, struct conn *established, const stru
     pc->conn = NULL;
     pc->host->one_at_a_time = !h2;
     if (h2)
-        pc->session = up_h2_new(established, &response_limits, c->streams, pc->host->most, &session_events, pc);
+        pc->session = up_h2_new(established, &response_limits, pc->host->most, &session_events, pc);
     else
         pc->session = up_h1_new(established, &response_limits, &session_events, pc);
     pc->shared = h2 && !pc->announced;
@@ -259,13 +259,20 @@ stands_back(const struct pool_upstream *up)
     return waited > RECHECK_HEADSTART && waited < STAND_BACK_MAX;
 }
 
+/* What is configured counts as it is now, also for connections from before a reload. */
+bool
+pool_has_room(const struct pool_conn *pc, const struct cluster *c)
+{
+    return up_room(pc->session) && (!pc->shared || up_streams(pc->session) < c->streams);
+}
+
 struct pool_conn *
 pool_take(struct pool_host *h, const struct cluster *c, bool fresh)
 {
     struct pool_conn *pc;
 
     TAILQ_FOREACH(pc, &h->shared, of_host)
-    if (up_room(pc->session) && !stands_back(h->up))
+    if (pool_has_room(pc, c) && !stands_back(h->up))
         return pc;
     return fresh ? NULL : idle_take(h, c);
 }

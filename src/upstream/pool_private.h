@@ -108,6 +108,7 @@ struct pool_conn *pool_conn_new(struct pool_host *h);
 void pool_conn_free(struct pool_conn *pc); /* on no list any more; its slot is the caller's to release */
 /* CONNECTING -> LEASED: its protocol is known now. */
 void pool_conn_established(struct pool_conn *pc, struct conn *established, const struct cluster *c);
+bool pool_has_room(const struct pool_conn *pc, const struct cluster *c); /* for one more request */
 /* One that can carry a request now, LEASED: one that others share, else the newest idle one that has not run out. NULL:
  * there is none. `fresh`: none that was idle. */
 struct pool_conn *pool_take(struct pool_host *h, const struct cluster *c, bool fresh);

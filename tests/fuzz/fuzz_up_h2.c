@@ -193,7 +193,7 @@ run(unsigned ways, struct slice bytes, const struct wire_cuts *cuts)
     play.again = ways & 4 ? AGAIN_MAX : 0;
     arena_init(&play.arena);
     wire_open(&w);
-    play.u = up_h2_new(w.c, &limits, 10, 0, &session_events, NULL);
+    play.u = up_h2_new(w.c, &limits, 10, &session_events, NULL);
     open_stream(ASKS_GET);
     for (unsigned asks = ASKS_HEAD; asks <= ASKS_WEBSOCKET; asks++)
         if (ways & 4u << asks)

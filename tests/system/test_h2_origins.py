@@ -444,6 +444,8 @@ def test_a_reload_with_shared_connections(start):
     eventually(lambda: w.origin.count("/hold") == 5)
     assert w.reload(CONF, O=w.origin, STREAMS="streams=6", MORE="")[0] == 200
     assert w.get("/x").status == 200 and len(w.origin.conns) == 1
+    assert w.reload(CONF, O=w.origin, STREAMS="streams=5", MORE="")[0] == 200
+    assert w.get("/x").status == 200 and len(w.origin.conns) == 2
     w.origin.release(5)
     assert {c.response().body for c in held} == {b"held"}
 

@@ -1,7 +1,7 @@
 #include "../../../src/session/up_h2_impl.h"
 #include "frames.h"
 
-#define STREAMS 4 /* at a time, as configured */
+#define STREAMS 4 /* at a time, as the origin says */
 #define MOST 700  /* in a test */
 
 struct owner {
@@ -260,9 +260,9 @@ is_closed(void *arg)
 static const struct h1_limits limits = { 1024, 100000, 200000, 50 };
 
 static void
-open_session(unsigned streams, unsigned untold)
+open_session(unsigned untold)
 {
-    fx->u = up_h2_new(far_open(fx->loop), &limits, streams, untold, &session_events, NULL);
+    fx->u = up_h2_new(far_open(fx->loop), &limits, untold, &session_events, NULL);
     far.parsed = 24; /* the preface */
 }
 
@@ -281,8 +281,8 @@ static int
 setup_settled(void **state)
 {
     setup(state);
-    open_session(STREAMS, 0);
-    frame(NGHTTP2_SETTINGS, 0, 0, "", 0);
+    open_session(0);
+    setting(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS);
     frame(NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, 0, "", 0);
     flush();
     expect("SETTINGS 0 ack;");
@@ -457,7 +457,7 @@ fewer_than_are_open(void **state)
 static void
 more_than_the_origin_wants_of_a_new_connection(void **state)
 {
-    open_session(MOST, 600);
+    open_session(600);
     for (int i = 0; i < 600; i++)
         get("/");
     setting(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 1);
@@ -479,7 +479,7 @@ more_than_the_origin_wants_of_a_new_connection(void **state)
 static void
 goaway_instead_of_settings_that_admit(void **state)
 {
-    open_session(STREAMS, 0);
+    open_session(0);
     frame(NGHTTP2_SETTINGS, 0, 0, "", 0);
     goaway(0, 0);
     flush();
@@ -652,7 +652,7 @@ a_tunnel_waits_for_settings(void **state)
 {
     struct owner *o;
 
-    open_session(STREAMS, 0);
+    open_session(0);
     o = websocket("/chat");
     get("/beside");
     expect("HEADERS 1 end :method=GET :scheme=http :authority=o.example :path=/beside;");
@@ -675,7 +675,7 @@ a_tunnel_waits_for_settings(void **state)
 static void
 a_tunnel_is_given_up_before_settings(void **state)
 {
-    open_session(STREAMS, 0);
+    open_session(0);
     websocket("/a");
     websocket("/b");
     release(0);
@@ -690,7 +690,7 @@ a_tunnel_is_given_up_before_settings(void **state)
 static void
 a_tunnel_whose_connection_is_lost_before_settings(void **state)
 {
-    open_session(STREAMS, 0);
+    open_session(0);
     websocket("/a");
     run_for(fx->loop, NSEC_PER_MSEC);
     wire_fin(&far.w);
@@ -702,7 +702,7 @@ a_tunnel_whose_connection_is_lost_before_settings(void **state)
 static void
 more_tunnels_than_the_origin_takes(void **state)
 {
-    open_session(STREAMS, 0);
+    open_session(0);
     for (int i = 0; i < 3; i++)
         websocket("/");
     setting(NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1);

@@ -32,18 +32,20 @@ responses(void **state)
     assert_int_equal(grpc_health_response(BODY("\0\0\0\0\0")), GRPC_SERVING_UNKNOWN);
     assert_int_equal(grpc_health_response(BODY("\0\0\0\0\x03\x08\x81\x01")), GRPC_SERVING_UNKNOWN);
     /* Fields that are not known, of each kind, are passed over. */
-    assert_int_equal(grpc_health_response(BODY("\0\0\0\0\x0e\x10\x05\x1a\x02hi\x25xxxx\x08\x01")), GRPC_SERVING);
+    assert_int_equal(grpc_health_response(BODY("\0\0\0\0\x0d\x10\x05\x1a\x02hi\x25xxxx\x08\x01")), GRPC_SERVING);
     assert_int_equal(grpc_health_response(BODY("\0\0\0\0\x0b\x11xxxxxxxx\x08\x01")), GRPC_SERVING);
 }
 
 static void
 what_is_no_response(void **state)
 {
-    const struct slice all = BODY("\0\0\0\0\x0e\x10\x05\x1a\x02hi\x25xxxx\x08\x01");
+    const struct slice all = BODY("\0\0\0\0\x0d\x10\x05\x1a\x02hi\x25xxxx\x08\x01");
 
     for (size_t n = 0; n < 5; n++)
         assert_int_equal(grpc_health_response(slice_of(all.p, n)), -1);
     assert_int_equal(grpc_health_response(BODY("\x01\0\0\0\x02\x08\x01")), -1); /* compressed, which was not offered */
+    assert_int_equal(grpc_health_response(BODY("\0\0\0\0\x03\x08\x01")), -1); /* more of it was to come */
+    assert_int_equal(grpc_health_response(BODY("\0\0\0\0\x02\x08\x01\0\0\0\0\0")), -1); /* two */
     assert_int_equal(grpc_health_response(BODY("\0\0\0\0\x01\x08")), -1);
     assert_int_equal(grpc_health_response(BODY("\0\0\0\0\x02\x1a\x05")), -1);
     assert_int_equal(grpc_health_response(BODY("\0\0\0\0\x01\x0b")), -1);
