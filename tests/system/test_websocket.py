@@ -357,6 +357,21 @@ def test_over_http2(short, origin):
     eventually(lambda: got and got[0][:2] == b"\x88\x82", "the frame at the origin")
 
 
+def test_by_http2_to_the_origin(weir, server):
+    """Through a second gateway, to which it is a stream of HTTP/2 (RFC 8441): talk, and the leave that the first one takes."""
+    async def script(ws):
+        await ws.send("x" * 100_000)
+        assert await ws.recv() == "x" * 100_000
+        assert await until_closed(ws) == []
+        return ws.close_code
+    behind = weir(CONF.format(""), O=server.port)
+    w = weir("upstream o { endpoint @O@; protocol http2; }\nroute / { proxy o; max_duration 700ms; }\n", O=behind.port)
+    assert talk(w, script) == 1001
+    assert behind.access(path="/chat")["protocol"] == "HTTP/2"
+    eventually(lambda: server.closed, "the end at the server")
+    assert server.closed == [1001]
+
+
 # ---- tunnels as bytes ----
 
 TUNNEL = {"Connection": "Upgrade", "Upgrade": "echo"}
