@@ -49,10 +49,10 @@ note_past(struct down_h2 *d, int32_t id, enum h2_past what)
 static void
 forget_past(struct down_h2 *d, int32_t id)
 {
-    int32_t from = id - d->last_id > 2 * H2_PAST ? id - 2 * H2_PAST : d->last_id;
+    unsigned last = (unsigned)id / 2, n = last - (unsigned)d->last_id / 2;
 
-    while ((from += 2) <= id)
-        d->past[from / 2 % H2_PAST] = H2_PAST_OPEN;
+    for (unsigned i = 0; i < n && i < H2_PAST; i++)
+        d->past[(last - i) % H2_PAST] = H2_PAST_OPEN;
 }
 
 /* RFC 9113 5.1, "closed": nghttp2 passes over what comes on a stream that is over, as it must where the stream was
@@ -76,7 +76,7 @@ static void
 count_stream(struct down_h2 *d, int32_t id)
 {
     if (id > d->last_id) {
-        if (id > d->last_id + 2) {
+        if (id - d->last_id > 2) {
             d->skipped_from = d->last_id + 2;
             d->skipped_to = id;
         }

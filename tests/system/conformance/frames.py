@@ -241,6 +241,12 @@ def smaller_stream(c):
     connection_error(c, PROTOCOL_ERROR)
 
 
+def last_stream(c):
+    served(c, c.get())
+    served(c, c.get(stream=(1 << 31) - 1))
+    c.ping()
+
+
 def many_streams(c):
     c.ping()
     c.send(settings((INITIAL_WINDOW_SIZE, 0)))
@@ -648,6 +654,7 @@ FRAMES = {
     "5.1 closed by the gateway": reset_from_here,
     "5.1.1 an even number": even_stream,
     "5.1.1 a smaller number": smaller_stream,
+    "5.1.1 the largest number": last_stream,
     "5.1.2 more streams than allowed": many_streams,
     "5.3.1 depends on itself": depends_on_itself,
     "5.3.1 PRIORITY that does": made_to_depend_on_itself,
