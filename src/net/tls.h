@@ -75,6 +75,8 @@ int64_t tls_server_expiry(const struct tls_server *t, unsigned pair); /* notAfte
 int64_t tls_server_staple_end(const struct tls_server *t, unsigned pair);
 /* When the first list of revoked clients runs out, after which no client of its issuer is let in; 0: there is none. */
 int64_t tls_server_crl_end(const struct tls_server *t);
+/* The first authority of client_ca whose clients are refused because it has no such list; "": none. */
+const char *tls_server_crl_lacks(const struct tls_server *t);
 
 #define TLS_ALPN_HTTP1 1u
 #define TLS_ALPN_H2 2u

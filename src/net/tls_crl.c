@@ -57,3 +57,31 @@ tls_crl_load(X509_STORE *store, const char *path, int64_t *end, struct err *e)
     X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
     return 0;
 }
+
+static bool
+has_list_of(const STACK_OF(X509_OBJECT) *all, const X509_NAME *name)
+{
+    for (int i = 0; i < sk_X509_OBJECT_num(all); i++) {
+        const X509_CRL *crl = X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(all, i));
+
+        if (crl && X509_NAME_cmp(X509_CRL_get_issuer(crl), name) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool
+tls_crl_lacks(X509_STORE *store, char *out, size_t n)
+{
+    const STACK_OF(X509_OBJECT) *all = X509_STORE_get0_objects(store);
+
+    for (int i = 0; i < sk_X509_OBJECT_num(all); i++) {
+        const X509 *ca = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all, i));
+
+        if (!ca || has_list_of(all, X509_get_subject_name(ca)))
+            continue;
+        X509_NAME_oneline(X509_get_subject_name(ca), out, (int)n);
+        return true;
+    }
+    return false;
+}

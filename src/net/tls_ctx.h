@@ -29,6 +29,7 @@ struct tls_server {
     bool h2;                     /* offered by ALPN */
     struct tls_tickets *tickets; /* NULL: sessions are not taken up again */
     int64_t crl_end;             /* seconds since 1970; 0: there is no list of revoked certificates, or no end of it */
+    char crl_lacks[120];         /* an authority without one; "": all have one, or none is needed */
 };
 
 struct tls_client {

@@ -178,7 +178,10 @@ load_client_crl(struct building *b)
         return 0;
     *b->part = TLS_PART_CLIENT_CRL;
     *b->pair = 0;
-    return tls_crl_load(b->clients, b->conf->client_crl, &b->t->crl_end, b->e);
+    if (tls_crl_load(b->clients, b->conf->client_crl, &b->t->crl_end, b->e) < 0)
+        return -1;
+    tls_crl_lacks(b->clients, b->t->crl_lacks, sizeof(b->t->crl_lacks));
+    return 0;
 }
 
 static void
@@ -406,4 +409,10 @@ int64_t
 tls_server_crl_end(const struct tls_server *t)
 {
     return t->crl_end;
+}
+
+const char *
+tls_server_crl_lacks(const struct tls_server *t)
+{
+    return t->crl_lacks;
 }

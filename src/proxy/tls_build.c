@@ -35,6 +35,9 @@ note_crl(struct listener *l, const struct weir_conf *tls)
         return;
     l->crl_file = conf_arg_shown(line, 0).p;
     l->crl_end = tls_server_crl_end(l->tls);
+    if (tls_server_crl_lacks(l->tls)[0])
+        conf_warning(line, 0, "there is no list of revoked certificates of %s here: its clients are refused",
+                     tls_server_crl_lacks(l->tls));
     if (l->crl_end && l->crl_end < clock_wall() / NSEC_PER_SEC)
         conf_warning(line, 0, "a list of revoked certificates here has run out: clients of its authority are refused");
 }

@@ -222,6 +222,7 @@ def test_lists_that_say_nothing(weir, certificate, people, tmp_path):
     assert w.reload()[0] == 200
     assert served(w, certificate, people["bob"]) is None
     refused(w, "unable to get certificate CRL")
+    assert "there is no list of revoked certificates of /CN=ca here" in run_weir("check", "-c", w.path).stderr
     crl.write_text("nothing")
     status, body = w.reload()
     assert status == 409 and "not lists of revoked certificates" in body["detail"]
