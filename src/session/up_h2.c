@@ -11,7 +11,7 @@
 #define READ_SIZE 16384
 /* Requests at a time until the origin has said how many (RFC 9113 6.5.2 recommends no less). */
 #define STREAMS_UNTOLD 100
-/* A request that got nothing for so long, on a connection on which nothing came either, makes that one suspect; and how
+/* A request that waits when nothing has come for so long, not even for others, makes its connection suspect; and how
  * long a PING may take then. */
 #define SILENCE NSEC_PER_SEC
 #define PING_TIME NSEC_PER_SEC
@@ -305,7 +305,16 @@ on_ready(struct conn *c, unsigned events)
 
 /* ------------------------------------------------------------------ streams given up */
 
-/* The origin may be gone without a word. */
+/* Also when its head could not even be sent: an origin that is stuck takes nothing. */
+static bool
+waited_in_vain(const struct up_h2_stream *st)
+{
+    nsec_t since = st->u->heard > st->asked_at ? st->u->heard : st->asked_at;
+
+    return !st->s.responded && st->asked_at && clock_now() - since > SILENCE;
+}
+
+/* It may be gone without a word. */
 static void
 suspect(struct up_h2 *u)
 {
@@ -322,10 +331,12 @@ up_h2_reset(struct up_h2_stream *st)
 {
     struct up_h2 *u = st->u;
 
-    if (!st->s.responded && st->sent_at && u->heard < st->sent_at && clock_now() - st->sent_at > SILENCE)
+    if (waited_in_vain(st))
         suspect(u);
+    if (!st->id)
+        return;
     nghttp2_submit_rst_stream(u->ng, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_CANCEL);
-    if (st->sent_at && ++u->resets == RESETS_MAX)
+    if (st->sent && ++u->resets == RESETS_MAX)
         u->leaving = true;
 }
 

@@ -325,8 +325,7 @@ on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
         return 0;
     st->s.bytes_out += H2_FRAME_HEAD + frame->hd.length;
     st->s.wrote = true;
-    if (!st->sent_at)
-        st->sent_at = clock_now();
+    st->sent = true;
     return 0;
 }
 
@@ -336,7 +335,7 @@ on_frame_not_send(nghttp2_session *ng, const nghttp2_frame *frame, int error, vo
 {
     struct up_h2_stream *st = frame->hd.type == NGHTTP2_HEADERS ? find(arg, frame->hd.stream_id) : NULL;
 
-    if (st && !st->sent_at)
+    if (st && !st->sent)
         up_h2_left_out(st);
     return 0;
 }

@@ -55,7 +55,7 @@ struct up_h2_stream {
     size_t trailer_bytes;
     struct h2_body out; /* the request's */
     size_t unacked;     /* bytes given to s.in that no WINDOW_UPDATE has given back */
-    nsec_t sent_at;     /* when its head went into a frame */
+    nsec_t asked_at;    /* when its owner gave the request */
     struct {
         enum up_error error;
         const char *detail;
@@ -63,6 +63,7 @@ struct up_h2_stream {
     unsigned char due; /* UP_H2_DUE_* bits */
     bool queued;
     bool open;       /* the stream is the owner's */
+    bool sent;       /* its head went into a frame */
     bool headed;     /* the final head has come */
     bool told_head;  /* and the owner knows of it */
     bool tunnel;     /* raw bytes both ways */
@@ -86,7 +87,7 @@ struct up_h2 {
     unsigned released;     /* streams, that the owner was not told of yet */
     unsigned resets;       /* streams given up on the way */
     nsec_t heard;          /* when the origin has last said anything */
-    nsec_t suspect;        /* silent since a request went, and asked by PING then; 0: not */
+    nsec_t suspect;        /* silent while a request waited, and asked by PING then; 0: not */
     const char *broken_by; /* what the origin has done to HTTP/2; NULL: nothing */
     bool settings_seen;    /* the origin's */
     bool leaving;          /* no stream may be opened any more */
@@ -105,7 +106,7 @@ up_h2_stream_of(struct up_stream *s)
 /* up_h2.c */
 void up_h2_later(struct up_h2 *u);            /* the session has work to do at the end of the turn */
 void up_h2_released(struct up_h2_stream *st); /* its owner has let go of it */
-void up_h2_reset(struct up_h2_stream *st);    /* its owner has no use for the answer any more */
+void up_h2_reset(struct up_h2_stream *st);    /* its owner waits for no answer any more */
 
 /* up_h2_stream.c */
 struct up_stream *up_h2_open(struct up_session *b, struct arena *arena, size_t in_cap);

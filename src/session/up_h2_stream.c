@@ -234,10 +234,10 @@ up_h2_admit(struct up_h2 *u)
     struct up_h2_stream *st;
 
     TAILQ_FOREACH(st, &u->streams, link)
-    known += st->id && st->sent_at;
+    known += st->id && st->sent;
     TAILQ_FOREACH(st, &u->streams, link)
     {
-        if (!st->open || st->failed || st->sent_at || (!st->id && !st->waiting.n))
+        if (!st->open || st->failed || st->sent || (!st->id && !st->waiting.n))
             continue;
         if (known++ >= most)
             turn_away(st);
@@ -264,6 +264,7 @@ op_request(struct up_stream *s, const struct http_request *r, struct slice targe
     if (!u->b.c || st->id || st->failed)
         return;
     st->method = r->method;
+    st->asked_at = clock_now();
     nv = h2_nv_new(st->arena, &r->fields, PSEUDO_FIELDS + 2);
     add_pseudo(&nv, r, target, u->b.c->tls != NULL);
     if (wants_websocket(r, body))
@@ -371,8 +372,7 @@ op_release(struct up_stream *s)
 {
     struct up_h2_stream *st = up_h2_stream_of(s);
 
-    if (st->id)
-        up_h2_reset(st);
+    up_h2_reset(st);
     st->open = false;
     detach(st);
     iobuf_fini(&s->in);

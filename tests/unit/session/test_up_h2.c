@@ -770,17 +770,23 @@ a_request_with_a_body_is_no_handshake(void **state)
 
 /* ------------------------------------------------------------------ origins that do not read, and silent ones */
 
+/* As if it had waited for two seconds, in which nothing was heard. */
+static void
+wait_in_vain(unsigned i)
+{
+    ((struct up_h2 *)fx->u)->heard = 0;
+    ((struct up_h2_stream *)fx->owners[i].s)->asked_at -= 2 * NSEC_PER_SEC;
+}
+
 static void
 a_silent_origin_is_asked(void **state)
 {
-    struct up_h2 *u = (struct up_h2 *)fx->u;
 
     get("/a");
     get("/b");
     expect("HEADERS 3");
     run_for(fx->loop, NSEC_PER_MSEC);
-    u->heard = 0;
-    ((struct up_h2_stream *)fx->owners[0].s)->sent_at -= 2 * NSEC_PER_SEC;
+    wait_in_vain(0);
     release(0);
     expect("PING 0;");
     assert_int_equal(up_room(fx->u), 0);
@@ -788,8 +794,7 @@ a_silent_origin_is_asked(void **state)
     flush();
     run_for(fx->loop, NSEC_PER_MSEC);
     assert_int_equal(up_room(fx->u), STREAMS - 1);
-    u->heard = 0;
-    ((struct up_h2_stream *)fx->owners[1].s)->sent_at -= 2 * NSEC_PER_SEC;
+    wait_in_vain(1);
     get("/c");
     expect("HEADERS 5");
     release(1);
@@ -797,9 +802,9 @@ a_silent_origin_is_asked(void **state)
     assert_true(run_until(fx->loop, is_closed, NULL));
 }
 
-/* It may be waiting, as we do, until what it sends is read. */
+/* All buffers up to it are full of a request's body. */
 static void
-an_origin_that_takes_nothing_is_still_read(void **state)
+stop_reading(void)
 {
     struct owner *o;
 
@@ -814,6 +819,27 @@ an_origin_that_takes_nothing_is_still_read(void **state)
         send_bytes(o, o->s->ops->room(o->s));
         run_for(fx->loop, NSEC_PER_MSEC);
     }
+}
+
+/* Also one that has taken some of a request, and of later ones not a byte. */
+static void
+an_origin_that_is_stuck_is_asked(void **state)
+{
+    stop_reading();
+    get("/b");
+    run_for(fx->loop, NSEC_PER_MSEC);
+    wait_in_vain(1);
+    release(1);
+    assert_int_equal(up_room(fx->u), 0);
+    expect_log("0 error closed_early;"); /* a second later */
+    assert_true(run_until(fx->loop, is_closed, NULL));
+}
+
+/* It may be waiting, as we do, until what it sends is read. */
+static void
+an_origin_that_takes_nothing_is_still_read(void **state)
+{
+    stop_reading();
     answer(1, "200", false);
     frame(NGHTTP2_DATA, 1, 1, "ok", 2);
     flush();
@@ -824,20 +850,9 @@ an_origin_that_takes_nothing_is_still_read(void **state)
 static void
 an_origin_that_takes_nothing_gets_no_more_requests(void **state)
 {
-    struct owner *o;
     int i;
 
-    setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 8 << 20);
-    number_frame(NGHTTP2_WINDOW_UPDATE, 0, 8 << 20);
-    flush();
-    expect_settled(2);
-    o = post("/");
-    expect("HEADERS 1");
-    far.w.paused = true;
-    while (o->s->ops->room(o->s)) {
-        send_bytes(o, o->s->ops->room(o->s));
-        run_for(fx->loop, NSEC_PER_MSEC);
-    }
+    stop_reading();
     for (i = 1; i < MOST && up_room(fx->u); i++) {
         get("/");
         run_for(fx->loop, 1);
@@ -899,6 +914,7 @@ main(void)
         SETTLED(a_request_without_a_host),
         SETTLED(a_request_with_a_body_is_no_handshake),
         SETTLED(a_silent_origin_is_asked),
+        SETTLED(an_origin_that_is_stuck_is_asked),
         SETTLED(an_origin_that_takes_nothing_is_still_read),
         SETTLED(an_origin_that_takes_nothing_gets_no_more_requests),
         SETTLED(a_connection_with_many_resets_takes_no_more_requests),
