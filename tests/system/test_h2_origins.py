@@ -159,6 +159,19 @@ def test_a_stock_origin(weir, nginx, certificate, tls):
     assert {r.status for r in together(60, lambda i: w.get(f"/{i}"))} == {200}
 
 
+def test_a_burst_that_a_stock_origin_refuses(weir, nginx):
+    """Before its SETTINGS are there weir sends more than it takes: what it refuses goes elsewhere, and nobody notices."""
+    n = nginx("listen @LISTEN@ http2 reuseport;\nhttp2_max_concurrent_streams 4; limit_rate 2k;\n"
+              "location / { add_header X-Conn $connection; return 200 " + "x" * 3000 + "; }")
+    w = weir("workers 1;\nlistener main { bind @LISTEN@; }\nupstream o { endpoint @N@; protocol http2; }\nroute / { proxy o; }", N=n)
+    with H2(w.port.address) as c:
+        answers = [c.answer(c.headers([(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", f"/{i}")], end=True))
+                   for i in range(40)]
+        c.wait(lambda: all(a.ended or a.reset is not None for a in answers), "all answers")
+    assert {(a.status, len(a.body)) for a in answers} == {(200, 3000)}
+    assert len({dict(a.headers)["x-conn"] for a in answers}) > 1
+
+
 # ---- many at once ----
 
 
