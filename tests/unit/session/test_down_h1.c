@@ -269,17 +269,10 @@ log_text(void)
     return fx->log.p ? fx->log.p : "";
 }
 
-static bool
-logged(void *arg)
-{
-    return strstr(log_text(), arg) != NULL;
-}
-
 static void
 expect_log(const char *text)
 {
-    if (!run_until(fx->loop, logged, (void *)(uintptr_t)text))
-        fail_msg("expected \"%s\" in \"%s\"", text, log_text());
+    expect_in(fx->loop, &fx->log, text);
 }
 
 static bool

@@ -168,17 +168,10 @@ request(int stream, const char *method, const char *path, bool end)
     head_frame(stream, end, pairs);
 }
 
-static bool
-has_logged(void *arg)
-{
-    return fx->log.p && strstr(fx->log.p, arg);
-}
-
 static void
 expect_log(const char *text)
 {
-    if (!run_until(fx->loop, has_logged, (void *)(uintptr_t)text))
-        fail_msg("expected \"%s\" in \"%s\"", text, fx->log.p ? fx->log.p : "");
+    expect_in(fx->loop, &fx->log, text);
 }
 
 static bool

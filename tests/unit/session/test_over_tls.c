@@ -177,17 +177,10 @@ ask(void)
     fx->s->ops->request(fx->s, &r, SLICE("/"), (struct body_framing){ .kind = BODY_NONE });
 }
 
-static bool
-logged(void *arg)
-{
-    return fx->log.p && strstr(fx->log.p, arg);
-}
-
 static void
 expect_log(const char *text)
 {
-    if (!run_until(fx->loop, logged, (void *)(uintptr_t)text))
-        fail_msg("expected \"%s\" in \"%s\"", text, fx->log.p ? fx->log.p : "");
+    expect_in(fx->loop, &fx->log, text);
 }
 
 /* ------------------------------------------------------------------ both */

@@ -76,6 +76,29 @@ run_for(struct loop *l, nsec_t time)
     assert_true(run_until(l, time_is_over, &time));
 }
 
+struct text_wanted {
+    const struct strbuf *in;
+    const char *text;
+};
+
+static inline bool
+text_is_there(void *arg)
+{
+    const struct text_wanted *want = arg;
+
+    return want->in->p && strstr(want->in->p, want->text);
+}
+
+/* Runs until it is: for what owners of streams note of what they are told. */
+static inline void
+expect_in(struct loop *l, const struct strbuf *in, const char *text)
+{
+    struct text_wanted want = { in, text };
+
+    if (!run_until(l, text_is_there, &want))
+        fail_msg("expected \"%s\" in \"%s\"", text, in->p ? in->p : "");
+}
+
 /* ------------------------------------------------------------------ the far end */
 
 struct wire {
