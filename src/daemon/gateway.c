@@ -235,6 +235,7 @@ gateway_run(void)
     mailbox_drain(worker_get(WORKER_SERVICE)->mailbox);
     log_notice(NULL, "stopped");
     reload_fini();
+    loop_last_turn(gw.loop); /* for health checks that were under way */
     gateway_fini();
     return EXIT_SUCCESS;
 }

@@ -198,6 +198,17 @@ loop_stop(struct loop *l)
 }
 
 void
+loop_last_turn(struct loop *l)
+{
+    struct loop *outer = current;
+
+    current = l;
+    run_tasks(l);
+    run_deferred(l);
+    current = outer;
+}
+
+void
 loop_note_read(struct loop *l, size_t n)
 {
     l->bytes_read += n;

@@ -23,6 +23,8 @@ void loop_free(struct loop *l);          /* after its watches, mailboxes and sig
 void loop_run(struct loop *l);           /* until loop_stop: this turn is finished first */
 /* From the loop's own thread. Before loop_run: that does one turn without waiting. */
 void loop_stop(struct loop *l);
+/* When it runs no more: what was asked for the end of the turn since. */
+void loop_last_turn(struct loop *l);
 const char *loop_name(const struct loop *l);
 struct loop *loop_current(void);         /* the loop running on this thread, or NULL */
 /* So much was read in this turn and waits for its end to be written: much of it ends the turn soon. */

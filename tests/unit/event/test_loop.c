@@ -177,6 +177,20 @@ a_free_may_defer_another(void **state)
 }
 
 static void
+what_is_asked_for_after_the_last_turn_is_done(void **state)
+{
+    open_loop();
+    a.run = run_a;
+    c.run = run_c;
+    turn();
+    loop_at_turn_end(l, &a);
+    loop_last_turn(l);
+    assert_string_equal(order, "acF");
+    assert_null(loop_current());
+    loop_free(l);
+}
+
+static void
 run_inside(struct task *t)
 {
     nsec_t until = clock_precise() + 3 * NSEC_PER_MSEC;
@@ -302,6 +316,7 @@ main(void)
         cmocka_unit_test(a_task_may_cancel_others_of_its_round),
         cmocka_unit_test(endless_tasks_leave_a_turn_after_a_thousand_rounds),
         cmocka_unit_test(a_free_may_defer_another),
+        cmocka_unit_test(what_is_asked_for_after_the_last_turn_is_done),
         cmocka_unit_test(a_turn_is_timed),
         cmocka_unit_test(many_events_take_several_turns_and_timers_wait_for_them),
     };
