@@ -6,7 +6,7 @@
  *
  * A connection lives and dies on one worker; what workers share of an upstream is counted in slots (slots.h). A
  * connection that ends while requests wait on other workers gives its slot to the worker whose request has waited
- * longest, by mailbox.
+ * longest, by mailbox; where a shared one would never end, requests here stand back for that.
  */
 #ifndef UPSTREAM_POOL_H
 #define UPSTREAM_POOL_H

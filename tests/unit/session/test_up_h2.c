@@ -795,6 +795,18 @@ a_silent_origin_is_asked(void **state)
     assert_true(run_until(fx->loop, is_closed, NULL));
 }
 
+static void
+settings_that_never_come(void **state)
+{
+    open_session(0);
+    websocket("/");
+    run_for(fx->loop, NSEC_PER_MSEC);
+    wait_in_vain(0);
+    release(0);
+    assert_true(run_until(fx->loop, is_closed, NULL));
+    assert_int_equal(fx->closed, 1);
+}
+
 /* All buffers up to it are full of a request's body. */
 static void
 stop_reading(void)
@@ -907,6 +919,7 @@ main(void)
         SETTLED(a_request_without_a_host),
         SETTLED(a_request_with_a_body_is_no_handshake),
         SETTLED(a_silent_origin_is_asked),
+        BEFORE_SETTINGS(settings_that_never_come),
         SETTLED(an_origin_that_is_stuck_is_asked),
         SETTLED(an_origin_that_takes_nothing_is_still_read),
         SETTLED(an_origin_that_takes_nothing_gets_no_more_requests),
