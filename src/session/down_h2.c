@@ -189,7 +189,7 @@ may_read(const struct down_h2 *d)
 {
     const struct conn *c = d->b.c;
 
-    return !d->ended && d->frames.out.len < H2_FRAMES_CAP &&
+    return c && !d->ended && d->frames.out.len < H2_FRAMES_CAP &&
            nghttp2_session_get_outbound_queue_size(d->ng) < ANSWERS_MAX &&
            (c->broken || c->eof || d->unsure || (c->ready & CONN_READABLE));
 }

@@ -274,8 +274,9 @@ op_request(struct up_stream *s, const struct http_request *r, struct slice targe
     add_fields(&nv, &r->fields);
     if (body.kind == BODY_LENGTH)
         h2_nv_add_length(&nv, st->arena, body.length);
-    h1_writer_begin(&st->out.writer,
-                    body.kind == BODY_CHUNKED ? (struct body_framing){ .kind = BODY_UNTIL_CLOSE } : body);
+    if (body.kind == BODY_CHUNKED)
+        body.kind = BODY_UNTIL_CLOSE; /* no framing within the frames */
+    h1_writer_begin(&st->out.writer, body);
     if (st->websocket_key.n) {
         st->waiting = nv;
         if (u->settings_seen)

@@ -64,7 +64,7 @@ struct pool_upstream {
 struct pool_host_key {
     struct endpoint_state *e;
     uint64_t tls_identity;
-    enum origin_protocol protocol;
+    uint64_t protocol; /* enum origin_protocol; as wide as the others, since the key is compared as bytes */
 };
 
 struct pool_host {
