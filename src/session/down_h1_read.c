@@ -298,6 +298,7 @@ down_read_drain(struct down_h1 *d)
     struct fields trailers;
     struct h1_body_target t = { .in = &sink, .trailers = &trailers, .limits = &a->conf.limits };
     struct h1_error err;
+    uint64_t bytes = a->in.bytes;
     enum reader_result result;
 
     arena_init(&arena);
@@ -307,6 +308,9 @@ down_read_drain(struct down_h1 *d)
     a->drained += sink.len;
     iobuf_fini(&sink);
     arena_fini(&arena);
+    /* No write follows this read: a reset that came together with these bytes would be found by nobody. */
+    if (result == READER_END && a->in.bytes != bytes)
+        d->b.c->ready |= CONN_READABLE;
     if (result == READER_END)
         next_request(d);
     else if (result == READER_FULL)

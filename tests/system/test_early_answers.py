@@ -1,4 +1,5 @@
 """Origins that answer before they have read the request: at once to the client, whose connection is none the worse for it."""
+import socket
 import threading
 import time
 
@@ -227,6 +228,17 @@ def test_a_client_that_waits_for_100_has_the_answer_instead(weir, origin):
         r = c.response()
         assert (r.status, r.body) == (401, b"early") and [i.status for i in r.interim] == [100]
         assert c.send(b"x" * 10).get("/x").status == 200
+
+
+def test_a_reset_that_comes_with_the_end_of_the_request_is_noticed(weir):
+    """Nobody reads the answer: with the rest of the body comes the end of the connection, which nothing is written to any more."""
+    w = weir("route / { respond 200 hello; }")
+    for _ in range(40):
+        with w.connect() as c:
+            c.write("POST", "/", {"Transfer-Encoding": "chunked"}).send(b"1\r\nx\r\n")
+            c.sock.recv(1, socket.MSG_PEEK)
+            c.send(b"0\r\n\r\n")
+    eventually(lambda: w.view("status")["connections"]["downstream"] == 0, "the end of all connections")
 
 
 def test_many_early_answers_leave_nothing_behind(weir, origin):
