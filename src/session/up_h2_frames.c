@@ -310,6 +310,17 @@ send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t
     return 0;
 }
 
+/* From here on the origin may get it: a large head is in frames long before the last of them is told of. */
+static int
+before_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
+{
+    struct up_h2_stream *st = frame->hd.type == NGHTTP2_HEADERS ? find(arg, frame->hd.stream_id) : NULL;
+
+    if (st)
+        st->sent = st->s.wrote = true;
+    return 0;
+}
+
 static int
 on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 {
@@ -324,8 +335,6 @@ on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
     if (!st)
         return 0;
     st->s.bytes_out += H2_FRAME_HEAD + frame->hd.length;
-    st->s.wrote = true;
-    st->sent = true;
     return 0;
 }
 
@@ -352,6 +361,7 @@ up_h2_set_callbacks(nghttp2_session_callbacks *callbacks)
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
+    nghttp2_session_callbacks_set_before_frame_send_callback(callbacks, before_frame_send);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_send);
 }

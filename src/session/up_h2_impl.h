@@ -63,7 +63,7 @@ struct up_h2_stream {
     unsigned char due; /* UP_H2_DUE_* bits */
     bool queued;
     bool open;       /* the stream is the owner's */
-    bool sent;       /* its head went into a frame */
+    bool sent;       /* its head is going into frames */
     bool headed;     /* the final head has come */
     bool told_head;  /* and the owner knows of it */
     bool tunnel;     /* raw bytes both ways */

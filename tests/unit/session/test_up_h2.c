@@ -396,9 +396,8 @@ an_origin_without_window_stops_its_writer(void **state)
     assert_int_equal(o->writable, 1);
 }
 
-/* Nothing on the wire says how large it may be but the origin itself. */
 static void
-a_large_head_goes(void **state)
+get_with_a_large_head(void)
 {
     struct http_request r = { .version = HTTP_1_1, .method = METHOD_GET, .method_text = SLICE("GET") };
     struct owner *o = &fx->owners[fx->n++];
@@ -413,8 +412,15 @@ a_large_head_goes(void **state)
     o->s->events = &events;
     o->s->user = o;
     o->s->ops->request(o->s, &r, SLICE("/"), (struct body_framing){ BODY_NONE, 0 });
-    expect("~~~;");
     free(value);
+}
+
+/* Nothing on the wire says how large it may be but the origin itself. */
+static void
+a_large_head_goes(void **state)
+{
+    get_with_a_large_head();
+    expect("~~~;");
     answer(1, "204", true);
     flush();
     expect_log("0 end 0;");
@@ -467,6 +473,36 @@ more_than_the_origin_wants_of_a_new_connection(void **state)
     assert_int_equal(up_room(fx->u), 1);
     get("/");
     expect("HEADERS 1201 ");
+}
+
+/* Nor is one that is half in frames: the origin gets it. */
+static void
+what_has_gone_does_not_go_elsewhere(void **state)
+{
+    char told[60], gone[20];
+    unsigned both = 0, away = 0;
+
+    open_session(0);
+    strbuf_addc(&fx->log, ';');
+    far.w.paused = true;
+    for (int i = 0; i < 12; i++)
+        get_with_a_large_head();
+    run_for(fx->loop, 5 * NSEC_PER_MSEC);
+    setting(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 1);
+    flush();
+    run_for(fx->loop, 5 * NSEC_PER_MSEC);
+    far.w.paused = false;
+    expect("SETTINGS 0 ack;");
+    run_for(fx->loop, 20 * NSEC_PER_MSEC);
+    parse();
+    for (unsigned i = 0; i < 12; i++) {
+        snprintf(told, sizeof(told), ";%u error closed_early reused unwritten;", i);
+        snprintf(gone, sizeof(gone), "HEADERS %u ", 2 * i + 1);
+        away += strstr(fx->log.p, told) != NULL;
+        both += strstr(fx->log.p, told) && strstr(far.got.p, gone);
+    }
+    assert_true(away > 0);
+    assert_int_equal(both, 0);
 }
 
 static void
@@ -901,6 +937,7 @@ main(void)
         SETTLED(a_large_head_goes),
         SETTLED(fewer_than_are_open),
         BEFORE_SETTINGS(more_than_the_origin_wants_of_a_new_connection),
+        BEFORE_SETTINGS(what_has_gone_does_not_go_elsewhere),
         BEFORE_SETTINGS(goaway_instead_of_settings_that_admit),
         SETTLED(ids_run_out),
         SETTLED(released_in_any_order),
