@@ -1,9 +1,7 @@
 /* down_h2_read: what comes from the client, as nghttp2 tells it. Nobody is told of it before the library has returned:
  * see down_h2_impl.h. */
 #include "down_h2_impl.h"
-
-/* A head so much larger than the limit is no mistake: small fields of HPACK stand for large ones (a "bomb"). */
-#define HEAD_EXCESS 8u
+#include "h2_fields.h"
 
 static struct h2_stream *
 find(struct down_h2 *d, int32_t id)
@@ -177,7 +175,7 @@ take_field(struct down_h2 *d, struct h2_stream *st, bool trailer, struct slice n
         h2_head_add(&st->head, limits, name, value);
     else if (!st->refusal.text)
         h2_trailer_add(&st->s.trailers, &st->trailer_bytes, limits, name, value, &st->refusal);
-    if (st->head.bytes > (size_t)limits->head * HEAD_EXCESS)
+    if (st->head.bytes > (size_t)limits->head * H2_HEAD_EXCESS)
         h2_trip(d, GLITCH_HEAD);
 }
 

@@ -195,12 +195,12 @@ static void
 send_request(struct fetch *f)
 {
     struct body_framing body = { .kind = f->body.n ? BODY_LENGTH : BODY_NONE, .length = f->body.n };
-    bool h2 = strcmp(conn_alpn(f->c), "h2") == 0 || (f->http2 && !f->url.tls);
+    bool h2 = up_carries_h2(f->c, f->http2);
     struct http_request r;
     struct up_stream *s;
 
     if (f->http2 && !h2) {
-        fail(f, "the server did not agree on HTTP/2 (ALPN h2)");
+        fail(f, UP_NO_H2);
         return;
     }
     f->session = h2 ? up_h2_new(f->c, &limits, 0, NULL, NULL) : up_h1_new(f->c, &limits, NULL, NULL);

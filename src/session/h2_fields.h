@@ -6,6 +6,10 @@
 
 #include <nghttp2/nghttp2.h>
 
+/* A head that is so many times larger than the limit is no mistake: small fields of HPACK stand for large ones (a
+ * "bomb"). */
+#define H2_HEAD_EXCESS 8u
+
 struct h2_nv {
     nghttp2_nv *v; /* in the arena */
     size_t n;

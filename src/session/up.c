@@ -56,3 +56,9 @@ up_served(const struct up_session *u)
 {
     return u->served;
 }
+
+bool
+up_carries_h2(const struct conn *c, bool told)
+{
+    return c->tls ? strcmp(conn_alpn(c), "h2") == 0 : told;
+}

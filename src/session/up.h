@@ -34,4 +34,9 @@ nsec_t up_rest_until(const struct up_session *u);
 nsec_t up_idle_until(const struct up_session *u);
 unsigned up_served(const struct up_session *u); /* requests so far */
 
+/* Does an established conn carry HTTP/2? What ALPN has agreed on; without TLS, what was `told`. */
+bool up_carries_h2(const struct conn *c, bool told);
+/* What is wrong where it must, and does not. */
+#define UP_NO_H2 "the server did not agree on HTTP/2 (ALPN h2)"
+
 #endif

@@ -3,9 +3,6 @@
 #include "up_h2_impl.h"
 #include "websocket.h"
 
-/* A head so much larger than the limit is no mistake: small fields of HPACK stand for large ones (a "bomb"). */
-#define HEAD_EXCESS 8u
-
 static struct up_h2_stream *
 find(const struct up_h2 *u, int32_t id)
 {
@@ -84,7 +81,7 @@ on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, 
         h2_response_add(&st->head, &u->b.limits, n, v);
     else if (!st->head.err.text)
         h2_trailer_add(&st->s.trailers, &st->trailer_bytes, &u->b.limits, n, v, &st->head.err);
-    if (st->head.bytes > (size_t)u->b.limits.head * HEAD_EXCESS)
+    if (st->head.bytes > (size_t)u->b.limits.head * H2_HEAD_EXCESS)
         u->broken_by = "a head far beyond the limit";
     return go_on(u);
 }

@@ -194,7 +194,7 @@ connection_up(struct pool_conn *pc, struct conn *c)
 static bool
 lacks_http2(const struct lease *l, const struct conn *c)
 {
-    return l->cluster->protocol == ORIGIN_HTTP2 && l->cluster->tls && strcmp(conn_alpn(c), "h2") != 0;
+    return l->cluster->protocol == ORIGIN_HTTP2 && !up_carries_h2(c, true);
 }
 
 static void
@@ -208,7 +208,7 @@ on_connecting(struct conn *c, unsigned events)
     else if (!(events & CONN_WRITABLE))
         return;
     else if (lacks_http2(TAILQ_FIRST(&pc->waiting), c))
-        err_set(&err, ERR_TLS, "the server did not agree on HTTP/2 (ALPN h2)");
+        err_set(&err, ERR_TLS, UP_NO_H2);
     if (err.kind)
         connection_failed(pc, &err);
     else

@@ -156,7 +156,7 @@ use_end(struct pool_conn *pc)
 void
 pool_conn_established(struct pool_conn *pc, struct conn *established, const struct cluster *c)
 {
-    bool h2 = c->tls ? strcmp(conn_alpn(established), "h2") == 0 : c->protocol == ORIGIN_HTTP2;
+    bool h2 = up_carries_h2(established, c->protocol == ORIGIN_HTTP2);
 
     pc->conn = NULL;
     pc->host->one_at_a_time = !h2;
